@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of this room. */
+#ifndef ROPELINE_AUTHORIZER_INT_H
+#define ROPELINE_AUTHORIZER_INT_H
+
+#include <stdatomic.h>
+
+#include "authorizer/authorizer.h"
+#include "base/crypt.h"
+#include "policy/policy.h"
+
+/* A kind of authorizer is one row of kinds.c and one file with these three functions. */
+struct authorizer_kind {
+    const char *name; /* as the API document spells it */
+    enum err (*compile)(struct arena *a, const struct json *spec, const struct authorizer_env *env,
+                        void **conf, struct errinfo *e);
+    void (*fini)(void *conf);
+    /* Appends the identity to `key`. ERR_DENIED: missing or refused by the expression, 401 and
+     * nothing is called. Anything else but ERR_OK: 500. */
+    enum err (*identity)(const void *conf, struct auth_call *c, struct buf *key);
+    /* Starts the work; ends in auth__answered on the call's loop, exactly once. */
+    void (*decide)(const void *conf, struct auth_call *c);
+    /* The token, for auth__note_token after a denial; STR_NONE when there is none. */
+    struct str (*token)(const void *conf, const struct auth_call *c);
+};
+extern const struct authorizer_kind authorizer__token;
+const struct authorizer_kind *authorizer__kind(struct str name);
+
+struct authorizer {
+    const struct authorizer_kind *kind;
+    void *conf;
+    struct str name;
+    struct function *function;
+    unsigned ttl_s;
+    bool coalesce; /* identical misses make one call */
+    unsigned char digest[SHA256_BYTES]; /* definition, function version, API and stage */
+};
+
+struct auth_result {
+    _Atomic unsigned refs;
+    struct arena *arena; /* holds this struct too */
+    struct str principal, usage_key, authorizer;
+    struct auth_context *context;
+    size_t context_count;
+    struct policy *policy;
+    char invocation_id[37]; /* the call that produced it */
+    int64_t made_ms;
+};
+/* Turns what the function returned into a result, or refuses it with a reason for `explain`. */
+enum err auth__result_parse(struct str answer, struct auth_result **out, struct errinfo *why) MUSTCHECK;
+struct auth_result *auth__result_ref(struct auth_result *r);
+void auth__result_unref(struct auth_result *r); /* NULL is fine */
+size_t auth__result_bytes(const struct auth_result *r);
+
+/* The outcome of the work started by kind->decide is in c->invocation. */
+void auth__answered(struct auth_call *c);
+
+/* Notes what can be read off a token without its key, for a person who asks why it was refused. */
+void auth__note_token(struct auth_call *c, struct str token);
+/* Notes the verdict and what each statement matched. */
+void auth__judge(struct auth_call *c);
+
+enum cache_answer {
+    CACHE_HIT,  /* *result is referenced for the caller */
+    CACHE_LEAD, /* the caller makes the call and must end with cache__land */
+    CACHE_WAIT, /* the caller was queued behind the leader and will be posted */
+    CACHE_FULL, /* out of memory: call without the cache */
+};
+/* `c` carries key and loop. */
+enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call *c, int64_t now_ms,
+                                struct auth_result **result);
+/* The leader's call ended with `result` (borrowed) or without (NULL). Stores it when that is
+ * allowed and hands back those who waited, in order; each is for the caller to post. */
+struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *leader,
+                              struct auth_result *result, int64_t expires_ms);
+
+#endif

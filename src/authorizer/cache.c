@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The authorizer cache: what a function answered for (configuration, identity), until its TTL ends,
+ * shared by all workers; and the calls under way, so that identical misses make one call.
+ * Invariant: an entry is either in flight (no result, not in the order, never evicted) or stored
+ * (result, in the order, its bytes in the account). */
+#include "authorizer_int.h"
+#include "base/mem.h"
+#include "run/shard.h"
+
+struct cache_entry {
+    struct cache_entry *prev, *next; /* stored: order of use, oldest at the head */
+    struct auth_result *result;      /* NULL = in flight */
+    int64_t expires_ms;
+    struct auth_call *waiters, **waiters_end;
+    bool doomed; /* purged while in flight: do not store */
+    struct str key;
+    size_t bytes;
+    struct str authorizer; /* of the leader's snapshot; only while in flight */
+};
+
+struct authorizer_cache {
+    struct shards shards;
+    size_t shard_max;
+};
+
+enum err authorizer_cache_new(size_t max_bytes, struct authorizer_cache **out)
+{
+    struct authorizer_cache *c = mem_alloc(sizeof *c);
+    *out = NULL;
+    if (c == NULL)
+        return ERR_NOMEM;
+    enum err err = shards_init(&c->shards);
+    if (err != ERR_OK) {
+        mem_free(c);
+        return err;
+    }
+    c->shard_max = max_bytes / SHARD_COUNT;
+    *out = c;
+    return ERR_OK;
+}
+
+static void order_remove(struct shard *s, struct cache_entry *e)
+{
+    if (e->prev)
+        e->prev->next = e->next;
+    else
+        s->head = e->next;
+    if (e->next)
+        e->next->prev = e->prev;
+    else
+        s->tail = e->prev;
+    e->prev = e->next = NULL;
+}
+
+static void order_append(struct shard *s, struct cache_entry *e)
+{
+    struct cache_entry *last = s->tail;
+    e->prev = last;
+    e->next = NULL;
+    if (last)
+        last->next = e;
+    else
+        s->head = e;
+    s->tail = e;
+}
+
+/* Takes a stored entry out and frees it. */
+static void drop(struct shard *s, struct cache_entry *e)
+{
+    order_remove(s, e);
+    s->bytes -= e->bytes;
+    map_del(&s->map, e->key);
+    auth__result_unref(e->result);
+    mem_free(e);
+}
+
+void authorizer_cache_free(struct authorizer_cache *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *s = shard_lock_at(&c->shards, i);
+        while (s->head)
+            drop(s, s->head);
+        shard_unlock(s);
+    }
+    shards_fini(&c->shards);
+    mem_free(c);
+}
+
+static struct cache_entry *start_flight(struct shard *s, struct auth_call *c)
+{
+    struct cache_entry *e = mem_alloc(sizeof *e + c->key.n);
+    if (e == NULL)
+        return NULL;
+    memcpy(e + 1, c->key.p, c->key.n);
+    e->key = str_of(e + 1, c->key.n);
+    e->authorizer = c->authorizer->name;
+    e->waiters_end = &e->waiters;
+    if (map_put(&s->map, e->key, e, NULL) != ERR_OK) {
+        mem_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call *c, int64_t now_ms,
+                                struct auth_result **result)
+{
+    enum cache_answer answer = CACHE_LEAD;
+    struct shard *s = shard_lock(&cache->shards, c->key);
+    struct cache_entry *e = map_get(&s->map, c->key);
+    if (e && e->result && e->expires_ms <= now_ms) {
+        drop(s, e);
+        e = NULL;
+    }
+    if (e && e->result) {
+        *result = auth__result_ref(e->result);
+        if (s->tail != e) {
+            order_remove(s, e);
+            order_append(s, e);
+        }
+        answer = CACHE_HIT;
+    } else if (e && c->authorizer->coalesce) {
+        c->next = NULL;
+        *e->waiters_end = c;
+        e->waiters_end = &c->next;
+        answer = CACHE_WAIT;
+    } else if (e) {
+        answer = CACHE_FULL; /* coalescing is off and a leader is under way: call on one's own */
+    } else if ((c->flight = start_flight(s, c)) == NULL) {
+        answer = CACHE_FULL;
+    }
+    shard_unlock(s);
+    return answer;
+}
+
+struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *leader,
+                              struct auth_result *result, int64_t expires_ms)
+{
+    struct cache_entry *e = leader->flight;
+    struct shard *s = shard_lock(&cache->shards, e->key);
+    struct auth_call *waiters = e->waiters;
+    e->bytes = sizeof *e + e->key.n + (result ? auth__result_bytes(result) : 0);
+    if (result == NULL || e->doomed || e->bytes > cache->shard_max) {
+        map_del(&s->map, e->key);
+        mem_free(e);
+    } else {
+        e->result = auth__result_ref(result);
+        e->expires_ms = expires_ms;
+        e->waiters = NULL;
+        e->authorizer = STR_NONE;
+        order_append(s, e);
+        s->bytes += e->bytes;
+        while (s->bytes > cache->shard_max)
+            drop(s, s->head);
+    }
+    for (struct auth_call *w = waiters; w; w = w->next)
+        w->result = result ? auth__result_ref(result) : NULL;
+    shard_unlock(s);
+    leader->flight = NULL;
+    return waiters;
+}
+
+static bool matches(const struct cache_entry *e, struct str authorizer, struct str principal)
+{
+    if (e->result == NULL) /* in flight: whoever it turns out to be, it began before the purge */
+        return authorizer.n == 0 || str_eq(e->authorizer, authorizer);
+    return (authorizer.n == 0 || str_eq(e->result->authorizer, authorizer)) &&
+           (principal.n == 0 || str_eq(e->result->principal, principal));
+}
+
+size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer, struct str principal)
+{
+    size_t dropped = 0;
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *s = shard_lock_at(&c->shards, i);
+        size_t at = 0;
+        struct str key;
+        void *value;
+        while (map_next(&s->map, &at, &key, &value)) {
+            struct cache_entry *e = value;
+            if (!matches(e, authorizer, principal))
+                continue;
+            if (e->result == NULL) {
+                e->doomed = true;
+            } else {
+                drop(s, e);
+                dropped++;
+            }
+        }
+        shard_unlock(s);
+    }
+    return dropped;
+}
+
+size_t authorizer_cache_count(struct authorizer_cache *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *s = shard_lock_at(&c->shards, i);
+        n += s->map.count;
+        shard_unlock(s);
+    }
+    return n;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turns a cached or fresh result into a verdict on one methodArn, and leaves behind what a person
+ * needs to understand it: which statement matched, or how far each one came, and what can be read
+ * off the token without its key. */
+#include "authorizer_int.h"
+#include "base/limits.h"
+#include "jose/jwt.h"
+
+#define ACTION_INVOKE STR("execute-api:Invoke")
+
+static void note_statements(struct auth_call *c, const struct policy_trace *t)
+{
+    for (size_t i = 0; i < t->rows; i++) {
+        const struct policy_trace_row *row = &t->row[i];
+        const char *effect = row->deny ? "Deny" : "Allow";
+        if (row->action_matched && row->resource_matched)
+            decision_notef(c->record, "policy", row->deny ? VERDICT_DENY : VERDICT_PASS, "statement",
+                           "%zu %s %.*s matches", i + 1, effect, STR_ARG(row->pattern));
+        else if (!row->action_matched)
+            decision_notef(c->record, "policy", VERDICT_INFO, "statement",
+                           "%zu %s: Action does not match execute-api:Invoke", i + 1, effect);
+        else
+            decision_notef(c->record, "policy", VERDICT_INFO, "statement",
+                           "%zu %s %.*s does not match; they agree up to \"%.*s\"", i + 1, effect,
+                           STR_ARG(row->pattern),
+                           STR_ARG(str_sub(c->facts.method_arn, 0, row->agreed)));
+    }
+    if (t->statements > t->rows)
+        decision_notef(c->record, "policy", VERDICT_INFO, "statement", "and %zu more",
+                       t->statements - t->rows);
+}
+
+/* Evaluated without a trace, which is several times faster; a denial is worth a second pass that
+ * says why. */
+void auth__judge(struct auth_call *c)
+{
+    static const enum auth_verdict verdicts[] = {
+        [DECISION_IMPLICIT_DENY] = AUTH_DENY_IMPLICIT,
+        [DECISION_EXPLICIT_DENY] = AUTH_DENY_EXPLICIT,
+        [DECISION_ALLOW] = AUTH_ALLOW,
+    };
+    struct policy_request rq = {ACTION_INVOKE, c->facts.method_arn};
+    enum decision d = policy_evaluate(c->result->policy, &rq, NULL);
+    c->verdict = verdicts[d];
+    decision_note(c->record, "policy", VERDICT_INFO, "principal", c->result->principal);
+    if (d == DECISION_ALLOW) {
+        decision_note(c->record, "policy", VERDICT_PASS, "verdict", STR("allow"));
+        return;
+    }
+    struct policy_trace trace;
+    (void)policy_evaluate(c->result->policy, &rq, &trace);
+    decision_note(c->record, "policy", VERDICT_INFO, "methodArn", c->facts.method_arn);
+    note_statements(c, &trace);
+    decision_note(c->record, "policy", VERDICT_DENY, "verdict",
+                  d == DECISION_EXPLICIT_DENY ? STR("explicit deny")
+                                              : STR("implicit deny: no statement allows it"));
+}
+
+static void note_time(struct auth_call *c, const char *key, const struct jwt_claim_time *t, int64_t now_s,
+                      bool must_be_past)
+{
+    if (!t->present)
+        return;
+    int64_t ago = now_s - t->seconds;
+    bool bad = must_be_past ? ago < 0 : ago >= 0;
+    decision_notef(c->record, "token", bad ? VERDICT_DENY : VERDICT_INFO, key, "%lld, %lld s %s",
+                   (long long)t->seconds, (long long)(ago < 0 ? -ago : ago), ago < 0 ? "from now" : "ago");
+}
+
+void auth__note_token(struct auth_call *c, struct str token)
+{
+    const struct str bearer = STR("Bearer ");
+    struct jwt_facts facts;
+    if (str_istarts(token, bearer)) {
+        decision_note(c->record, "token", VERDICT_INFO, "prefix",
+                      STR("the value begins with \"Bearer \"; the function sees it with the prefix"));
+        token = str_trim(str_from(token, bearer.n));
+    }
+    if (jwt_peek(c->arena, token, &facts) != ERR_OK) {
+        decision_note(c->record, "token", VERDICT_INFO, "form", STR("not a JWT that can be decoded"));
+        return;
+    }
+    int64_t now_s = loop_wall_us(c->loop) / 1000000;
+    decision_notef(c->record, "token", VERDICT_INFO, "header", "alg %.*s, kid %.*s", STR_ARG(facts.alg),
+                   STR_ARG(facts.kid.n ? facts.kid : STR("(none)")));
+    note_time(c, "exp", &facts.exp, now_s, false);
+    note_time(c, "nbf", &facts.nbf, now_s, true);
+    if (facts.iss.n)
+        decision_note(c->record, "token", VERDICT_INFO, "iss", str_sub(facts.iss, 0, 128));
+    if (facts.aud.n)
+        decision_note(c->record, "token", VERDICT_INFO, "aud", str_sub(facts.aud, 0, 128));
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of authorizer kinds. A type that has no row here is refused when its document loads. */
+#include "authorizer_int.h"
+
+static const struct authorizer_kind *const kinds[] = {
+    &authorizer__token,
+};
+
+const struct authorizer_kind *authorizer__kind(struct str name)
+{
+    for (size_t i = 0; i < COUNTOF(kinds); i++)
+        if (str_eqz(name, kinds[i]->name))
+            return kinds[i];
+    return NULL;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TOKEN authorizers: one header is the identity, an expression may refuse it, and the function gets
+ * {"type","authorizationToken","methodArn"} with the untouched header value. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "authorizer_int.h"
+#include "base/limits.h"
+
+struct token_conf {
+    struct function *function;
+    struct str header;
+    pcre2_code *expression; /* NULL = none */
+    pcre2_match_context *bounds;
+};
+
+static void token_fini(void *conf)
+{
+    struct token_conf *t = conf;
+    pcre2_code_free(t->expression);
+    pcre2_match_context_free(t->bounds);
+    t->expression = NULL;
+    t->bounds = NULL;
+}
+
+/* "method.request.header.NAME", exactly one. */
+static enum err compile_source(struct token_conf *t, const struct json *spec, struct errinfo *e)
+{
+    const struct json *source = json_get(spec, "identitySource");
+    struct str text = str_trim(json_str_or(source, STR("method.request.header.Authorization")));
+    const struct str prefix = STR("method.request.header.");
+    const struct json *at = source ? source : spec;
+    if (!str_starts(text, prefix) || !http_is_token(str_from(text, prefix.n)))
+        return errinfo_at(e, ERR_INVALID, at->line, at->col,
+                          "a TOKEN authorizer takes exactly one header as identitySource: "
+                          "method.request.header.NAME, not \"%.*s\"",
+                          STR_ARG(str_sub(text, 0, 80)));
+    t->header = str_from(text, prefix.n);
+    return ERR_OK;
+}
+
+/* The expression is user data that strangers' headers meet: it must match the whole value, within
+ * bounded steps and memory; running out of them is an error, never a pass. */
+static enum err compile_expression(struct token_conf *t, const struct json *spec, struct errinfo *e)
+{
+    const struct json *source = json_get(spec, "identityValidationExpression");
+    struct str text = json_str_or(source, STR(""));
+    if (text.n == 0)
+        return ERR_OK;
+    int code = 0;
+    PCRE2_SIZE at = 0;
+    t->expression = pcre2_compile((PCRE2_SPTR)text.p, text.n,
+                                  PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
+                                      PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
+                                  &code, &at, NULL);
+    if (t->expression == NULL) {
+        PCRE2_UCHAR why[120] = "?";
+        pcre2_get_error_message(code, why, sizeof why);
+        return errinfo_at(e, ERR_INVALID, source->line, source->col,
+                          "identityValidationExpression does not compile at its character %zu: %s",
+                          (size_t)at + 1, (const char *)why);
+    }
+    t->bounds = pcre2_match_context_create(NULL);
+    if (t->bounds == NULL)
+        return ERR_NOMEM;
+    pcre2_set_match_limit(t->bounds, LIMIT_REGEX_MATCHES);
+    pcre2_set_heap_limit(t->bounds, LIMIT_REGEX_HEAP / 1024);
+    return ERR_OK;
+}
+
+static enum err token_compile(struct arena *a, const struct json *spec,
+                              const struct authorizer_env *env, void **conf, struct errinfo *e)
+{
+    (void)env;
+    struct token_conf *t = ARENA_NEW(a, struct token_conf);
+    if (t == NULL)
+        return ERR_NOMEM;
+    *conf = t;
+    enum err err = compile_source(t, spec, e);
+    if (err == ERR_OK)
+        t->header = arena_str(a, t->header);
+    if (err == ERR_OK && t->header.p == NULL)
+        err = ERR_NOMEM;
+    if (err == ERR_OK)
+        err = compile_expression(t, spec, e);
+    return err;
+}
+
+static enum err check_expression(const struct token_conf *t, struct auth_call *c, struct str value)
+{
+    pcre2_match_data *found = pcre2_match_data_create(1, NULL);
+    if (found == NULL)
+        return ERR_NOMEM;
+    int rc = pcre2_match(t->expression, (PCRE2_SPTR)value.p, value.n, 0, 0, found, t->bounds);
+    pcre2_match_data_free(found);
+    if (rc >= 0)
+        return ERR_OK;
+    if (rc == PCRE2_ERROR_NOMATCH) {
+        decision_note(c->record, "authorize", VERDICT_DENY, "expression",
+                      STR("identityValidationExpression does not match the whole header value"));
+        return ERR_DENIED;
+    }
+    decision_note(c->record, "authorize", VERDICT_ERROR, "expression",
+                  STR("identityValidationExpression needs more steps or memory than allowed for "
+                      "this value"));
+    return ERR_LIMIT;
+}
+
+static enum err token_identity(const void *conf, struct auth_call *c, struct buf *key)
+{
+    const struct token_conf *t = conf;
+    char masked[16];
+    struct str value = http_value(c->facts.headers, t->header);
+    decision_note(c->record, "authorize", VERDICT_INFO, "source", t->header);
+    if (value.n == 0) {
+        decision_note(c->record, "authorize", VERDICT_DENY, "identity",
+                      STR("the header is missing or empty; the function is not called"));
+        return ERR_DENIED;
+    }
+    if (value.n > LIMIT_IDENTITY_VALUE || !str_is_utf8(value)) {
+        decision_note(c->record, "authorize", VERDICT_DENY, "identity",
+                      STR("the header value is longer than 8 KiB or not UTF-8"));
+        return ERR_DENIED;
+    }
+    decision_note(c->record, "authorize", VERDICT_INFO, "identity", decision_mask(value, masked));
+    enum err err = t->expression ? check_expression(t, c, value) : ERR_OK;
+    if (err == ERR_OK)
+        buf_add(key, value);
+    return err;
+}
+
+static void token_done(struct lambda_invocation *i)
+{
+    auth__answered(i->arg);
+}
+
+static void token_decide(const void *conf, struct auth_call *c)
+{
+    const struct token_conf *t = conf;
+    struct buf event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    buf_addz(&event, "{\"type\":\"TOKEN\",\"methodArn\":");
+    json_write_str(&event, c->facts.method_arn);
+    buf_addz(&event, ",\"authorizationToken\":");
+    json_write_str(&event, http_value(c->facts.headers, t->header));
+    buf_addc(&event, '}');
+    c->invocation = (struct lambda_invocation){
+        .function = c->authorizer->function,
+        .payload = event,
+        .deadline_ms = c->deadline_ms,
+        .queue = true,
+        .trace_header = c->trace_header,
+        .reply = c->loop,
+        .done = token_done,
+        .arg = c,
+    };
+    lambda_invoke(c->lambda, &c->invocation);
+}
+
+static struct str token_token(const void *conf, const struct auth_call *c)
+{
+    const struct token_conf *t = conf;
+    return http_value(c->facts.headers, t->header);
+}
+
+const struct authorizer_kind authorizer__token = {
+    .name = "TOKEN",
+    .compile = token_compile,
+    .fini = token_fini,
+    .identity = token_identity,
+    .decide = token_decide,
+    .token = token_token,
+};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every cap of the daemon, in one place. Bytes, counts or milliseconds, as the name says. Where AWS
+ * publishes a number it is AWS's (specs: API Gateway and Lambda quotas). */
+#ifndef ROPELINE_BASE_LIMITS_H
+#define ROPELINE_BASE_LIMITS_H
+
+#define KIB(n) ((size_t)(n) << 10)
+#define MIB(n) ((size_t)(n) << 20)
+
+/* documents */
+#define LIMIT_JSON_DEPTH 64
+#define LIMIT_TEMPLATE_BYTES MIB(6) /* API Gateway: import body */
+#define LIMIT_YAML_NODES 1000000
+#define LIMIT_DOCUMENT_ARENA MIB(256)
+#define LIMIT_RESOLVED_TEXT KIB(256) /* what one intrinsic function of a template may yield */
+#define LIMIT_FINDINGS 1000          /* kept of one document; more are only counted */
+
+/* HTTP server side */
+#define LIMIT_REQUEST_LINE KIB(8)
+#define LIMIT_REQUEST_HEAD 10240 /* API Gateway: all header lines together */
+#define LIMIT_REQUEST_HEADERS 100
+#define LIMIT_REQUEST_BODY MIB(10) /* API Gateway: payload */
+#define LIMIT_QUERY_PAIRS 1024
+#define LIMIT_CHUNK_EXTENSIONS KIB(4)
+#define LIMIT_REQUEST_ARENA MIB(1)
+#define LIMIT_DRAIN_BYTES KIB(256) /* body read and dropped after an early answer; then close */
+#define LIMIT_CONNECTIONS_PER_WORKER 16384
+#define LIMIT_ANSWER_HEAD KIB(128)
+#define LIMIT_ANSWER_QUEUE MIB(16) /* of a source that does not pause when told; then cut */
+#define TIMEOUT_HEAD_MS 10000
+#define TIMEOUT_BODY_IDLE_MS 30000
+#define TIMEOUT_WRITE_IDLE_MS 30000
+#define TIMEOUT_KEEPALIVE_MS 75000
+#define TIMEOUT_LINGER_MS 2000 /* for the client to read the last answer and close */
+#define TIMEOUT_DRAIN_MS 30000 /* at SIGTERM */
+
+/* HTTP client side (backends) */
+#define LIMIT_RESPONSE_HEAD KIB(64)
+#define LIMIT_RESPONSE_HEADERS 200
+#define LIMIT_RESPONSE_INTERIM 16 /* 1xx answers before the final one */
+#define LIMIT_POOL_IDLE_PER_ORIGIN 256
+#define TIMEOUT_CONNECT_MS 5000
+#define TIMEOUT_POOL_IDLE_MS 50000
+#define LIMIT_ORIGIN_ADDRESSES 8 /* of one name, tried in order */
+#define TIMEOUT_ADDRESS_CACHE_MS 10000
+#define LIMIT_STREAM_BUFFER KIB(256) /* queued in one direction before the other side is paused */
+
+/* API Gateway */
+#define LIMIT_METHOD_ARN 1600
+#define LIMIT_POLICY_RESOURCE 512
+#define LIMIT_POLICY_BYTES KIB(64)
+#define LIMIT_POLICY_STATEMENTS 1024
+#define LIMIT_PATH_SEGMENTS 128
+#define TIMEOUT_INTEGRATION_MS 29000
+#define TIMEOUT_AUTHORIZER_MS 29000
+#define LIMIT_AUTHORIZER_TTL_S 3600
+#define DEFAULT_AUTHORIZER_TTL_S 300
+#define LIMIT_IDENTITY_VALUE KIB(8)
+#define LIMIT_REGEX_MATCHES 100000
+#define LIMIT_REGEX_HEAP KIB(64)
+#define LIMIT_AUTHORIZER_CACHE_BYTES MIB(64)
+#define LIMIT_AUTHORIZER_RESULT KIB(64)
+
+/* Lambda */
+#define LIMIT_INVOKE_PAYLOAD 6291556 /* 6 MiB + 100 bytes, request and response alike */
+#define LIMIT_XRAY_CAUSE_HEADER 1153434 /* clients send up to 1 MiB in one header */
+#define LIMIT_FUNCTION_ENV_BYTES KIB(4)
+#define LIMIT_INVOKE_QUEUE 1000
+#define LIMIT_LOG_LINE KIB(256)
+#define LIMIT_LOG_EVENTS 1000 /* kept in memory per function */
+#define TIMEOUT_INIT_MS 10000
+#define DEFAULT_FUNCTION_TIMEOUT_MS 3000
+#define DEFAULT_FUNCTION_MEMORY_MB 128
+#define TIMEOUT_ENV_IDLE_MS 600000
+#define TIMEOUT_ENV_EXIT_MS 500 /* from hanging up to having ended; then SIGKILL */
+#define LIMIT_FUNCTION_TIMEOUT_MS 900000
+#define LIMIT_FUNCTION_MEMORY_MB 32768
+#define LIMIT_FUNCTION_NAME 140
+#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of an answer that is too large */
+#define LIMIT_LOG_BYTES MIB(4)                 /* kept in memory per function */
+#define LIMIT_CODE_FILES 200000
+#define LIMIT_CODE_DEPTH 48
+#define LIMIT_ENV_OPEN_FILES 1024
+#define LIMIT_ENV_PROCESSES 8192 /* the kernel counts all of the user's, threads included */
+#define LIMIT_ENV_FILE_BYTES MIB(512)
+
+/* threads and processes */
+#define LIMIT_LANE_QUEUE 1024 /* blocking jobs that wait for a thread of their lane */
+#define LIMIT_LANE_IO_THREADS 2
+#define LIMIT_READ_BUFFER KIB(64)
+#define LIMIT_CHILDREN 1024 /* Lambda: 1000 concurrent executions per account, and a few of ours */
+#define LIMIT_CHILD_ARGS 64
+#define LIMIT_CHILD_ENV 1536 /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
+#define LIMIT_KEEPER_MESSAGE KIB(64)
+#define LIMIT_KEEPER_RESTARTS 10 /* deaths of the gateway within the window: then it is given up */
+#define KEEPER_RESTART_WINDOW_MS 60000
+#define KEEPER_BACKOFF_MIN_MS 100
+#define KEEPER_BACKOFF_MAX_MS 5000
+#define TIMEOUT_KEEPER_STOP_MS 35000 /* TIMEOUT_DRAIN_MS and a margin, then SIGKILL */
+#define TIMEOUT_KEEPER_SWEEP_MS 5000 /* at the end, for the last killed process to vanish */
+
+/* decision records */
+#define DECISIONS_PER_WORKER 1024
+#define DECISION_TEXT 1024
+#define DECISION_ROWS 24
+#define INVOCATIONS_KEPT 256
+#define INVOCATION_TEXT KIB(8)
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * AWS_PROXY: the request becomes an event, a function runs, and what it returns becomes the answer
+ * if it has exactly the shape that API Gateway takes; anything else is 502 (specs 7.1). */
+#include "base/crypt.h"
+#include "base/limits.h"
+#include "gateway_int.h"
+
+struct lambda_conf {
+    struct function *function;
+    int64_t timeout_ms;
+};
+
+struct lambda_state {
+    const struct lambda_conf *conf;
+    struct buf body;
+    struct lambda_invocation invocation;
+    struct buf answer; /* decoded body of the answer, when it was base64 */
+};
+
+/* arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations */
+static struct str function_of(struct str uri)
+{
+    const struct str before = STR("/functions/"), after = STR("/invocations");
+    size_t at = str_find(uri, before);
+    if (at == SIZE_MAX || !str_ends(uri, after) || uri.n < at + before.n + after.n)
+        return STR_NONE;
+    return str_sub(uri, at + before.n, uri.n - at - before.n - after.n);
+}
+
+static enum err lambda_compile(struct arena *a, const struct json *spec, const struct integration_env *env,
+                               void **conf, struct errinfo *e)
+{
+    struct lambda_conf *c = ARENA_NEW(a, struct lambda_conf);
+    const struct json *uri = json_get(spec, "uri"), *timeout = json_get(spec, "timeoutInMillis");
+    const struct json *at = uri ? uri : spec;
+    if (c == NULL)
+        return ERR_NOMEM;
+    *conf = c;
+    struct str arn = function_of(json_str_or(uri, STR("")));
+    if (arn.n == 0)
+        return errinfo_at(e, ERR_INVALID, at->line, at->col,
+                          "the uri of an AWS_PROXY integration is arn:aws:apigateway:REGION:lambda:path/"
+                          "2015-03-31/functions/FUNCTION_ARN/invocations");
+    if (!str_ieq(json_str_or(json_get(spec, "httpMethod"), STR("POST")), STR("POST")))
+        return errinfo_at(e, ERR_INVALID, at->line, at->col,
+                          "the httpMethod of an AWS_PROXY integration must be POST: Lambda is invoked by "
+                          "POST, whatever the client's method");
+    c->function = env->function(env->arg, arn);
+    if (c->function == NULL)
+        return errinfo_at(e, ERR_NOTFOUND, at->line, at->col,
+                          "%.*s is not a function of this document; give its code with --function "
+                          "NAME-or-ARN=DIR:HANDLER",
+                          STR_ARG(arn));
+    c->timeout_ms = TIMEOUT_INTEGRATION_MS;
+    if (timeout && (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 ||
+                    c->timeout_ms > TIMEOUT_INTEGRATION_MS))
+        return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col, "timeoutInMillis must be 50 to %d",
+                          TIMEOUT_INTEGRATION_MS);
+    return ERR_OK;
+}
+
+/* --- what the function returned ----------------------------------------------------------------- */
+static enum err add_header(struct exchange *x, struct str name, struct str value)
+{
+    name = arena_str(x->arena, name);
+    value = arena_str(x->arena, str_trim(value));
+    if (name.p == NULL || value.p == NULL)
+        return ERR_NOMEM;
+    if (!http_is_token(name) || !http_is_field_value(value))
+        return ERR_INVALID; /* a value with CR or LF would write headers of its own */
+    name = header__remapped(x->arena, name);
+    if (name.p == NULL)
+        return ERR_NOMEM;
+    return http_add(x->arena, &x->answer.headers, name, value);
+}
+
+static bool scalar_text(const struct json *v, struct str *out)
+{
+    switch (v->type) {
+    case JSON_STRING:
+    case JSON_NUMBER:
+        *out = v->s;
+        return true;
+    case JSON_TRUE:
+        *out = STR("true");
+        return true;
+    case JSON_FALSE:
+        *out = STR("false");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum err take_headers(struct exchange *x, const struct json *headers, const struct json *multi)
+{
+    for (size_t i = 0; headers && i < headers->n; i++) {
+        const struct json_member *m = &headers->members[i];
+        struct str value;
+        bool overridden = false;
+        for (size_t k = 0; multi && k < multi->n; k++)
+            overridden = overridden || str_ieq(multi->members[k].key, m->key);
+        if (m->value->type == JSON_NULL || overridden)
+            continue;
+        if (!scalar_text(m->value, &value))
+            return ERR_INVALID;
+        enum err err = add_header(x, m->key, value);
+        if (err != ERR_OK)
+            return err;
+    }
+    for (size_t i = 0; multi && i < multi->n; i++) {
+        const struct json *list = multi->members[i].value;
+        if (list->type != JSON_ARRAY)
+            return ERR_INVALID;
+        for (size_t k = 0; k < list->n; k++) {
+            struct str value;
+            if (!scalar_text(list->items[k], &value))
+                return ERR_INVALID;
+            enum err err = add_header(x, multi->members[i].key, value);
+            if (err != ERR_OK)
+                return err;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err take_status(const struct json *v, unsigned *status)
+{
+    uint64_t n = 200;
+    if (v && v->type == JSON_NUMBER && v->is_int && v->i >= 0)
+        n = (uint64_t)v->i;
+    else if (v && (v->type != JSON_STRING || !str_u64(v->s, &n)))
+        return ERR_INVALID;
+    *status = (unsigned)n;
+    return n >= 200 && n <= 599 ? ERR_OK : ERR_INVALID;
+}
+
+static bool known_members(const struct json *v)
+{
+    static const char *const known[] = {"statusCode", "headers", "multiValueHeaders", "body",
+                                        "isBase64Encoded"};
+    for (size_t i = 0; i < v->n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < COUNTOF(known); k++)
+            found = found || str_eqz(v->members[i].key, known[k]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static const struct json *object_or_null(const struct json *v, enum err *err)
+{
+    if (v == NULL || v->type == JSON_NULL)
+        return NULL;
+    if (v->type != JSON_OBJECT)
+        *err = ERR_INVALID;
+    return v->type == JSON_OBJECT ? v : NULL;
+}
+
+/* The answer lives in the invocation's buffer, which the exchange keeps until it is done; so does
+ * the tree that points into it. */
+static enum err take_answer(struct exchange *x, struct lambda_state *s, struct arena *tree_arena)
+{
+    const struct json *v = NULL, *body;
+    struct str text = STR("");
+    enum err err = json_parse(tree_arena, buf_str(&s->invocation.answer), LIMIT_INVOKE_PAYLOAD, &v, NULL);
+    if (err != ERR_OK)
+        return err;
+    if (v->type != JSON_OBJECT || !known_members(v))
+        return ERR_INVALID;
+    const struct json *headers = object_or_null(json_get(v, "headers"), &err);
+    const struct json *multi = object_or_null(json_get(v, "multiValueHeaders"), &err);
+    body = json_get(v, "body");
+    if (err != ERR_OK || (body && body->type != JSON_NULL && !scalar_text(body, &text)))
+        return ERR_INVALID;
+    x->answer = (struct http_response){0};
+    err = take_status(json_get(v, "statusCode"), &x->answer.status);
+    if (err == ERR_OK)
+        err = exchange__add_ids(x, &x->answer.headers);
+    if (err == ERR_OK)
+        err = http_add(x->arena, &x->answer.headers, STR("X-Amzn-Trace-Id"), str_c(x->trace));
+    if (err == ERR_OK)
+        err = take_headers(x, headers, multi);
+    if (err == ERR_OK && http_find(&x->answer.headers, STR("Content-Type")) == NULL)
+        err = http_add(x->arena, &x->answer.headers, STR("Content-Type"), STR("application/json"));
+    s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    buf_add(&s->answer, text);
+    x->answer_body = buf_str(&s->answer);
+    return err ? err : s->answer.err;
+}
+
+static enum next finish(struct exchange *x, struct lambda_state *s)
+{
+    const struct lambda_invocation *i = &s->invocation;
+    decision_notef(&x->record, "integrate", i->outcome == LAMBDA_OK ? VERDICT_PASS : VERDICT_ERROR,
+                   "function", "%.*s: %s in %.1f ms%s, invocation %s", STR_ARG(function_name(i->function)),
+                   lambda_outcome_name(i->outcome), (double)i->duration_us / 1000,
+                   i->cold ? ", cold" : "", i->request_id);
+    if (i->outcome == LAMBDA_DEADLINE)
+        return exchange__refuse(x, RESPONSE_INTEGRATION_TIMEOUT);
+    if (i->outcome != LAMBDA_OK)
+        return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
+    struct arena *tree = arena_new(KIB(4), MIB(64));
+    enum err err = tree ? take_answer(x, s, tree) : ERR_NOMEM;
+    arena_free(tree);
+    if (err == ERR_OK)
+        return ANSWER;
+    decision_notef(&x->record, "integrate", VERDICT_ERROR, "answer",
+                   "is not {statusCode, headers, multiValueHeaders, body, isBase64Encoded}: %s",
+                   err_text(err));
+    return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
+}
+
+static void invoked(struct lambda_invocation *i)
+{
+    struct exchange *x = i->arg;
+    exchange__resume(x, finish(x, x->integration));
+}
+
+static void invoke(struct exchange *x, struct lambda_state *s)
+{
+    struct buf event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    struct str body = buf_str(&s->body);
+    if (!str_is_utf8(body)) { /* binary bodies need binaryMediaTypes; without, AWS mangles them */
+        decision_note(&x->record, "integrate", VERDICT_DENY, "body", STR("is not UTF-8 text"));
+        exchange__resume(x, exchange__refuse(x, RESPONSE_UNSUPPORTED_MEDIA_TYPE));
+        return;
+    }
+    event__write(x, body, &event);
+    buf_fini(&s->body);
+    if (event.err != ERR_OK) {
+        enum gateway_response type =
+            event.err == ERR_LIMIT ? RESPONSE_REQUEST_TOO_LARGE : RESPONSE_API_CONFIGURATION_ERROR;
+        buf_fini(&event);
+        exchange__resume(x, exchange__refuse(x, type));
+        return;
+    }
+    s->invocation = (struct lambda_invocation){
+        .function = s->conf->function,
+        .payload = event,
+        .deadline_ms = loop_now_ms(x->worker->loop) + s->conf->timeout_ms,
+        .queue = true,
+        .trace_header = str_c(x->trace),
+        .reply = x->worker->loop,
+        .done = invoked,
+        .arg = x,
+    };
+    lambda_invoke(x->worker->gateway->options.lambda, &s->invocation);
+}
+
+static void on_body(void *arg, struct str chunk)
+{
+    struct exchange *x = arg;
+    struct lambda_state *s = x->integration;
+    buf_add(&s->body, chunk);
+}
+
+static void on_body_end(void *arg, enum err how)
+{
+    struct exchange *x = arg;
+    struct lambda_state *s = x->integration;
+    if (how == ERR_OK)
+        how = s->body.err;
+    if (how == ERR_OK)
+        invoke(x, s);
+    else if (http_exchange_client_gone(x->http))
+        http_respond_abort(x->http);
+    else
+        exchange__resume(x, exchange__refuse(x, how == ERR_LIMIT     ? RESPONSE_REQUEST_TOO_LARGE
+                                                : how == ERR_TIMEOUT ? RESPONSE_REQUEST_TIMEOUT
+                                                                     : RESPONSE_BAD_REQUEST));
+}
+
+static void on_done(void *arg, enum err how)
+{
+    struct exchange *x = arg;
+    struct lambda_state *s = x->integration;
+    buf_fini(&s->body);
+    buf_fini(&s->answer);
+    lambda_invocation_fini(&s->invocation);
+    exchange__done(x, how);
+}
+
+static const struct http_exchange_events events = {.data = on_body, .end = on_body_end, .done = on_done};
+
+static enum next lambda_start(const void *conf, struct exchange *x)
+{
+    struct lambda_state *s = ARENA_NEW(x->arena, struct lambda_state);
+    if (s == NULL)
+        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
+    s->conf = conf;
+    s->body = BUF_INIT(LIMIT_REQUEST_BODY);
+    s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    x->integration = s;
+    http_exchange_watch(x->http, &events, x);
+    if (x->rq->framing == HTTP_NO_BODY)
+        invoke(x, s); /* always asynchronous unless it refuses */
+    else
+        http_body_start(x->http);
+    return WAIT;
+}
+
+const struct integration_kind gateway__aws_proxy = {"AWS_PROXY", lambda_compile, lambda_start};

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a mapping may ask of a request: $context.NAME (specs 8.1), stage variables, path parameters;
+ * and the ids that every request gets. */
+#include "base/crypt.h"
+#include "gateway_int.h"
+
+static const char hex[] = "0123456789abcdef";
+
+static bool is_uuid(struct str s)
+{
+    if (s.n != 36)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        char c = s.p[i];
+        bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (dash ? c != '-' : !digit)
+            return false;
+    }
+    return true;
+}
+
+/* "Root=1-8hex-24hex" is kept from the client so that its trace goes on; anything else is made
+ * new. */
+static void make_trace(struct exchange *x, const char *uuid)
+{
+    struct str sent = http_value(&x->rq->headers, STR("X-Amzn-Trace-Id"));
+    size_t at = str_find(sent, STR("Root=1-"));
+    if (at != SIZE_MAX && sent.n - at >= 40) {
+        struct str root = str_sub(sent, at, 40);
+        bool good = root.p[15] == '-';
+        for (size_t i = 7; i < 40 && good; i++)
+            good = i == 15 || memchr(hex, root.p[i], 16) != NULL;
+        if (good) {
+            memcpy(x->trace, root.p, 40);
+            return;
+        }
+    }
+    uint32_t seconds = (uint32_t)(x->wall_us / 1000000);
+    char *t = x->trace;
+    memcpy(t, "Root=1-", 7);
+    for (int i = 0; i < 8; i++)
+        t[7 + i] = hex[(seconds >> (28 - 4 * i)) & 15];
+    t[15] = '-';
+    size_t n = 16;
+    for (size_t i = 0; n < 40; i++)
+        if (uuid[i] != '-')
+            t[n++] = uuid[i];
+    t[n] = '\0';
+}
+
+void exchange__make_ids(struct exchange *x)
+{
+    char fresh[37];
+    struct str sent = http_value(&x->rq->headers, STR("x-amzn-RequestId"));
+    crypt_uuid(fresh);
+    if (is_uuid(sent))
+        memcpy(x->request_id, sent.p, 36);
+    else
+        memcpy(x->request_id, fresh, 36);
+    x->request_id[36] = '\0';
+    /* Looks like API Gateway's extended id: 15 letters and digits and a '='. */
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t n = 0;
+    for (; n < 15; n++)
+        x->extended_id[n] = alphabet[((unsigned char)fresh[n] * 7 + (unsigned char)fresh[35 - n]) % 64];
+    x->extended_id[n++] = '=';
+    x->extended_id[n] = '\0';
+    make_trace(x, fresh);
+}
+
+struct str exchange__request_time(struct exchange *x)
+{
+    char text[TIME_TEXT];
+    time_clf(x->wall_us, text);
+    return arena_str(x->arena, str_c(text));
+}
+
+bool api__variable(const struct api *api, struct str name, struct str *out)
+{
+    for (size_t i = 0; i < api->variable_count; i++)
+        if (str_eq(api->variables[i].name, name)) {
+            *out = api->variables[i].value;
+            return true;
+        }
+    return false;
+}
+
+bool exchange__param(const struct exchange *x, struct str name, struct str *out)
+{
+    for (size_t i = 0; i < x->param_count; i++)
+        if (str_eq(x->params[i].name, name)) {
+            *out = x->params[i].value;
+            return true;
+        }
+    return false;
+}
+
+/* --- one function per variable, one row per name ---------------------------------------------- */
+static struct str get_account(struct exchange *x)
+{
+    return x->api->account;
+}
+static struct str get_api_id(struct exchange *x)
+{
+    return x->api->id;
+}
+static struct str get_method(struct exchange *x)
+{
+    return x->rq->method_text;
+}
+static struct str get_source_ip(struct exchange *x)
+{
+    return x->source_ip;
+}
+static struct str get_user_agent(struct exchange *x)
+{
+    return http_value(&x->rq->headers, STR("User-Agent"));
+}
+static struct str get_path(struct exchange *x)
+{
+    return x->path;
+}
+static struct str get_protocol(struct exchange *x)
+{
+    return x->rq->minor == 0 ? STR("HTTP/1.0") : STR("HTTP/1.1");
+}
+static struct str get_request_id(struct exchange *x)
+{
+    return str_c(x->request_id);
+}
+static struct str get_extended_id(struct exchange *x)
+{
+    return str_c(x->extended_id);
+}
+static struct str get_time_epoch(struct exchange *x)
+{
+    return arena_fmt(x->arena, "%lld", (long long)(x->wall_us / 1000));
+}
+static struct str get_resource_id(struct exchange *x)
+{
+    return x->method->resource_id;
+}
+static struct str get_resource_path(struct exchange *x)
+{
+    return x->method->path;
+}
+static struct str get_stage(struct exchange *x)
+{
+    return x->api->stage;
+}
+static struct str get_domain_name(struct exchange *x)
+{
+    return x->rq->host;
+}
+static struct str get_domain_prefix(struct exchange *x)
+{
+    struct str rest;
+    return str_cut(x->rq->host, '.', &rest);
+}
+
+static const struct {
+    const char *name;
+    struct str (*get)(struct exchange *x);
+} variables[] = {
+    {"accountId", get_account},
+    {"apiId", get_api_id},
+    {"domainName", get_domain_name},
+    {"domainPrefix", get_domain_prefix},
+    {"extendedRequestId", get_extended_id},
+    {"httpMethod", get_method},
+    {"identity.sourceIp", get_source_ip},
+    {"identity.userAgent", get_user_agent},
+    {"path", get_path},
+    {"protocol", get_protocol},
+    {"requestId", get_request_id},
+    {"requestTime", exchange__request_time},
+    {"requestTimeEpoch", get_time_epoch},
+    {"resourceId", get_resource_id},
+    {"resourcePath", get_resource_path},
+    {"stage", get_stage},
+};
+
+static bool from_authorizer(struct exchange *x, struct str key, struct str *out)
+{
+    const struct auth_result *r = x->auth.result;
+    if (r == NULL || x->auth.verdict != AUTH_ALLOW)
+        return false;
+    if (str_eqz(key, "principalId")) {
+        *out = auth_principal(r);
+        return true;
+    }
+    if (str_eqz(key, "integrationLatency")) {
+        *out = arena_fmt(x->arena, "%lld", (long long)x->auth.latency_ms);
+        return out->p != NULL;
+    }
+    const struct auth_context *c = auth_context_find(r, key);
+    if (c == NULL || c->null)
+        return false;
+    *out = c->text;
+    return true;
+}
+
+bool exchange__context(struct exchange *x, struct str name, struct str *out)
+{
+    const struct str authorizer = STR("authorizer.");
+    if (str_starts(name, authorizer))
+        return from_authorizer(x, str_from(name, authorizer.n), out);
+    for (size_t i = 0; i < COUNTOF(variables); i++)
+        if (str_eqz(name, variables[i].name)) {
+            *out = variables[i].get(x);
+            return out->n > 0;
+        }
+    return false;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A model judged and turned into a snapshot: authorizers and integrations compiled, functions looked
+ * up, routes in a tree. Everything is copied; what cannot be resolved or is not served is a problem
+ * by name, and one problem fails the whole. Invariant: a method whose authorizationType is not NONE
+ * gets an authorizer or the snapshot is not made. */
+#include "base/crypt.h"
+#include "base/limits.h"
+#include "gateway_int.h"
+
+struct freezer {
+    struct gateway *gateway;
+    const struct model *model;
+    struct snapshot *snapshot;
+    void (*problem)(void *arg, const struct model_place *at, const char *text);
+    void *arg;
+    size_t problems;
+    bool nomem;
+};
+
+static void report(struct freezer *f, const struct model_place *at, const struct errinfo *e)
+{
+    struct model_place place = *at;
+    if (e->line) {
+        place.line = e->line;
+        place.col = e->col;
+    }
+    if (e->code == ERR_NOMEM)
+        f->nomem = true;
+    f->problems++;
+    f->problem(f->arg, &place, e->text[0] ? e->text : err_text(e->code));
+}
+
+/* Ends in one place: `err` of a step with what it said in `e`. True when there was a problem. */
+static bool failed(struct freezer *f, const struct model_place *at, enum err err, struct errinfo *e)
+{
+    if (err == ERR_OK)
+        return false;
+    e->code = err;
+    report(f, at, e);
+    return true;
+}
+
+/* An ARN with or without a version or alias names the function. */
+static struct function *find_function(void *arg, struct str arn)
+{
+    struct freezer *f = arg;
+    struct snapshot *s = f->snapshot;
+    for (size_t i = 0; i < s->function_count; i++) {
+        struct str own = function_arn(s->functions[i]);
+        if (str_eq(own, arn) || (str_starts(arn, own) && arn.n > own.n && arn.p[own.n] == ':'))
+            return s->functions[i];
+    }
+    return NULL;
+}
+
+static void freeze_functions(struct freezer *f)
+{
+    struct snapshot *s = f->snapshot;
+    size_t n = 0;
+    for (const struct model_function *m = f->model->functions; m; m = m->next)
+        n++;
+    s->functions = ARENA_ARRAY(s->arena, n, struct function *);
+    if (s->functions == NULL) {
+        f->nomem = true;
+        return;
+    }
+    for (const struct model_function *m = f->model->functions; m; m = m->next) {
+        struct errinfo e = {0};
+        struct model_place at = {m->spec.file, m->spec.line, m->spec.col};
+        struct function *made = NULL;
+        if (m->code_missing)
+            continue; /* the importer said so; who needs it will not find it */
+        enum err err = lambda_function(f->gateway->options.lambda, &m->spec, &made, &e);
+        if (!failed(f, &at, err, &e))
+            s->functions[s->function_count++] = made;
+    }
+}
+
+static struct str copy(struct freezer *f, struct str s)
+{
+    struct str c = arena_str(f->snapshot->arena, s);
+    if (c.p == NULL) {
+        f->nomem = true;
+        return STR("");
+    }
+    return c;
+}
+
+static void freeze_variables(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    size_t n = 0;
+    for (const struct model_variable *v = m->variables; v; v = v->next)
+        n++;
+    api->variables = ARENA_ARRAY(f->snapshot->arena, n, struct variable);
+    f->nomem = f->nomem || api->variables == NULL;
+    for (const struct model_variable *v = m->variables; v && api->variables; v = v->next)
+        api->variables[api->variable_count++] = (struct variable){copy(f, v->name), copy(f, v->value)};
+}
+
+static void freeze_authorizers(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    struct authorizer_env env = {api->id, api->stage, find_function, f};
+    size_t n = 0;
+    for (const struct model_authorizer *z = m->authorizers; z; z = z->next)
+        n++;
+    api->authorizers = ARENA_ARRAY(f->snapshot->arena, n, struct authorizer *);
+    f->nomem = f->nomem || api->authorizers == NULL;
+    for (const struct model_authorizer *z = m->authorizers; z && api->authorizers; z = z->next) {
+        struct errinfo e = {0};
+        struct authorizer *made = NULL;
+        enum err err = authorizer_compile(f->snapshot->arena, z->spec, &env, &made, &e);
+        if (!failed(f, &z->at, err, &e))
+            api->authorizers[api->authorizer_count++] = made;
+    }
+}
+
+/* ERR_OK with *out NULL only for authorizationType NONE. */
+static enum err choose_authorizer(const struct api *api, const struct json *method,
+                                  const struct authorizer **out, struct errinfo *e)
+{
+    struct str type = json_str_or(json_get(method, "authorizationType"), STR(""));
+    struct str name = json_str_or(json_get(method, "authorizerName"), STR(""));
+    *out = NULL;
+    if (json_bool_or(json_get(method, "apiKeyRequired"), false))
+        return errinfo_set(e, ERR_UNSUPPORTED, "API keys are not checked yet: this route would be open");
+    if (str_eqz(type, "NONE") && name.n == 0)
+        return ERR_OK;
+    if (!str_eqz(type, "CUSTOM"))
+        return errinfo_set(e, ERR_UNSUPPORTED, "authorizationType %.*s is not served yet",
+                           STR_ARG(str_sub(type, 0, 40)));
+    for (size_t i = 0; i < api->authorizer_count; i++)
+        if (str_eq(authorizer_name(api->authorizers[i]), name)) {
+            *out = api->authorizers[i];
+            return ERR_OK;
+        }
+    return errinfo_set(e, ERR_NOTFOUND, "there is no usable authorizer %.*s for this method",
+                       STR_ARG(str_sub(name, 0, 80)));
+}
+
+static struct str make_resource_id(struct freezer *f, struct str path)
+{
+    unsigned char digest[SHA256_BYTES];
+    char hex[2 * SHA256_BYTES + 1];
+    if (crypt_sha256(path, digest) != ERR_OK) {
+        f->nomem = true;
+        return STR("");
+    }
+    crypt_hex(digest, 5, hex);
+    return copy(f, str_sub(str_c(hex), 0, 6));
+}
+
+static void freeze_method(struct freezer *f, const struct model_method *m, struct api *api)
+{
+    struct arena *a = f->snapshot->arena;
+    struct method *to = ARENA_NEW(a, struct method);
+    struct errinfo e = {0};
+    if (to == NULL) {
+        f->nomem = true;
+        return;
+    }
+    to->api = api;
+    to->path = copy(f, m->path);
+    to->verb = copy(f, m->verb);
+    to->resource_id = make_resource_id(f, m->path);
+    to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
+    if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))
+        return;
+    struct str type = json_str_or(json_get(m->integration, "type"), STR(""));
+    to->kind = integration__kind(type);
+    if (to->kind == NULL) {
+        (void)errinfo_set(&e, ERR_UNSUPPORTED, type.n ? "integrations of type %.*s are not served"
+                                                      : "No integration defined for method%.*s",
+                          STR_ARG(str_sub(type, 0, 40)));
+        report(f, &m->at, &e);
+        return;
+    }
+    struct integration_env env = {api, to->path, find_function, f};
+    enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
+    if (err == ERR_OK)
+        err = route__insert(a, &api->root, to, &e);
+    failed(f, &m->at, err, &e);
+}
+
+static void freeze_api(struct freezer *f, const struct model_api *m)
+{
+    struct snapshot *s = f->snapshot;
+    struct api *api = ARENA_NEW(s->arena, struct api), **last = &s->apis;
+    if (api == NULL) {
+        f->nomem = true;
+        return;
+    }
+    if (m->kind != API_REST) {
+        struct errinfo e = {.code = ERR_UNSUPPORTED, .text = "HTTP APIs are not served yet: only REST APIs"};
+        report(f, &m->at, &e);
+        return;
+    }
+    api->kind = m->kind;
+    api->id = copy(f, m->id);
+    api->stage = copy(f, m->stage);
+    api->name = copy(f, m->name);
+    api->account = copy(f, f->model->account);
+    api->allow_double_slash = m->allow_double_slash;
+    s->any_double_slash = s->any_double_slash || m->allow_double_slash;
+    api->arn_prefix = arena_fmt(s->arena, "arn:%.*s:execute-api:%.*s:%.*s:%.*s/%.*s/",
+                                STR_ARG(f->model->partition), STR_ARG(f->model->region),
+                                STR_ARG(f->model->account), STR_ARG(m->id), STR_ARG(m->stage));
+    f->nomem = f->nomem || api->arn_prefix.p == NULL;
+    for (struct api *other = s->apis; other; other = other->next)
+        if (str_eq(other->stage, api->stage))
+            other->stage_is_ambiguous = api->stage_is_ambiguous = true;
+    while (*last)
+        last = &(*last)->next;
+    *last = api;
+    freeze_variables(f, m, api);
+    freeze_authorizers(f, m, api);
+    for (const struct model_method *method = m->methods; method; method = method->next)
+        freeze_method(f, method, api);
+}
+
+enum err gateway_freeze(struct gateway *g, const struct model *m,
+                        void (*problem)(void *arg, const struct model_place *at, const char *text),
+                        void *arg, struct snapshot **out)
+{
+    *out = NULL;
+    struct arena *a = arena_new(KIB(16), LIMIT_DOCUMENT_ARENA);
+    struct snapshot *s = a ? ARENA_NEW(a, struct snapshot) : NULL;
+    if (s)
+        s->shares = ARENA_ARRAY(a, g->workers, struct snapshot_share);
+    if (s == NULL || s->shares == NULL) {
+        arena_free(a);
+        return ERR_NOMEM;
+    }
+    s->arena = a;
+    s->gateway = g;
+    struct freezer f = {.gateway = g, .model = m, .snapshot = s, .problem = problem, .arg = arg};
+    freeze_functions(&f);
+    for (const struct model_api *api = m->apis; api && s->functions; api = api->next)
+        freeze_api(&f, api);
+    if (f.problems > 0 || f.nomem) {
+        snapshot__free(s);
+        return f.nomem ? ERR_NOMEM : ERR_INVALID;
+    }
+    *out = s;
+    return ERR_OK;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of this room: the frozen shapes and the request on its way through the
+ * steps. */
+#ifndef ROPELINE_GATEWAY_INT_H
+#define ROPELINE_GATEWAY_INT_H
+
+#include "gateway/gateway.h"
+#include "http/client.h"
+#include "http/path.h"
+#include "http/server.h"
+
+struct exchange;
+
+/* --- frozen --------------------------------------------------------------------------------- */
+struct variable {
+    struct str name, value;
+};
+
+struct method {
+    struct api *api;
+    struct str path; /* resource path as the document has it: "/pets/{id}" */
+    struct str verb; /* "GET" or "ANY" */
+    struct str resource_id, operation_name;
+    const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
+    const struct integration_kind *kind;
+    void *conf;
+};
+
+#define METHOD_ANY HTTP_OTHER /* slot of ANY in node.methods */
+struct node {
+    struct str segment; /* literal text */
+    struct node **literals; /* sorted by segment */
+    size_t literal_count;
+    struct node *param, *greedy;
+    struct str variable; /* name of the param or greedy child that this node is */
+    struct method *methods[HTTP_OTHER + 1];
+};
+
+struct api {
+    enum api_kind kind;
+    struct str id, stage, name, arn_prefix; /* arn:aws:execute-api:R:A:ID/STAGE/ */
+    struct str account;
+    bool allow_double_slash, stage_is_ambiguous;
+    struct variable *variables;
+    size_t variable_count;
+    struct node root;
+    struct authorizer **authorizers;
+    size_t authorizer_count;
+    struct api *next;
+};
+
+struct snapshot {
+    struct arena *arena;
+    struct gateway *gateway;
+    struct api *apis;
+    bool any_double_slash;
+    struct function **functions; /* references held */
+    size_t function_count;
+    struct snapshot_share { /* one per worker; touched by that worker only */
+        struct snapshot *snapshot;
+        size_t in_use;
+        bool retired;
+        struct post take, give_back;
+        struct gateway_worker *worker;
+    } *shares;
+    unsigned shares_out; /* control loop: workers that still hold it */
+};
+
+struct gateway_worker {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct snapshot *snapshot;
+    struct http_server *server;
+    struct http_client *client;
+    struct decision_ring *decisions;
+    struct metrics metrics;
+    struct http_counters http;
+    void (*drained)(void *arg);
+    void *drained_arg;
+};
+
+struct cidr {
+    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;
+};
+
+struct gateway {
+    struct gateway_options options;
+    struct snapshot *current; /* control loop */
+    struct cidr *trusted;
+    size_t trusted_count;
+    size_t workers;
+    struct gateway_worker worker[];
+};
+
+/* --- a request ------------------------------------------------------------------------------ */
+/* The steps, in order: names in records, metrics and logs are these (docs/house.md, section 3). */
+#define GATEWAY_STEPS(X) X(match) X(authorize) X(integrate) X(respond) X(account)
+enum step {
+#define X(name) STEP_##name,
+    GATEWAY_STEPS(X)
+#undef X
+        STEP_COUNT
+};
+enum next {
+    NEXT,   /* go on with the following step */
+    WAIT,   /* a callback will call exchange__resume */
+    ANSWER, /* an answer is set: go to respond */
+};
+
+struct path_param {
+    struct str name, value; /* canonical bytes, still escaped */
+};
+#define PATH_PARAMS 16
+
+struct exchange {
+    struct http_exchange *http;
+    const struct http_request *rq;
+    struct arena *arena;
+    struct gateway_worker *worker;
+    struct snapshot *snapshot;
+    enum step at;
+
+    struct str path;       /* canonical, as the client sent it, stage included */
+    struct str route_path; /* below the stage: what routes, methodArn and backend see */
+    const struct api *api;
+    const struct method *method;
+    struct path_param params[PATH_PARAMS];
+    size_t param_count;
+    struct str method_arn;
+    struct str source_ip;
+    char request_id[37], extended_id[17], trace[80];
+    int64_t wall_us;
+
+    struct auth_call auth;
+    struct { /* written only when auth ended in ALLOW; integrate checks it again */
+        const struct method *method;
+        struct str method_arn;
+    } granted;
+
+    struct http_response answer;
+    struct str answer_body;
+    unsigned status; /* sent */
+    void *integration; /* state of the integration kind */
+    struct decision_record record;
+};
+
+/* A kind of integration: one file with its const struct, one row in integrations.c. */
+struct integration_env {
+    const struct api *api;
+    struct str method_path;
+    struct function *(*function)(void *arg, struct str arn);
+    void *arg;
+};
+struct integration_kind {
+    const char *name; /* as the API document spells it, upper case */
+    enum err (*compile)(struct arena *a, const struct json *spec, const struct integration_env *env,
+                        void **conf, struct errinfo *e);
+    enum next (*start)(const void *conf, struct exchange *x);
+};
+extern const struct integration_kind gateway__http_proxy, gateway__aws_proxy, gateway__mock;
+const struct integration_kind *integration__kind(struct str name);
+
+/* steps.c. A callback that ends a WAIT calls resume, never from inside a step. */
+void exchange__done(void *exchange, enum err how); /* for http_exchange_events.done */
+void gateway__handle(void *worker, struct http_exchange *http);
+void exchange__resume(struct exchange *x, enum next with);
+/* response.c: sets the gateway's own answer. */
+enum gateway_response {
+#define GATEWAY_RESPONSE(type, status, error, body) RESPONSE_##type,
+#include "gateway/gateway_responses.def"
+#undef GATEWAY_RESPONSE
+    RESPONSE_COUNT
+};
+enum next exchange__refuse(struct exchange *x, enum gateway_response type);
+/* The same with other text for {"message": ...}. */
+enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, struct str message);
+void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
+                      struct http_response *rs, struct str *body);
+/* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them. */
+enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK;
+
+/* route.c */
+enum err route__insert(struct arena *a, struct node *root, struct method *m, struct errinfo *e) MUSTCHECK;
+/* The API and stage that host and path select, and the path below the stage. */
+const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
+                             struct str *below, const char **why);
+/* The method for verb and path; fills the parameters. NULL when there is none. */
+const struct method *route__match(const struct api *api, enum http_method verb, struct str path,
+                                  struct path_param *params, size_t *count);
+
+/* context.c: $context.NAME, stage variables and path parameters for mappings. False: no value. */
+bool exchange__context(struct exchange *x, struct str name, struct str *out);
+bool api__variable(const struct api *api, struct str name, struct str *out);
+bool exchange__param(const struct exchange *x, struct str name, struct str *out);
+/* Request times as $context spells them. */
+struct str exchange__request_time(struct exchange *x);
+/* Fills request id, extended id and trace. */
+void exchange__make_ids(struct exchange *x);
+
+/* peer.c */
+enum err peer__parse_cidr(struct str text, struct cidr *out) MUSTCHECK;
+bool peer__in(const struct cidr *list, size_t n, struct str ip);
+/* The client's address: the peer, or the rightmost untrusted one of X-Forwarded-For when the peer
+ * is a trusted proxy. */
+struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h);
+
+/* mapping.c: requestParameters of an integration. */
+struct mapping;
+struct mappings {
+    struct mapping *v;
+    size_t n;
+};
+enum mapping_target { MAP_HEADER, MAP_QUERY, MAP_PATH };
+struct mapping {
+    enum mapping_target target;
+    struct str name;
+    bool (*read)(struct exchange *x, struct str name, struct str *out);
+    struct str source; /* what `read` looks for, or the static value */
+    bool from_authorizer;
+};
+enum err mapping__compile(struct arena *a, const struct json *parameters, struct mappings *out,
+                          struct errinfo *e) MUSTCHECK;
+
+/* headers.c: which fields cross the gateway. */
+bool header__to_backend(struct str name);
+bool header__from_backend(struct str name);
+/* "x-amzn-Remapped-Date" for "Date", the name itself for most; memory from `a`. */
+struct str header__remapped(struct arena *a, struct str name) MUSTCHECK;
+
+/* event.c: the AWS_PROXY event, payload format 1.0. */
+void event__write(struct exchange *x, struct str body, struct buf *out);
+
+/* exchange of memory: snapshot.c */
+struct snapshot *snapshot__enter(struct gateway_worker *w);
+void snapshot__leave(struct gateway_worker *w, struct snapshot *s);
+void snapshot__free(struct snapshot *s);
+
+#endif

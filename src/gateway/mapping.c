@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * requestParameters of an integration: {"integration.request.header.X-User":
+ * "context.authorizer.principalId"}. Compiled once; each row is (where to, which reader, what). */
+#include "gateway_int.h"
+
+static bool read_static(struct exchange *x, struct str name, struct str *out)
+{
+    (void)x;
+    *out = name;
+    return true;
+}
+
+static bool read_header(struct exchange *x, struct str name, struct str *out)
+{
+    /* Case-sensitive here, unlike everywhere else (API Gateway, "known issues"). The last value. */
+    bool found = false;
+    for (size_t i = 0; i < x->rq->headers.n; i++)
+        if (str_eq(x->rq->headers.v[i].name, name)) {
+            *out = x->rq->headers.v[i].value;
+            found = true;
+        }
+    return found;
+}
+
+static bool join(struct exchange *x, struct buf *list, bool found, struct str *out)
+{
+    *out = found && list->err == ERR_OK ? arena_str(x->arena, buf_str(list)) : STR_NONE;
+    return out->p != NULL;
+}
+
+static bool read_headers(struct exchange *x, struct str name, struct str *out)
+{
+    AUTO_BUF list = BUF_INIT(KIB(16));
+    bool found = false;
+    for (size_t i = 0; i < x->rq->headers.n; i++) {
+        if (!str_eq(x->rq->headers.v[i].name, name))
+            continue;
+        if (found)
+            buf_addc(&list, ',');
+        buf_add(&list, x->rq->headers.v[i].value);
+        found = true;
+    }
+    return join(x, &list, found, out);
+}
+
+static bool read_queries(struct exchange *x, struct str name, struct str *out, bool all)
+{
+    struct query_pair *pairs = NULL;
+    size_t n = 0;
+    bool found = false;
+    AUTO_BUF list = BUF_INIT(KIB(16));
+    if (query_parse(x->arena, x->rq->query, &pairs, &n) != ERR_OK)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(pairs[i].name, name))
+            continue;
+        if (!all)
+            list.n = 0; /* the last value */
+        else if (found)
+            buf_addc(&list, ',');
+        buf_add(&list, pairs[i].value);
+        found = true;
+    }
+    return join(x, &list, found, out);
+}
+
+static bool read_query(struct exchange *x, struct str name, struct str *out)
+{
+    return read_queries(x, name, out, false);
+}
+
+static bool read_query_all(struct exchange *x, struct str name, struct str *out)
+{
+    return read_queries(x, name, out, true);
+}
+
+static bool read_path(struct exchange *x, struct str name, struct str *out)
+{
+    return exchange__param(x, name, out);
+}
+
+static bool read_variable(struct exchange *x, struct str name, struct str *out)
+{
+    return api__variable(x->api, name, out);
+}
+
+static const struct {
+    const char *prefix;
+    bool (*read)(struct exchange *x, struct str name, struct str *out);
+} sources[] = {
+    {"method.request.header.", read_header},
+    {"method.request.multivalueheader.", read_headers},
+    {"method.request.querystring.", read_query},
+    {"method.request.multivaluequerystring.", read_query_all},
+    {"method.request.path.", read_path},
+    {"stageVariables.", read_variable},
+    {"context.", exchange__context},
+};
+
+static const struct {
+    const char *prefix;
+    enum mapping_target target;
+} targets[] = {
+    {"integration.request.header.", MAP_HEADER},
+    {"integration.request.querystring.", MAP_QUERY},
+    {"integration.request.path.", MAP_PATH},
+};
+
+static enum err compile_target(struct mapping *m, struct str key, struct errinfo *e)
+{
+    for (size_t i = 0; i < COUNTOF(targets); i++) {
+        struct str prefix = str_c(targets[i].prefix);
+        if (str_starts(key, prefix) && key.n > prefix.n) {
+            m->target = targets[i].target;
+            m->name = str_from(key, prefix.n);
+            if (m->target == MAP_HEADER && !http_is_token(m->name))
+                return errinfo_set(e, ERR_INVALID, "%.*s names no valid header", STR_ARG(key));
+            return ERR_OK;
+        }
+    }
+    return errinfo_set(e, ERR_INVALID,
+                       "%.*s: a mapping is integration.request.header|querystring|path.NAME", STR_ARG(key));
+}
+
+static enum err compile_source(struct mapping *m, struct str value, struct errinfo *e)
+{
+    if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'') {
+        m->read = read_static;
+        m->source = str_sub(value, 1, value.n - 2);
+        return http_is_field_value(m->source) || m->target != MAP_HEADER
+                   ? ERR_OK
+                   : errinfo_set(e, ERR_INVALID, "a static header value has no control characters");
+    }
+    for (size_t i = 0; i < COUNTOF(sources); i++) {
+        struct str prefix = str_c(sources[i].prefix);
+        if (str_starts(value, prefix) && value.n > prefix.n) {
+            m->read = sources[i].read;
+            m->source = str_from(value, prefix.n);
+            m->from_authorizer =
+                m->read == exchange__context && str_starts(m->source, STR("authorizer."));
+            return ERR_OK;
+        }
+    }
+    return errinfo_set(e, ERR_UNSUPPORTED,
+                       "%.*s is no mapping source served here: method.request.header|querystring|path|"
+                       "multivalueheader|multivaluequerystring.NAME, stageVariables.NAME, context.NAME or "
+                       "'static text'",
+                       STR_ARG(str_sub(value, 0, 80)));
+}
+
+enum err mapping__compile(struct arena *a, const struct json *parameters, struct mappings *out,
+                          struct errinfo *e)
+{
+    *out = (struct mappings){NULL, 0};
+    if (parameters == NULL)
+        return ERR_OK;
+    if (parameters->type != JSON_OBJECT)
+        return errinfo_at(e, ERR_INVALID, parameters->line, parameters->col,
+                          "requestParameters must be an object");
+    out->v = ARENA_ARRAY(a, parameters->n, struct mapping);
+    if (out->v == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < parameters->n; i++) {
+        const struct json_member *member = &parameters->members[i];
+        struct mapping *m = &out->v[out->n++];
+        struct str key = arena_str(a, member->key), value = STR_NONE;
+        if (e) {
+            e->line = member->line;
+            e->col = member->col;
+        }
+        if (!json_str(member->value, &value))
+            return errinfo_set(e, ERR_INVALID, "a mapping's value is a string");
+        value = arena_str(a, value);
+        if (key.p == NULL || value.p == NULL)
+            return ERR_NOMEM;
+        enum err err = compile_target(m, key, e);
+        if (err == ERR_OK)
+            err = compile_source(m, value, e);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}

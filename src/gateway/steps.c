@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A request's way through the gateway: the list GATEWAY_STEPS, one function each. Any failure becomes
+ * an answer; every answer goes through respond and account: one exit. Invariant: nothing reaches an
+ * integration of a guarded method unless an allow for exactly this method and methodArn is attached. */
+#include "base/limits.h"
+#include "gateway_int.h"
+
+/* --- match ---------------------------------------------------------------------------------- */
+/* AWS takes any Authorization header on an unknown route for a broken signature. */
+static enum next refuse_unmatched(struct exchange *x)
+{
+    struct str header = http_value(&x->rq->headers, STR("Authorization"));
+    if (header.n == 0 || str_starts(header, STR("AWS4-")) || !str_is_utf8(header))
+        return exchange__refuse(x, RESPONSE_MISSING_AUTHENTICATION_TOKEN);
+    struct str rest, item = str_cut(header, ' ', &rest);
+    if (rest.p)
+        item = str_cut(str_trim(rest), ',', &rest);
+    enum next next = exchange__refuse(x, RESPONSE_MISSING_AUTHENTICATION_TOKEN);
+    AUTO_BUF body = BUF_INIT(KIB(32));
+    AUTO_BUF text = BUF_INIT(KIB(24));
+    if (str_chr(item, '=', 0) == SIZE_MAX)
+        buf_addf(&text, "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization header: "
+                        "'%.*s'.",
+                 STR_ARG(item), STR_ARG(header));
+    else
+        buf_addf(&text, "Authorization header requires 'Credential' parameter. Authorization header "
+                        "requires 'Signature' parameter. Authorization header requires 'SignedHeaders' "
+                        "parameter. Authorization header requires existence of either a 'X-Amz-Date' or a "
+                        "'Date' header. Authorization=%.*s",
+                 STR_ARG(str_cut(header, ' ', &rest)));
+    buf_addz(&body, "{\"message\":");
+    json_write_str(&body, buf_str(&text));
+    buf_addc(&body, '}');
+    struct str kept = text.err || body.err ? STR_NONE : arena_str(x->arena, buf_str(&body));
+    if (kept.p == NULL)
+        return next;
+    x->answer_body = kept;
+    for (size_t i = 0; i < x->answer.headers.n; i++)
+        if (str_eqz(x->answer.headers.v[i].name, "x-amzn-ErrorType"))
+            x->answer.headers.v[i].value = STR("IncompleteSignatureException");
+    return next;
+}
+
+static enum next refuse_path(struct exchange *x, const char *why)
+{
+    decision_notef(&x->record, "match", VERDICT_DENY, "path", "refused: %s", why);
+    return exchange__refuse(x, RESPONSE_BAD_REQUEST);
+}
+
+static bool has_double_slash(struct str path)
+{
+    return str_find(path, STR("//")) != SIZE_MAX;
+}
+
+static enum next make_method_arn(struct exchange *x)
+{
+    struct str verb = x->rq->method_text;
+    struct str parts[] = {x->api->arn_prefix, verb, x->route_path};
+    x->method_arn = arena_cat(x->arena, parts, COUNTOF(parts));
+    if (x->method_arn.p == NULL)
+        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
+    if (x->method_arn.n > LIMIT_METHOD_ARN) {
+        decision_notef(&x->record, "match", VERDICT_DENY, "methodArn", "longer than %d bytes",
+                       LIMIT_METHOD_ARN);
+        return exchange__refuse(x, RESPONSE_URI_TOO_LONG);
+    }
+    return NEXT;
+}
+
+static enum next step_match(struct exchange *x)
+{
+    const char *why = "";
+    unsigned flags = x->snapshot->any_double_slash ? PATH_ALLOW_DOUBLE_SLASH : 0;
+    decision_note(&x->record, "match", VERDICT_INFO, "method", x->rq->method_text);
+    enum err err = path_canonical(x->arena, x->rq->raw_path, flags, &x->path, &why);
+    decision_note(&x->record, "match", VERDICT_INFO, "path", err ? x->rq->raw_path : x->path);
+    if (err == ERR_NOMEM)
+        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
+    if (err != ERR_OK)
+        return refuse_path(x, why);
+    x->api = route__api(x->snapshot, x->rq->host, x->path, &x->route_path, &why);
+    if (x->api == NULL) {
+        decision_note(&x->record, "match", VERDICT_DENY, "stage", str_c(why));
+        return exchange__refuse(x, RESPONSE_FORBIDDEN);
+    }
+    if (!x->api->allow_double_slash && has_double_slash(x->path))
+        return refuse_path(x, "an empty segment (//)");
+    x->method = route__match(x->api, x->rq->method, x->route_path, x->params, &x->param_count);
+    if (x->method == NULL) {
+        decision_note(&x->record, "match", VERDICT_DENY, "route", STR("no resource and method match"));
+        return refuse_unmatched(x);
+    }
+    decision_notef(&x->record, "match", VERDICT_PASS, "route", "%.*s %.*s", STR_ARG(x->method->verb),
+                   STR_ARG(x->method->path));
+    return make_method_arn(x);
+}
+
+/* --- authorize ------------------------------------------------------------------------------ */
+static enum next authorized(struct exchange *x)
+{
+    switch (x->auth.verdict) {
+    case AUTH_ALLOW:
+        x->granted.method = x->method;
+        x->granted.method_arn = x->method_arn;
+        return NEXT;
+    case AUTH_DENY_EXPLICIT:
+        return exchange__refuse(x, RESPONSE_ACCESS_DENIED_EXPLICIT);
+    case AUTH_DENY_IMPLICIT:
+        return exchange__refuse(x, RESPONSE_ACCESS_DENIED);
+    case AUTH_UNAUTHORIZED:
+        return exchange__refuse(x, RESPONSE_UNAUTHORIZED);
+    case AUTH_ERROR:
+        break;
+    }
+    return exchange__refuse(x, RESPONSE_AUTHORIZER_CONFIGURATION_ERROR);
+}
+
+static void auth_done(struct auth_call *c)
+{
+    struct exchange *x = c->arg;
+    exchange__resume(x, authorized(x));
+}
+
+static enum next step_authorize(struct exchange *x)
+{
+    if (x->method->authorizer == NULL) {
+        decision_note(&x->record, "authorize", VERDICT_PASS, "authorizer", STR("none: the route is open"));
+        return NEXT;
+    }
+    const struct gateway_options *o = &x->worker->gateway->options;
+    x->auth = (struct auth_call){
+        .authorizer = x->method->authorizer,
+        .lambda = o->lambda,
+        .cache = o->cache,
+        .facts = {x->method_arn, &x->rq->headers},
+        .arena = x->arena,
+        .loop = x->worker->loop,
+        .record = &x->record,
+        .metrics = &x->worker->metrics,
+        .deadline_ms = loop_now_ms(x->worker->loop) + TIMEOUT_AUTHORIZER_MS,
+        .trace_header = str_c(x->trace),
+        .done = auth_done,
+        .arg = x,
+    };
+    return authorizer_decide(&x->auth) ? authorized(x) : WAIT;
+}
+
+/* --- integrate, respond, account -------------------------------------------------------------- */
+static enum next step_integrate(struct exchange *x)
+{
+    bool open = x->method->authorizer == NULL;
+    ASSERT(open || (x->granted.method == x->method && str_eq(x->granted.method_arn, x->method_arn) &&
+                    x->auth.verdict == AUTH_ALLOW));
+    decision_note(&x->record, "integrate", VERDICT_INFO, "kind", str_c(x->method->kind->name));
+    return x->method->kind->start(x->method->conf, x);
+}
+
+static enum next step_respond(struct exchange *x)
+{
+    x->status = x->answer.status;
+    http_respond(x->http, &x->answer, x->answer_body);
+    return WAIT; /* the server says when the last byte is out */
+}
+
+static void count(struct exchange *x, uint32_t took_us)
+{
+    static const enum metric classes[] = {METRIC_HTTP_5XX, METRIC_HTTP_2XX, METRIC_HTTP_2XX,
+                                          METRIC_HTTP_3XX, METRIC_HTTP_4XX, METRIC_HTTP_5XX};
+    struct metrics *m = &x->worker->metrics;
+    unsigned class = x->status / 100;
+    metric_add(m, METRIC_HTTP_REQUESTS, 1);
+    metric_add(m, classes[class < COUNTOF(classes) ? class : 5], 1);
+    metric_add(m, METRIC_DURATION_US, took_us);
+}
+
+static enum next step_account(struct exchange *x)
+{
+    const struct gateway_options *o = &x->worker->gateway->options;
+    int64_t took = clock_mono_us(run_clock(o->run)) - http_exchange_began_us(x->http);
+    x->record.status = (uint16_t)x->status;
+    x->record.duration_us = took > 0 ? (uint32_t)took : 0;
+    count(x, x->record.duration_us);
+    decision_ring_put(x->worker->decisions, &x->record);
+    if (o->on_decision)
+        o->on_decision(o->arg, x->worker->loop, &x->record);
+    auth_call_fini(&x->auth);
+    snapshot__leave(x->worker, x->snapshot);
+    return WAIT;
+}
+
+/* --- the walk -------------------------------------------------------------------------------- */
+static enum next (*const steps[STEP_COUNT])(struct exchange *) = {
+#define X(name) step_##name,
+    GATEWAY_STEPS(X)
+#undef X
+};
+
+static void walk(struct exchange *x, enum next next)
+{
+    while (next != WAIT) {
+        x->at = next == ANSWER ? STEP_respond : x->at + 1;
+        next = steps[x->at](x);
+    }
+}
+
+void exchange__resume(struct exchange *x, enum next with)
+{
+    walk(x, with);
+}
+
+void exchange__done(void *arg, enum err how)
+{
+    struct exchange *x = arg;
+    if (how != ERR_OK)
+        decision_note(&x->record, "respond", VERDICT_ERROR, "client",
+                      STR("the connection ended before the whole answer was sent"));
+    x->at = STEP_account;
+    step_account(x);
+}
+
+static const struct http_exchange_events only_done = {.done = exchange__done};
+
+/* Entry: the http server has one request. */
+void gateway__handle(void *worker, struct http_exchange *http)
+{
+    struct gateway_worker *w = worker;
+    struct arena *a = http_exchange_arena(http);
+    struct exchange *x = ARENA_NEW(a, struct exchange);
+    struct snapshot *s = x ? snapshot__enter(w) : NULL;
+    if (s == NULL) {
+        http_respond_abort(http);
+        return;
+    }
+    x->http = http;
+    x->rq = http_exchange_request(http);
+    x->arena = a;
+    x->worker = w;
+    x->snapshot = s;
+    x->wall_us = loop_wall_us(w->loop);
+    x->source_ip = peer__source_ip(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
+    exchange__make_ids(x);
+    decision_begin(&x->record, x->request_id, x->wall_us);
+    http_exchange_watch(http, &only_done, x);
+    x->at = STEP_match;
+    walk(x, step_match(x));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where an HTTP integration sends a request. Private to this room. */
+#ifndef ROPELINE_GATEWAY_TARGET_INT_H
+#define ROPELINE_GATEWAY_TARGET_INT_H
+
+#include "gateway_int.h"
+
+struct target_piece {
+    struct str text; /* literal path bytes, or the variable's name */
+    bool variable;
+};
+struct target {
+    struct http_origin origin;
+    struct str authority; /* for the Host header */
+    struct target_piece *piece;
+    size_t count;
+    struct str query; /* of the uri itself */
+};
+
+enum err target__compile(struct arena *a, const struct api *api, struct str uri, struct target *out,
+                         struct errinfo *e) MUSTCHECK;
+/* Path and query for this request. ERR_NOTFOUND: a variable has no value; ERR_INVALID: a mapped
+ * value would change the path's shape. */
+enum err target__make(struct exchange *x, const struct target *t, const struct mappings *maps,
+                      struct str *out) MUSTCHECK;
+
+#endif

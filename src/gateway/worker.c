@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gateway on its loops: what each worker owns, how it starts and drains, and how a decision
+ * record is found among them. */
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway_int.h"
+
+enum err gateway_new(const struct gateway_options *o, struct gateway **out, struct errinfo *e)
+{
+    size_t n = run_workers(o->run);
+    struct gateway *g = mem_alloc(sizeof *g + n * sizeof g->worker[0]);
+    *out = NULL;
+    if (g == NULL)
+        return ERR_NOMEM;
+    g->options = *o;
+    g->workers = n;
+    if (o->trusted_proxy_count > 0) {
+        g->trusted = mem_calloc(o->trusted_proxy_count, sizeof *g->trusted);
+        if (g->trusted == NULL) {
+            mem_free(g);
+            return ERR_NOMEM;
+        }
+    }
+    for (size_t i = 0; i < o->trusted_proxy_count; i++) {
+        struct str text = o->trusted_proxies[i];
+        if (peer__parse_cidr(text, &g->trusted[g->trusted_count++]) != ERR_OK) {
+            gateway_free(g);
+            return errinfo_set(e, ERR_INVALID,
+                               "trusted_proxies: %.*s is not an address or network like 10.0.0.0/8",
+                               STR_ARG(str_sub(text, 0, 60)));
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        g->worker[i].gateway = g;
+        g->worker[i].loop = run_worker(o->run, (unsigned)i);
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void gateway_free(struct gateway *g)
+{
+    if (g == NULL)
+        return;
+    for (size_t i = 0; i < g->workers; i++)
+        decision_ring_free(g->worker[i].decisions);
+    if (g->current)
+        snapshot__free(g->current);
+    mem_free(g->trusted);
+    mem_free(g);
+}
+
+enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds, size_t count)
+{
+    struct gateway_worker *w = &g->worker[loop_index(worker)];
+    struct http_server_options server = {
+        .refusal = gateway__refusal, .request = gateway__handle, .arg = w, .counters = &w->http};
+    struct http_client_options client = {0};
+    ASSERT(loop_is_current(worker));
+    w->decisions = decision_ring_new();
+    if (w->decisions == NULL)
+        return ERR_NOMEM;
+    enum err err = http_client_new(worker, &client, &w->client);
+    if (err == ERR_OK)
+        err = http_server_new(worker, &server, &w->server);
+    for (size_t i = 0; i < count && err == ERR_OK; i++)
+        err = http_server_listen(w->server, listen_fds[i]);
+    return err;
+}
+
+static void client_closed(void *arg)
+{
+    struct gateway_worker *w = arg;
+    http_client_free(w->client);
+    w->client = NULL;
+    w->drained(w->drained_arg);
+}
+
+static void server_drained(void *arg)
+{
+    struct gateway_worker *w = arg;
+    http_server_free(w->server);
+    w->server = NULL;
+    http_client_close(w->client, client_closed, w);
+}
+
+void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms, void (*drained)(void *arg),
+                          void *arg)
+{
+    struct gateway_worker *w = &g->worker[loop_index(worker)];
+    ASSERT(loop_is_current(worker));
+    w->drained = drained;
+    w->drained_arg = arg;
+    http_server_drain(w->server, ms, server_drained, w);
+}
+
+size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max)
+{
+    size_t n = 0;
+    for (; n < g->workers && n < max; n++)
+        sets[n] = &g->worker[n].metrics;
+    return n;
+}
+
+/* --- finding a record --------------------------------------------------------------------------- */
+struct finder {
+    struct gateway *gateway;
+    char id[40];
+    bool denied;
+    size_t asked;
+    bool any;
+    struct decision_record newest;
+    struct post post;
+    void (*found)(void *arg, const struct decision_record *r);
+    void *arg;
+};
+
+static void ask_next(struct post *p);
+
+static int64_t ended_us(const struct decision_record *r)
+{
+    return r->wall_us + r->duration_us;
+}
+
+static void look_here(struct post *p)
+{
+    struct finder *f = CONTAINER_OF(p, struct finder, post);
+    struct gateway_worker *w = &f->gateway->worker[f->asked];
+    const struct decision_record *r =
+        w->decisions ? decision_ring_find(w->decisions, str_c(f->id), f->denied) : NULL;
+    if (r && (!f->any || ended_us(r) >= ended_us(&f->newest))) {
+        f->newest = *r;
+        f->any = true;
+    }
+    f->asked++;
+    f->post.fn = ask_next;
+    run_post(run_control(f->gateway->options.run), &f->post);
+}
+
+/* Control loop: the next worker, or the end. */
+static void ask_next(struct post *p)
+{
+    struct finder *f = CONTAINER_OF(p, struct finder, post);
+    if (f->asked < f->gateway->workers) {
+        f->post.fn = look_here;
+        run_post(f->gateway->worker[f->asked].loop, &f->post);
+        return;
+    }
+    f->found(f->arg, f->any ? &f->newest : NULL);
+    mem_free(f);
+}
+
+enum err gateway_find_decision(struct gateway *g, struct str id, bool denied,
+                               void (*found)(void *arg, const struct decision_record *r), void *arg)
+{
+    struct finder *f = mem_alloc(sizeof *f);
+    if (f == NULL)
+        return ERR_NOMEM;
+    f->gateway = g;
+    f->denied = denied;
+    f->found = found;
+    f->arg = arg;
+    if (id.n >= sizeof f->id)
+        id.n = sizeof f->id - 1;
+    if (id.n > 0)
+        memcpy(f->id, id.p, id.n);
+    f->post.fn = ask_next;
+    run_post(run_control(g->options.run), &f->post);
+    return ERR_OK;
+}

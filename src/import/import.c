@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One document into the model. Invariant: the model is only used when the report has no error and
+ * nothing ran out on the way. */
+#include "base/yaml.h"
+#include "import_int.h"
+
+static struct str folder_of(const char *file)
+{
+    struct str path = str_c(file);
+    size_t slash = str_rchr(path, '/');
+    if (slash == SIZE_MAX)
+        return STR("");
+    return str_sub(path, 0, slash == 0 ? 1 : slash);
+}
+
+/* Where this document's APIs and functions are appended; those before it keep their ids. */
+static void find_ends(struct importer *im)
+{
+    struct model *m = im->model;
+    enum err err = ERR_OK;
+    im->apis_end = &m->apis;
+    im->functions_end = &m->functions;
+    for (; err == ERR_OK && *im->apis_end; im->apis_end = &(*im->apis_end)->next)
+        err = map_put(&im->ids, (*im->apis_end)->id, *im->apis_end, NULL);
+    while (*im->functions_end)
+        im->functions_end = &(*im->functions_end)->next;
+    if (err != ERR_OK)
+        import__fail(im, err);
+}
+
+static void read_document(struct importer *im, const struct json *doc)
+{
+    if (json_get(doc, "openapi") || json_get(doc, "swagger")) {
+        for (size_t i = 0; i < im->o->parameter_count; i++)
+            import__say(im, IMPORT_ERROR, spot_of(doc),
+                        "--param %.*s: an OpenAPI document has no parameters",
+                        STR_ARG(str_sub(im->o->parameters[i].name, 0, 80)));
+        import__openapi_document(im, doc);
+    } else if (json_get(doc, "Resources")) {
+        import__template(im, doc);
+    } else {
+        import__say(im, IMPORT_ERROR, spot_of(doc),
+                    "this is neither an OpenAPI document (openapi or swagger) nor a SAM template "
+                    "(Resources)");
+    }
+    import__judge_functions(im);
+}
+
+enum err import_document(const struct import_options *o, const char *file, struct str text,
+                         struct model *model, struct import_report *report)
+{
+    struct importer im = {
+        .o = o, .model = model, .report = report, .a = model->arena, .file = file};
+    struct errinfo e = {0};
+    const struct json *doc;
+    enum err err = yaml_parse(im.a, text, LIMIT_TEMPLATE_BYTES, &doc, &e);
+    if (err != ERR_OK) {
+        import_note(report, IMPORT_ERROR, file, e.line, e.col, "%s", e.text);
+        return err == ERR_NOMEM ? ERR_NOMEM : ERR_SYNTAX;
+    }
+    im.dir = folder_of(file);
+    if (model->region.n == 0)
+        model->region = o->region;
+    if (model->account.n == 0)
+        model->account = o->account;
+    if (model->partition.n == 0)
+        model->partition = STR("aws");
+    find_ends(&im);
+    read_document(&im, doc);
+    import__free_apis(&im);
+    map_fini(&im.names);
+    map_fini(&im.arns);
+    map_fini(&im.ids);
+    if (im.err == ERR_LIMIT)
+        import_note(report, IMPORT_ERROR, file, 0, 0, "the document needs too much memory");
+    if (im.err != ERR_OK && im.err != ERR_LIMIT)
+        return im.err;
+    return report->errors > 0 ? ERR_INVALID : ERR_OK;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of an environment: INIT, then IDLE and BUSY in turn, then DEAD. Whatever happens to its
+ * process or its connection, an invocation that it holds is ended exactly once, and only
+ * lambda__env_move changes its state. */
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "lambda_int.h"
+
+static void on_timer(struct timer *t);
+
+void lambda__env_arm(struct environment *env, int64_t after_ms)
+{
+    timer_stop(&env->timer);
+    timer_start(env->function->lambda->o.control, &env->timer, after_ms, on_timer);
+}
+
+void lambda__env_move(struct environment *env, enum env_state to)
+{
+    struct function *f = env->function;
+    struct env_list *from = &f->envs[env->state], *list = &f->envs[to];
+    *(env->prev ? &env->prev->next : &from->first) = env->next;
+    *(env->next ? &env->next->prev : &from->last) = env->prev;
+    from->n--;
+    env->state = to;
+    env->prev = NULL;
+    env->next = list->first;
+    *(list->first ? &list->first->prev : &list->last) = env;
+    list->first = env;
+    list->n++;
+}
+
+static void log_text(struct environment *env, struct buf *text)
+{
+    struct lambda *l = env->function->lambda;
+    if (text->err == ERR_OK)
+        lambda__log(l, env->function->log, env->run, loop_wall_us(l->o.control), buf_str(text));
+}
+
+static void log_init_report(struct environment *env, const char *phase, const char *status,
+                            const char *error_type)
+{
+    AUTO_BUF line = BUF_INIT(KIB(1));
+    int64_t us = lambda__now_us(env->function->lambda) - env->began_us;
+    lambda__line_init_report(&line, us, phase, status, error_type);
+    log_text(env, &line);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void env_free(struct environment *env)
+{
+    struct function *f = env->function;
+    struct lambda *l = f->lambda;
+    struct env_list *list = &f->envs[ENV_DEAD];
+    *(env->prev ? &env->prev->next : &list->first) = env->next;
+    *(env->next ? &env->next->prev : &list->last) = env->prev;
+    list->n--;
+    timer_stop(&env->timer);
+    buf_fini(&env->event);
+    buf_fini(&env->trace);
+    if (env->hangup >= 0)
+        close(env->hangup);
+    mem_free(env);
+    f->environments--;
+    l->environments--;
+    lambda__function_maybe_free(f);
+    lambda__maybe_closed(l);
+}
+
+void lambda__env_maybe_free(struct environment *env)
+{
+    if (env->ended && env->emptied && env->exchanges == 0 && env->polls == 0)
+        env_free(env);
+}
+
+static void empty_work(struct work *w)
+{
+    struct environment *env = CONTAINER_OF(w, struct environment, cleaning);
+    enum err err = lambda__tree_remove(env->function->lambda->tmp_dir, env->name);
+    if (err != ERR_OK)
+        log_warn("lambda", "cannot remove tmp/%s: %s", env->name, err_text(err));
+}
+
+static void empty_done(struct work *w)
+{
+    struct environment *env = CONTAINER_OF(w, struct environment, cleaning);
+    env->emptied = true;
+    lambda__env_maybe_free(env);
+}
+
+static void empty_start(struct environment *env);
+
+static void empty_again(struct timer *t)
+{
+    empty_start(CONTAINER_OF(t, struct environment, timer));
+}
+
+/* Its directory goes in a lane: a function may have left a million files. */
+static void empty_start(struct environment *env)
+{
+    struct loop *control = env->function->lambda->o.control;
+    env->cleaning = (struct work){.work = empty_work, .done = empty_done, .reply = control};
+    if (run_work(control, LANE_IO, &env->cleaning) != ERR_OK)
+        timer_start(control, &env->timer, TIMEOUT_ENV_EXIT_MS, empty_again);
+}
+
+/* Asks the server to give the connection up; lambda__env_closed follows. */
+static void hang_up(struct environment *env)
+{
+    struct http_exchange *x = env->held;
+    env->held = NULL;
+    if (x)
+        http_respond_abort(x);
+    if (env->connected)
+        (void)shutdown(env->hangup, SHUT_RDWR);
+}
+
+static void release(struct environment *env)
+{
+    timer_stop(&env->timer);
+    env->ended = true;
+    lambda__sources_drain(env, true);
+    lambda__sources_close(env);
+    empty_start(env);
+}
+
+void lambda__env_kill(struct environment *env)
+{
+    if (env->state != ENV_DEAD)
+        lambda__env_move(env, ENV_DEAD);
+    timer_stop(&env->timer);
+    if (env->child)
+        child_kill(env->child, SIGKILL);
+    hang_up(env);
+}
+
+/* It has said that it will end: what it does on its way out may take a moment. */
+static void env_dismiss(struct environment *env)
+{
+    lambda__env_move(env, ENV_DEAD);
+    lambda__env_arm(env, TIMEOUT_ENV_EXIT_MS);
+}
+
+/* --- failures -------------------------------------------------------------------------------- */
+
+/* An environment started ahead never came to GET next. The first in the queue, if any, has its init
+ * done once more, inside its own invocation and on its own time, and gets the error if it fails
+ * again. (Lambda developer guide, "Failures during the Init phase".) */
+static void init_failed(struct function *f)
+{
+    struct lambda_invocation *i = lambda__queue_take(f);
+    if (i && lambda__env_start(f, i) != ERR_OK)
+        lambda__invocation_end(i, LAMBDA_UNAVAILABLE);
+    lambda__queue_serve(f);
+}
+
+void lambda__env_init_error(struct environment *env, const char *type, struct buf *payload)
+{
+    bool ahead = env->state == ENV_INIT;
+    lambda__sources_drain(env, true);
+    log_init_report(env, ahead ? "init" : "invoke", "error", type);
+    env_dismiss(env);
+    if (ahead)
+        init_failed(env->function);
+    else
+        lambda__run_end(env, LAMBDA_FUNCTION_ERROR, payload, "error", type);
+}
+
+static void init_timeout(struct environment *env)
+{
+    lambda__env_kill(env);
+    lambda__sources_drain(env, true);
+    log_init_report(env, "init", "timeout", NULL);
+    init_failed(env->function);
+}
+
+static void run_timeout(struct environment *env)
+{
+    struct buf payload = BUF_INIT(KIB(1));
+    lambda__env_kill(env);
+    if (!env->ready)
+        log_init_report(env, "invoke", "timeout", NULL);
+    lambda__payload_timeout(&payload, env->request_id, env->function->spec.timeout_ms);
+    lambda__run_end(env, LAMBDA_TIMEOUT, &payload, "timeout", NULL);
+    lambda__queue_serve(env->function);
+}
+
+/* Its process ended while it had an event. */
+static void run_crashed(struct environment *env)
+{
+    const char *type = env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint";
+    struct buf payload = BUF_INIT(KIB(1));
+    AUTO_BUF line = BUF_INIT(KIB(1));
+    if (!env->ready)
+        log_init_report(env, "invoke", "error", type);
+    buf_addf(&line, "RequestId: %s Error: ", env->request_id);
+    lambda__exit_text(&line, &env->how);
+    buf_addf(&line, "\n%s", type);
+    log_text(env, &line);
+    lambda__payload_exit(&payload, env->request_id, &env->how);
+    lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &payload, "error", type);
+}
+
+/* Process and connection are both gone: only now is everything known that it has said. */
+static void env_gone(struct environment *env)
+{
+    struct function *f = env->function;
+    enum env_state was = env->state;
+    if (was != ENV_DEAD)
+        lambda__env_move(env, ENV_DEAD);
+    if (env->used_mb < env->how.rss_kb / 1024)
+        env->used_mb = (unsigned)(env->how.rss_kb / 1024);
+    release(env);
+    if (was == ENV_BUSY && env->running)
+        run_crashed(env);
+    if (was == ENV_INIT) {
+        log_init_report(env, "init", "error",
+                        env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint");
+        init_failed(f);
+    } else {
+        lambda__queue_serve(f);
+    }
+    lambda__env_maybe_free(env);
+}
+
+static void on_exit_of(void *arg, const struct child_exit *how)
+{
+    struct environment *env = arg;
+    env->child = NULL;
+    env->how = *how;
+    if (env->state == ENV_IDLE)
+        lambda__env_move(env, ENV_DEAD);
+    if (env->connected)
+        lambda__env_arm(env, TIMEOUT_ENV_EXIT_MS); /* what it wrote last may still be on its way */
+    else
+        env_gone(env);
+}
+
+void lambda__env_closed(void *arg)
+{
+    struct environment *env = arg;
+    env->connected = false;
+    if (env->ended) {
+        lambda__env_maybe_free(env);
+        return;
+    }
+    if (env->state == ENV_IDLE)
+        lambda__env_move(env, ENV_DEAD);
+    if (env->child)
+        lambda__env_arm(env,
+                        TIMEOUT_ENV_EXIT_MS); /* on its way out: its status is worth waiting for */
+    else
+        env_gone(env);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void busy_timer(struct environment *env)
+{
+    int64_t left = env->due_ms - loop_now_ms(env->function->lambda->o.control);
+    if (left > 0) {
+        lambda__run_abandon(env);
+        lambda__env_arm(env, left);
+    } else if (env->running) {
+        run_timeout(env);
+    } else { /* it answered, and then never asked for the next event */
+        lambda__env_kill(env);
+        lambda__queue_serve(env->function);
+    }
+}
+
+static void on_timer(struct timer *t)
+{
+    struct environment *env = CONTAINER_OF(t, struct environment, timer);
+    if (env->child && !env->connected)
+        child_kill(env->child, SIGKILL);
+    else if (!env->child)
+        hang_up(env);
+    else if (env->state == ENV_INIT)
+        init_timeout(env);
+    else if (env->state == ENV_BUSY)
+        busy_timer(env);
+    else
+        lambda__env_kill(env); /* idle for long, or dismissed and still there */
+}
+
+/* --- the beginning --------------------------------------------------------------------------- */
+
+static void log_init_start(struct environment *env)
+{
+    struct lambda *l = env->function->lambda;
+    AUTO_BUF line = BUF_INIT(KIB(1));
+    lambda__line_init_start(&line, env->function->spec.runtime, str_c(l->o.region),
+                            l->bootstrap_digest);
+    log_text(env, &line);
+}
+
+static struct environment *env_new(struct function *f, enum env_state state)
+{
+    struct lambda *l = f->lambda;
+    struct environment *env = mem_alloc(sizeof *env);
+    if (!env)
+        return NULL;
+    env->function = f;
+    env->state = state;
+    env->hangup = -1;
+    for (size_t i = 0; i < SOURCES; i++)
+        env->sources[i].fd = -1;
+    env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    env->trace = BUF_INIT(KIB(4));
+    env->began_us = lambda__now_us(l);
+    snprintf(env->name, sizeof env->name, "%s-%llu", l->tag, (unsigned long long)++l->started);
+    struct env_list *list = &f->envs[state];
+    env->next = list->first;
+    *(list->first ? &list->first->prev : &list->last) = env;
+    list->first = env;
+    list->n++;
+    f->environments++;
+    l->environments++;
+    return env;
+}
+
+enum err lambda__env_start(struct function *f, struct lambda_invocation *first)
+{
+    if (f->lambda->closing || f->retired)
+        return ERR_CLOSED;
+    struct environment *env = env_new(f, first ? ENV_BUSY : ENV_INIT);
+    if (!env)
+        return ERR_NOMEM;
+    enum err err = lambda__spawn(env, on_exit_of);
+    if (err != ERR_OK) {
+        log_error("lambda", "cannot start an environment of %.*s: %s", STR_ARG(f->spec.name),
+                  err_text(err));
+        lambda__env_kill(env);
+        if (!env->connected)
+            release(env);
+        return err;
+    }
+    log_init_start(env);
+    if (first)
+        lambda__run_begin(env, first);
+    else
+        lambda__env_arm(env, TIMEOUT_INIT_MS);
+    return ERR_OK;
+}
+
+static void env_idle(struct environment *env)
+{
+    if (env->function->retired || env->function->lambda->closing) {
+        lambda__env_kill(env);
+        return;
+    }
+    lambda__env_move(env, ENV_IDLE);
+    lambda__env_arm(env, TIMEOUT_ENV_IDLE_MS);
+    lambda__queue_serve(env->function);
+    if (env->state == ENV_IDLE && !env->used)
+        env->warmed = true;
+}
+
+void lambda__env_next(struct environment *env)
+{
+    bool first = !env->ready;
+    if (first) {
+        env->ready = true;
+        env->init_us = lambda__now_us(env->function->lambda) - env->began_us;
+    }
+    if (env->running) {
+        ASSERT(first);
+        lambda__api_send_event(env);
+    } else {
+        env_idle(env);
+    }
+}

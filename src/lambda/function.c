@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Versions of functions. A version never changes: another spec or other code makes another one, so
+ * that an environment, a cache key or a log line that refers to it means exactly one thing. */
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "lambda_int.h"
+
+#define MEMORY_MIN_MB 128
+#define TIMEOUT_MIN_MS 1000
+
+/* --- checks ---------------------------------------------------------------------------------- */
+
+static enum err check_name(struct str name, struct errinfo *e)
+{
+    bool valid = name.n > 0 && name.n <= LIMIT_FUNCTION_NAME;
+    for (size_t i = 0; valid && i < name.n; i++) {
+        char c = name.p[i];
+        valid = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '-' || c == '_';
+    }
+    if (valid)
+        return ERR_OK;
+    return errinfo_set(e, ERR_INVALID,
+                       "function name \"%.*s\": 1 to %d letters, digits, hyphens and underscores",
+                       STR_ARG(str_sub(name, 0, 64)), LIMIT_FUNCTION_NAME);
+}
+
+/* nodejs20.x and its like, whatever node is installed; each other family is refused by its name. */
+static enum err check_runtime(const struct lambda *l, struct str runtime, struct errinfo *e)
+{
+    struct str version = str_from(runtime, sizeof "nodejs" - 1);
+    uint64_t major;
+    if (runtime.n == 0)
+        return errinfo_set(e, ERR_INVALID, "the function has no Runtime");
+    if (!str_starts(runtime, STR("nodejs")) || !str_ends(version, STR(".x")) ||
+        !str_u64(str_sub(version, 0, version.n - 2), &major))
+        return errinfo_set(e, ERR_UNSUPPORTED,
+                           "runtime %.*s is not available here: only nodejs runtimes are "
+                           "(nodejs22.x, nodejs20.x, ...)",
+                           STR_ARG(str_sub(runtime, 0, 64)));
+    if (!l->o.node)
+        return errinfo_set(e, ERR_UNSUPPORTED, "runtime %.*s needs node, and none was found",
+                           STR_ARG(str_sub(runtime, 0, 64)));
+    return ERR_OK;
+}
+
+static enum err check_sizes(const struct function_spec *spec, struct errinfo *e)
+{
+    if (spec->timeout_ms &&
+        (spec->timeout_ms < TIMEOUT_MIN_MS || spec->timeout_ms > LIMIT_FUNCTION_TIMEOUT_MS))
+        return errinfo_set(e, ERR_INVALID, "Timeout must be from 1 to %d seconds",
+                           LIMIT_FUNCTION_TIMEOUT_MS / 1000);
+    if (spec->memory_mb &&
+        (spec->memory_mb < MEMORY_MIN_MB || spec->memory_mb > LIMIT_FUNCTION_MEMORY_MB))
+        return errinfo_set(e, ERR_INVALID, "MemorySize must be from %d to %d MB", MEMORY_MIN_MB,
+                           LIMIT_FUNCTION_MEMORY_MB);
+    return ERR_OK;
+}
+
+static enum err real_code_dir(struct str dir, char out[PATH_MAX], struct errinfo *e)
+{
+    char path[PATH_MAX];
+    if (dir.n == 0 || dir.n >= sizeof path || dir.p[0] != '/' || str_chr(dir, '\0', 0) != SIZE_MAX)
+        return errinfo_set(e, ERR_INVALID, "the code directory is not an absolute path");
+    memcpy(path, dir.p, dir.n);
+    path[dir.n] = '\0';
+    if (realpath(path, out))
+        return ERR_OK;
+    return errinfo_set(e, ERR_NOTFOUND, "the code directory %.150s: %s", path, strerror(errno));
+}
+
+/* --- the version ----------------------------------------------------------------------------- */
+
+/* All that makes two versions different besides the code. */
+static void add_spec(struct buf *b, const struct function_spec *s, const char *code_dir)
+{
+    const struct str parts[] = {s->name, s->arn, str_c(code_dir), s->handler, s->runtime};
+    for (size_t i = 0; i < COUNTOF(parts); i++) {
+        buf_add(b, parts[i]);
+        buf_addc(b, '\0');
+    }
+    buf_addf(b, "%u %u %zu%c", s->timeout_ms, s->memory_mb, s->env_count, 0);
+    for (size_t i = 0; i < s->env_count; i++) {
+        buf_add(b, s->env[i].name);
+        buf_addc(b, '\0');
+        buf_add(b, s->env[i].value);
+        buf_addc(b, '\0');
+    }
+}
+
+static enum err digest_of(const struct lambda *l, const struct function_spec *spec,
+                          const char *code_dir, char out[65], struct errinfo *e)
+{
+    AUTO_BUF seed = BUF_INIT(KIB(64));
+    add_spec(&seed, spec, code_dir);
+    if (seed.err != ERR_OK)
+        return seed.err;
+    return lambda__code_digest(code_dir, &l->state_stat, buf_str(&seed), out, e);
+}
+
+static bool copy(struct arena *a, struct str *s)
+{
+    *s = arena_str(a, *s);
+    return s->p != NULL;
+}
+
+static enum err copy_spec(struct function *f, const struct function_spec *spec,
+                          const char *code_dir)
+{
+    struct arena *a = f->arena;
+    struct lambda *l = f->lambda;
+    struct function_spec *s = &f->spec;
+    *s = *spec;
+    s->code_dir = str_c(code_dir);
+    s->env = ARENA_ARRAY(a, spec->env_count, struct function_env);
+    if (!s->env || !copy(a, &s->name) || !copy(a, &s->arn) || !copy(a, &s->code_dir) ||
+        !copy(a, &s->handler) || !copy(a, &s->runtime))
+        return ERR_NOMEM;
+    for (size_t i = 0; i < spec->env_count; i++) {
+        s->env[i] = spec->env[i];
+        if (!copy(a, &s->env[i].name) || !copy(a, &s->env[i].value))
+            return ERR_NOMEM;
+    }
+    if (s->arn.n == 0)
+        s->arn = arena_fmt(a, "arn:aws:lambda:%s:%s:function:%.*s", l->o.region, l->o.account,
+                           STR_ARG(s->name));
+    s->timeout_ms = s->timeout_ms ? s->timeout_ms : DEFAULT_FUNCTION_TIMEOUT_MS;
+    s->memory_mb = s->memory_mb ? s->memory_mb : DEFAULT_FUNCTION_MEMORY_MB;
+    s->file = NULL;
+    f->facts = (struct lambda__facts){
+        .spec = s, .region = str_c(l->o.region), .runtime_dir = str_c(l->runtime_dir)};
+    f->log = lambda__log_group(l, s->name);
+    return s->arn.p && f->log ? lambda__credentials(a, &f->facts) : ERR_NOMEM;
+}
+
+static enum err function_new(struct lambda *l, const struct function_spec *spec,
+                             const char *code_dir, const char *digest, struct function **out)
+{
+    struct function *f = mem_alloc(sizeof *f);
+    if (!f)
+        return ERR_NOMEM;
+    f->lambda = l;
+    f->arena = arena_new(KIB(4), KIB(256));
+    enum err err = f->arena ? copy_spec(f, spec, code_dir) : ERR_NOMEM;
+    if (err != ERR_OK) {
+        arena_free(f->arena);
+        mem_free(f);
+        return err;
+    }
+    memcpy(f->digest, digest, sizeof f->digest);
+    atomic_init(&f->refs, 1);
+    f->next = l->functions;
+    if (f->next)
+        f->next->prev = f;
+    l->functions = f;
+    *out = f;
+    return ERR_OK;
+}
+
+enum err lambda_function(struct lambda *l, const struct function_spec *spec, struct function **out,
+                         struct errinfo *e)
+{
+    char code_dir[PATH_MAX], digest[65];
+    *out = NULL;
+    if (e) {
+        e->file = spec->file;
+        e->line = spec->line;
+        e->col = spec->col;
+    }
+    enum err err = check_name(spec->name, e);
+    if (err == ERR_OK)
+        err = check_runtime(l, spec->runtime, e);
+    if (err == ERR_OK)
+        err = check_sizes(spec, e);
+    if (err == ERR_OK)
+        err = lambda__environ_check(spec, e);
+    if (err == ERR_OK)
+        err = real_code_dir(spec->code_dir, code_dir, e);
+    if (err == ERR_OK)
+        err = lambda__handler_find(code_dir, spec->handler, e);
+    if (err == ERR_OK)
+        err = digest_of(l, spec, code_dir, digest, e);
+    for (struct function *f = l->functions; f && err == ERR_OK; f = f->next) {
+        if (!f->retired && strcmp(f->digest, digest) == 0) {
+            function_ref(f);
+            *out = f;
+            return ERR_OK;
+        }
+    }
+    if (err == ERR_OK)
+        err = function_new(l, spec, code_dir, digest, out);
+    if (err != ERR_OK && e && e->code != err)
+        errinfo_set(e, err, "function %.*s: %s", STR_ARG(str_sub(spec->name, 0, 140)),
+                    err_text(err));
+    return err;
+}
+
+void function_ref(struct function *f)
+{
+    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+}
+
+static void function_free(struct function *f)
+{
+    struct lambda *l = f->lambda;
+    if (l) {
+        *(f->prev ? &f->prev->next : &l->functions) = f->next;
+        if (f->next)
+            f->next->prev = f->prev;
+        timer_stop(&f->queue_timer);
+    }
+    arena_free(f->arena);
+    mem_free(f);
+}
+
+void lambda__function_maybe_free(struct function *f)
+{
+    if (f->retired && f->environments == 0)
+        function_free(f);
+}
+
+/* Environments that work on something finish it; lambda__env_next ends them then. */
+void function_unref(struct function *f)
+{
+    if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    f->retired = true;
+    if (f->lambda) {
+        lambda__queue_end(f, LAMBDA_UNAVAILABLE);
+        while (f->envs[ENV_INIT].first)
+            lambda__env_kill(f->envs[ENV_INIT].first);
+        while (f->envs[ENV_IDLE].first)
+            lambda__env_kill(f->envs[ENV_IDLE].first);
+    }
+    lambda__function_maybe_free(f);
+}
+
+struct str function_name(const struct function *f)
+{
+    return f->spec.name;
+}
+
+struct str function_arn(const struct function *f)
+{
+    return f->spec.arn;
+}
+
+struct str function_digest(const struct function *f)
+{
+    return str_of(f->digest, sizeof f->digest - 1);
+}
+
+void function_warm(struct function *f)
+{
+    if (f->envs[ENV_INIT].n + f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n > 0)
+        return;
+    if (lambda__env_start(f, NULL) != ERR_OK) {
+        /* Said in the log; the first call tries again. */
+        return;
+    }
+}

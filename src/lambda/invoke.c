@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Invocations: the queue of each function, who gets which environment, and what the caller is told.
+ * An invocation is at every moment in a queue, in an environment, or on its way back; `done` is
+ * posted in one place, lambda__invocation_end. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/crypt.h"
+#include "lambda_int.h"
+
+#define SAMPLE_EVERY_MS 1000
+
+static const char *const outcome_names[] = {
+    [LAMBDA_OK] = "OK",
+    [LAMBDA_FUNCTION_ERROR] = "FUNCTION_ERROR",
+    [LAMBDA_TIMEOUT] = "TIMEOUT",
+    [LAMBDA_THROTTLED] = "THROTTLED",
+    [LAMBDA_DEADLINE] = "DEADLINE",
+    [LAMBDA_UNAVAILABLE] = "UNAVAILABLE",
+};
+
+const char *lambda_outcome_name(enum lambda_outcome o)
+{
+    return (size_t)o < COUNTOF(outcome_names) ? outcome_names[o] : "UNKNOWN";
+}
+
+void lambda_invocation_fini(struct lambda_invocation *i)
+{
+    buf_fini(&i->payload);
+    buf_fini(&i->answer);
+}
+
+static void deliver(struct post *p)
+{
+    struct lambda_invocation *i = CONTAINER_OF(p, struct lambda_invocation, post);
+    i->done(i);
+}
+
+void lambda__invocation_end(struct lambda_invocation *i, enum lambda_outcome outcome)
+{
+    i->outcome = outcome;
+    i->environment = NULL;
+    i->next = NULL;
+    i->post.fn = deliver;
+    run_post(i->reply, &i->post);
+}
+
+/* --- the queue ------------------------------------------------------------------------------- */
+
+struct lambda_invocation *lambda__queue_take(struct function *f)
+{
+    struct lambda_invocation *i = f->queue;
+    if (!i)
+        return NULL;
+    f->queue = i->next;
+    if (!f->queue)
+        f->queue_last = NULL;
+    i->next = NULL;
+    f->queued--;
+    return i;
+}
+
+void lambda__queue_end(struct function *f, enum lambda_outcome outcome)
+{
+    timer_stop(&f->queue_timer);
+    for (struct lambda_invocation *i; (i = lambda__queue_take(f));)
+        lambda__invocation_end(i, outcome);
+}
+
+static void queue_watch(struct function *f, int64_t deadline_ms);
+
+/* Ends those whose callers have stopped waiting. */
+static void queue_expire(struct timer *t)
+{
+    struct function *f = CONTAINER_OF(t, struct function, queue_timer);
+    int64_t now = loop_now_ms(f->lambda->o.control);
+    struct lambda_invocation *rest = f->queue;
+    f->queue = f->queue_last = NULL;
+    f->queued = 0;
+    for (struct lambda_invocation *i; (i = rest);) {
+        rest = i->next;
+        i->next = NULL;
+        if (i->deadline_ms && i->deadline_ms <= now) {
+            lambda__invocation_end(i, LAMBDA_DEADLINE);
+            continue;
+        }
+        *(f->queue_last ? &f->queue_last->next : &f->queue) = i;
+        f->queue_last = i;
+        f->queued++;
+        queue_watch(f, i->deadline_ms);
+    }
+}
+
+/* One timer a queue, for the earliest deadline in it. */
+static void queue_watch(struct function *f, int64_t deadline_ms)
+{
+    struct loop *control = f->lambda->o.control;
+    struct timer *t = &f->queue_timer;
+    if (deadline_ms == 0 || (t->loop && t->due_ms <= deadline_ms))
+        return;
+    int64_t left = deadline_ms - loop_now_ms(control);
+    timer_stop(t);
+    timer_start(control, t, left > 0 ? left : 0, queue_expire);
+}
+
+static void queue_add(struct function *f, struct lambda_invocation *i)
+{
+    i->next = NULL;
+    *(f->queue_last ? &f->queue_last->next : &f->queue) = i;
+    f->queue_last = i;
+    f->queued++;
+    queue_watch(f, i->deadline_ms);
+}
+
+static size_t alive(const struct function *f)
+{
+    return f->envs[ENV_INIT].n + f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n;
+}
+
+void lambda__queue_serve(struct function *f)
+{
+    size_t most = f->lambda->o.environments_max;
+    while (f->queue && f->envs[ENV_IDLE].n > 0)
+        lambda__run_begin(f->envs[ENV_IDLE].first, lambda__queue_take(f));
+    /* One that starts is spoken for by one waiter, who may yet be served by another before. */
+    while (f->queued > f->envs[ENV_INIT].n && alive(f) < most) {
+        if (lambda__env_start(f, NULL) == ERR_OK)
+            continue;
+        if (alive(f) > 0)
+            break; /* those will serve the queue in time */
+        lambda__invocation_end(lambda__queue_take(f), LAMBDA_UNAVAILABLE);
+    }
+    if (!f->queue)
+        timer_stop(&f->queue_timer);
+}
+
+/* --- a call ---------------------------------------------------------------------------------- */
+
+static bool refuse_too_large(struct lambda_invocation *i)
+{
+    if (i->payload.n <= LIMIT_INVOKE_PAYLOAD)
+        return false;
+    i->answer = BUF_INIT(KIB(1));
+    AUTO_BUF text = BUF_INIT(KIB(1));
+    buf_addf(&text, "Request must be smaller than %d bytes for the InvokeFunction operation",
+             LIMIT_INVOKE_PAYLOAD);
+    lambda__payload_error(&i->answer, "RequestEntityTooLarge", buf_str(&text));
+    lambda__invocation_end(i, LAMBDA_FUNCTION_ERROR);
+    return true;
+}
+
+static void arrived(struct lambda_invocation *i)
+{
+    struct function *f = i->function;
+    struct lambda *l = f->lambda;
+    f->invocations++;
+    if (l->closing || f->retired || i->payload.err != ERR_OK) {
+        lambda__invocation_end(i, LAMBDA_UNAVAILABLE);
+        return;
+    }
+    if (i->deadline_ms && i->deadline_ms <= loop_now_ms(l->o.control)) {
+        lambda__invocation_end(i, LAMBDA_DEADLINE);
+        return;
+    }
+    if (refuse_too_large(i))
+        return;
+    size_t idle = f->envs[ENV_IDLE].n, startable = l->o.environments_max - alive(f);
+    size_t coming = f->envs[ENV_INIT].n + startable;
+    if (idle == 0 && coming <= f->queued && (!i->queue || f->queued >= LIMIT_INVOKE_QUEUE)) {
+        f->throttled++;
+        lambda__invocation_end(i, LAMBDA_THROTTLED);
+        return;
+    }
+    if (idle > 0 && !f->queue) {
+        lambda__run_begin(f->envs[ENV_IDLE].first, i);
+        return;
+    }
+    queue_add(f, i);
+    lambda__queue_serve(f);
+}
+
+static void on_arrival(struct post *p)
+{
+    arrived(CONTAINER_OF(p, struct lambda_invocation, post));
+}
+
+void lambda_invoke(struct lambda *l, struct lambda_invocation *i)
+{
+    ASSERT(i->function && i->reply && i->done);
+    crypt_uuid(i->request_id);
+    i->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    i->outcome = LAMBDA_UNAVAILABLE;
+    i->cold = false;
+    i->init_us = i->duration_us = 0;
+    i->environment = NULL;
+    if (loop_is_current(l->o.control)) {
+        arrived(i);
+        return;
+    }
+    i->post.fn = on_arrival;
+    run_post(l->o.control, &i->post);
+}
+
+/* --- in an environment ----------------------------------------------------------------------- */
+
+static void log_text(const struct environment *env, struct buf *text)
+{
+    struct lambda *l = env->function->lambda;
+    if (text->err == ERR_OK)
+        lambda__log(l, env->function->log, env->run, loop_wall_us(l->o.control), buf_str(text));
+    buf_reset(text);
+}
+
+static void take_event(struct environment *env, struct lambda_invocation *i)
+{
+    buf_fini(&env->event);
+    env->event = i->payload;
+    i->payload = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    buf_reset(&env->trace);
+    buf_add(&env->trace, i->trace_header);
+    memcpy(env->request_id, i->request_id, sizeof env->request_id);
+}
+
+void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
+{
+    struct function *f = env->function;
+    struct lambda *l = f->lambda;
+    int64_t now_ms = loop_now_ms(l->o.control), left = f->spec.timeout_ms;
+    take_event(env, i);
+    i->environment = env;
+    env->invocation = i;
+    env->running = true;
+    env->run = ++l->runs;
+    env->run_us = lambda__now_us(l);
+    env->due_ms = now_ms + left;
+    if (i->deadline_ms && i->deadline_ms < env->due_ms)
+        left = i->deadline_ms > now_ms ? i->deadline_ms - now_ms : 1;
+    lambda__env_arm(env, left);
+    if (env->ready) {
+        /* Started on demand: then it is idle for the first time just now, with somebody waiting. */
+        env->cold = !env->used && !env->warmed;
+        lambda__env_move(env, ENV_BUSY);
+        lambda__api_send_event(env);
+    } else {
+        env->cold = true;
+    }
+    AUTO_BUF line = BUF_INIT(256);
+    lambda__line_start(&line, env->request_id);
+    log_text(env, &line);
+}
+
+/* The peak of its memory, as the kernel has it; looked up rarely, because that costs more than a
+ * short invocation. */
+static void sample_memory(struct environment *env)
+{
+    char path[40], text[4096];
+    int64_t now = loop_now_ms(env->function->lambda->o.control);
+    int pid = env->child ? child_pid(env->child) : 0;
+    if (pid == 0 || (env->used_mb && now < env->sampled_ms + SAMPLE_EVERY_MS))
+        return;
+    env->sampled_ms = now;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *peak = strstr(text, "\nVmHWM:");
+    unsigned long mb = peak ? strtoul(peak + 7, NULL, 10) / 1024 : 0;
+    if (mb > env->used_mb)
+        env->used_mb = (unsigned)mb;
+}
+
+static void log_end(struct environment *env, int64_t duration_us, const char *status,
+                    const char *error_type)
+{
+    struct function *f = env->function;
+    struct lambda__report report = {
+        .request_id = env->request_id,
+        .duration_us = duration_us,
+        .init_us = env->used || !env->ready ? -1 : env->init_us,
+        .memory_mb = f->spec.memory_mb,
+        .used_mb = env->used_mb,
+        .status = status,
+        .error_type = error_type,
+    };
+    AUTO_BUF line = BUF_INIT(KIB(1));
+    lambda__line_end(&line, env->request_id);
+    log_text(env, &line);
+    lambda__line_report(&line, &report);
+    log_text(env, &line);
+}
+
+/* The caller has its answer before anything is read or written for the log. */
+static void answer(struct environment *env, enum lambda_outcome outcome, struct buf *payload,
+                   int64_t duration_us)
+{
+    struct lambda_invocation *i = env->invocation;
+    env->invocation = NULL;
+    if (!i) {
+        buf_fini(payload);
+        return;
+    }
+    buf_fini(&i->answer);
+    i->answer = *payload;
+    *payload = BUF_INIT(0);
+    if (i->answer.err != ERR_OK)
+        outcome = LAMBDA_UNAVAILABLE;
+    i->cold = env->cold;
+    i->init_us = env->cold ? env->init_us : 0;
+    i->duration_us = duration_us;
+    i->outcome = outcome;
+    lambda__recall_add(env->function->lambda, env, i);
+    lambda__invocation_end(i, outcome);
+}
+
+void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struct buf *payload,
+                     const char *status, const char *error_type)
+{
+    struct lambda *l = env->function->lambda;
+    int64_t duration_us = lambda__now_us(l) - env->run_us;
+    ASSERT(env->running);
+    env->running = false;
+    if (outcome != LAMBDA_OK)
+        env->function->errors++;
+    answer(env, outcome, payload, duration_us);
+    lambda__sources_drain(env, true);
+    sample_memory(env);
+    if (outcome == LAMBDA_TIMEOUT) {
+        AUTO_BUF line = BUF_INIT(256);
+        lambda__line_timeout(&line, loop_wall_us(l->o.control), env->request_id,
+                             env->function->spec.timeout_ms);
+        log_text(env, &line);
+    }
+    log_end(env, duration_us, status, error_type);
+    env->used = true;
+}
+
+void lambda__run_abandon(struct environment *env)
+{
+    struct buf nothing = BUF_INIT(0);
+    answer(env, LAMBDA_DEADLINE, &nothing, lambda__now_us(env->function->lambda) - env->run_us);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The room itself: its directory, the bootstrap that it writes there, its beginning and end, and
+ * what it tells about its functions. Closed means: no environment, no connection, no file of its
+ * own is left. */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lambda_int.h"
+
+#define ENVIRONMENTS_FLOOR 4
+#define ENVIRONMENTS_PER_CORE 2
+
+int64_t lambda__now_us(const struct lambda *l)
+{
+    return clock_mono_us(run_clock(loop_run(l->o.control)));
+}
+
+/* --- STATE ----------------------------------------------------------------------------------- */
+
+/* A directory of our own; *out is its path. */
+static enum err make_dir(struct lambda *l, const char *name, const char **out)
+{
+    struct str path = arena_fmt(l->arena, "%s/%s", l->o.state_dir, name);
+    struct stat st;
+    *out = path.p;
+    if (!path.p)
+        return ERR_NOMEM;
+    if (mkdir(path.p, 0700) == 0)
+        return ERR_OK;
+    if (errno == EEXIST && lstat(path.p, &st) == 0 && S_ISDIR(st.st_mode))
+        return ERR_OK;
+    log_error("lambda", "cannot make the directory %s: %s", path.p, strerror(errno));
+    return ERR_IO;
+}
+
+static struct str bootstrap_file(size_t i)
+{
+    return str_of(lambda_bootstrap_node_data[i], lambda_bootstrap_node_sizes[i]);
+}
+
+/* Over names and contents: it names the directory, so that two versions of us never share one. */
+static enum err digest_bootstrap(struct lambda *l)
+{
+    unsigned char sha[SHA256_BYTES];
+    AUTO_BUF all = BUF_INIT(MIB(1));
+    for (size_t i = 0; i < lambda_bootstrap_node_count; i++) {
+        buf_addz(&all, lambda_bootstrap_node_names[i]);
+        buf_addc(&all, '\0');
+        buf_add(&all, bootstrap_file(i));
+    }
+    enum err err = all.err == ERR_OK ? crypt_sha256(buf_str(&all), sha) : all.err;
+    if (err == ERR_OK)
+        crypt_hex(sha, sizeof sha, l->bootstrap_digest);
+    return err;
+}
+
+/* With a package.json, because what surrounds STATE may say that .js files are ES modules. */
+static enum err write_bootstrap(struct lambda *l)
+{
+    char dir[40];
+    enum err err = digest_bootstrap(l);
+    if (err != ERR_OK)
+        return err;
+    snprintf(dir, sizeof dir, "runtime/node-%.16s", l->bootstrap_digest);
+    err = make_dir(l, dir, &l->runtime_dir);
+    if (err == ERR_OK)
+        err = lambda__file_put(l->runtime_dir, "package.json", STR("{\"type\":\"commonjs\"}\n"));
+    for (size_t i = 0; i < lambda_bootstrap_node_count && err == ERR_OK; i++)
+        err = lambda__file_put(l->runtime_dir, lambda_bootstrap_node_names[i], bootstrap_file(i));
+    if (err != ERR_OK) {
+        log_error("lambda", "cannot write %s/%s: %s", l->o.state_dir, dir, err_text(err));
+        return err;
+    }
+    struct str path = arena_fmt(l->arena, "%s/%s", l->runtime_dir, lambda_bootstrap_node_names[0]);
+    l->bootstrap = path.p;
+    return path.p ? ERR_OK : ERR_NOMEM;
+}
+
+static void sweep_work(struct work *w)
+{
+    struct lambda *l = CONTAINER_OF(w, struct lambda, sweep);
+    DIR *d = opendir(l->tmp_dir);
+    if (!d)
+        return;
+    for (struct dirent *entry; (entry = readdir(d));) {
+        struct str name = str_c(entry->d_name);
+        if (name.p[0] != '.' && !str_starts(name, str_c(l->tag)) &&
+            lambda__tree_remove(l->tmp_dir, name.p) != ERR_OK)
+            log_warn("lambda", "cannot remove tmp/%s of an earlier run", name.p);
+    }
+    closedir(d);
+}
+
+static void sweep_done(struct work *w)
+{
+    struct lambda *l = CONTAINER_OF(w, struct lambda, sweep);
+    l->sweeping = false;
+    lambda__maybe_closed(l);
+}
+
+static enum err open_state(struct lambda *l)
+{
+    const char *runtime;
+    unsigned char random[4];
+    enum err err = crypt_random(random, sizeof random);
+    if (err == ERR_OK)
+        crypt_hex(random, sizeof random, l->tag);
+    if (err == ERR_OK && stat(l->o.state_dir, &l->state_stat) < 0) {
+        log_error("lambda", "state directory %s: %s", l->o.state_dir, strerror(errno));
+        err = ERR_IO;
+    }
+    if (err == ERR_OK)
+        err = make_dir(l, "runtime", &runtime);
+    if (err == ERR_OK)
+        err = make_dir(l, "tmp", &l->tmp_dir);
+    if (err == ERR_OK)
+        err = write_bootstrap(l);
+    return err;
+}
+
+/* --- beginning and end ----------------------------------------------------------------------- */
+
+static unsigned default_environments(void)
+{
+    unsigned n = ENVIRONMENTS_PER_CORE * uv_available_parallelism();
+    return n > ENVIRONMENTS_FLOOR ? n : ENVIRONMENTS_FLOOR;
+}
+
+static enum err copy_options(struct lambda *l, const struct lambda_options *o)
+{
+    l->o = *o;
+    l->o.state_dir = arena_cstr(l->arena, str_c(o->state_dir));
+    l->o.region = arena_cstr(l->arena, str_c(o->region));
+    l->o.account = arena_cstr(l->arena, str_c(o->account));
+    l->o.node = o->node ? arena_cstr(l->arena, str_c(o->node)) : NULL;
+    if (l->o.environments_max == 0)
+        l->o.environments_max = default_environments();
+    bool made = l->o.state_dir && l->o.region && l->o.account && (l->o.node || !o->node);
+    return made ? ERR_OK : ERR_NOMEM;
+}
+
+enum err lambda_new(const struct lambda_options *o, struct lambda **out)
+{
+    *out = NULL;
+    struct lambda *l = mem_alloc(sizeof *l);
+    if (!l)
+        return ERR_NOMEM;
+    l->arena = arena_new(KIB(4), KIB(256));
+    l->recalled = mem_calloc(INVOCATIONS_KEPT, sizeof *l->recalled);
+    l->log_bytes = mem_alloc(LOG_READ_BYTES);
+    enum err err = l->arena && l->recalled && l->log_bytes ? copy_options(l, o) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = open_state(l);
+    if (err == ERR_OK)
+        err = lambda__api_new(l);
+    if (err != ERR_OK) {
+        lambda_free(l);
+        return err;
+    }
+    l->sweep = (struct work){.work = sweep_work, .done = sweep_done, .reply = o->control};
+    l->sweeping = run_work(o->control, LANE_IO, &l->sweep) == ERR_OK;
+    *out = l;
+    return ERR_OK;
+}
+
+static void on_drained(void *arg)
+{
+    struct lambda *l = arg;
+    l->drained = true;
+    if (l->closed)
+        l->closed(l->closed_arg);
+}
+
+void lambda__maybe_closed(struct lambda *l)
+{
+    if (!l->closing || l->draining || l->environments > 0 || l->sweeping)
+        return;
+    l->draining = true;
+    http_server_drain(l->api, 0, on_drained, l);
+}
+
+static void end_function(struct function *f)
+{
+    lambda__queue_end(f, LAMBDA_UNAVAILABLE);
+    for (int state = 0; state < ENV_DEAD; state++) {
+        for (struct environment *env; (env = f->envs[state].first);) {
+            struct buf nothing = BUF_INIT(0);
+            lambda__env_kill(env);
+            if (env->running)
+                lambda__run_end(env, LAMBDA_UNAVAILABLE, &nothing, "error", "Sandbox.Shutdown");
+        }
+    }
+}
+
+void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg)
+{
+    ASSERT(!l->closing);
+    l->closing = true;
+    l->closed = closed;
+    l->closed_arg = arg;
+    for (struct function *f = l->functions; f; f = f->next)
+        end_function(f);
+    lambda__maybe_closed(l);
+}
+
+void lambda_free(struct lambda *l)
+{
+    struct str name;
+    void *group;
+    if (!l)
+        return;
+    /* A function that somebody still refers to keeps its name and digest, and nothing else. */
+    for (struct function *f = l->functions; f; f = f->next)
+        f->lambda = NULL;
+    for (size_t at = 0; map_next(&l->logs, &at, &name, &group);) {
+        (void)map_del(&l->logs, name);
+        lambda__log_group_free(group);
+    }
+    map_fini(&l->logs);
+    for (size_t i = 0; l->recalled && i < INVOCATIONS_KEPT; i++)
+        buf_fini(&l->recalled[i].answer);
+    if (l->api)
+        http_server_free(l->api);
+    mem_free(l->recalled);
+    mem_free(l->log_bytes);
+    arena_free(l->arena);
+    mem_free(l);
+}
+
+/* --- what there is --------------------------------------------------------------------------- */
+
+struct function *lambda_find(struct lambda *l, struct str name_or_arn)
+{
+    for (struct function *f = l->functions; f; f = f->next)
+        if (!f->retired && (str_eq(f->spec.name, name_or_arn) || str_eq(f->spec.arn, name_or_arn)))
+            return f;
+    return NULL;
+}
+
+static void describe_one(const struct function *f, struct buf *out)
+{
+    const struct {
+        const char *key;
+        struct str value;
+    } texts[] = {
+        {"name", f->spec.name},       {"arn", f->spec.arn},          {"runtime", f->spec.runtime},
+        {"handler", f->spec.handler}, {"codeDir", f->spec.code_dir}, {"digest", function_digest(f)},
+    };
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {
+        {"timeoutMs", f->spec.timeout_ms},
+        {"memoryMb", f->spec.memory_mb},
+        {"environments", f->envs[ENV_INIT].n + f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n},
+        {"starting", f->envs[ENV_INIT].n},
+        {"idle", f->envs[ENV_IDLE].n},
+        {"busy", f->envs[ENV_BUSY].n},
+        {"environmentsMax", f->lambda->o.environments_max},
+        {"queued", f->queued},
+        {"invocations", f->invocations},
+        {"errors", f->errors},
+        {"throttled", f->throttled},
+    };
+    for (size_t i = 0; i < COUNTOF(texts); i++) {
+        buf_addf(out, "%c\"%s\":", i ? ',' : '{', texts[i].key);
+        json_write_str(out, texts[i].value);
+    }
+    for (size_t i = 0; i < COUNTOF(numbers); i++) {
+        buf_addf(out, ",\"%s\":", numbers[i].key);
+        buf_addu(out, numbers[i].value);
+    }
+    buf_addc(out, '}');
+}
+
+void lambda_describe(struct lambda *l, struct buf *out)
+{
+    bool first = true;
+    buf_addc(out, '[');
+    for (const struct function *f = l->functions; f; f = f->next) {
+        if (f->retired)
+            continue;
+        if (!first)
+            buf_addc(out, ',');
+        describe_one(f, out);
+        first = false;
+    }
+    buf_addc(out, ']');
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Functions: what they are, the environments (processes) that run them, and invocations. An
+ * environment belongs to one function version for life and handles one event at a time. Everything
+ * lives on the control loop; other loops reach it through lambda_invoke alone.
+ * Source: docs/internals/lambda.md; Lambda developer guide, "execution environment lifecycle". */
+#ifndef ROPELINE_LAMBDA_LAMBDA_H
+#define ROPELINE_LAMBDA_LAMBDA_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "run/child.h"
+
+struct lambda;
+struct function; /* one immutable version of one function, refcounted */
+
+struct lambda_options {
+    struct loop *control;
+    struct keeper_link *keeper;
+    const char *state_dir; /* runtime files and per-environment tmp directories go below it */
+    const char *region, *account;
+    const char *node;               /* absolute path of the node to run, NULL = none found */
+    unsigned environments_max;      /* per function; 0 = max(4, 2 x cores) */
+    /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
+    void (*on_log)(void *arg, struct str function, struct str line);
+    void *arg;
+};
+
+enum err lambda_new(const struct lambda_options *o, struct lambda **out) MUSTCHECK;
+/* Kills every environment; `closed` once all are reaped. Waiting invocations end UNAVAILABLE. */
+void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg);
+void lambda_free(struct lambda *l);
+
+/* What a template says of a function. All strs are copied by lambda_function. */
+struct function_env {
+    struct str name, value;
+};
+struct function_spec {
+    struct str name;     /* "AuthorizerFunction" or FunctionName */
+    struct str arn;      /* arn:aws:lambda:REGION:ACCOUNT:function:NAME */
+    struct str code_dir; /* absolute */
+    struct str handler;  /* "index.handler" */
+    struct str runtime;  /* "nodejs20.x" */
+    struct function_env *env;
+    size_t env_count;
+    unsigned timeout_ms, memory_mb; /* 0 = the defaults of Lambda */
+    const char *file;               /* where it was declared, for errors */
+    unsigned line, col;
+};
+
+/* The version of this function for exactly this spec and this code: the existing one when neither
+ * changed (the digest covers spec, and path, size and mtime of every file below code_dir), else a
+ * new one. Takes a reference. ERR_NOTFOUND: no such directory or handler file; ERR_UNSUPPORTED:
+ * runtime not available here; ERR_INVALID: env too large, reserved names. Control loop. */
+enum err lambda_function(struct lambda *l, const struct function_spec *spec, struct function **out,
+                         struct errinfo *e) MUSTCHECK;
+void function_ref(struct function *f);
+/* The last reference drains and kills its environments. Control loop. */
+void function_unref(struct function *f);
+struct str function_name(const struct function *f);
+struct str function_arn(const struct function *f);
+struct str function_digest(const struct function *f); /* 64 hex digits; immutable, any thread */
+/* Starts one environment ahead of the first call. Control loop. */
+void function_warm(struct function *f);
+
+enum lambda_outcome {
+    LAMBDA_OK = 0,         /* the function answered; payload is what it returned */
+    LAMBDA_FUNCTION_ERROR, /* it failed; payload is {"errorMessage","errorType",...} */
+    LAMBDA_TIMEOUT,        /* Sandbox.Timedout; payload likewise */
+    LAMBDA_THROTTLED,      /* all environments busy and the queue full */
+    LAMBDA_DEADLINE,       /* the caller's own deadline passed while it waited */
+    LAMBDA_UNAVAILABLE,    /* shutting down, out of memory */
+};
+const char *lambda_outcome_name(enum lambda_outcome o);
+
+/* One call. The caller owns the struct until `done`, which comes exactly once on `reply`. */
+struct lambda_invocation {
+    /* in */
+    struct function *function; /* the caller keeps it referenced (a snapshot does) */
+    struct buf payload;        /* the event: owned by the invocation, moved */
+    int64_t deadline_ms;       /* loop_now_ms time at which the caller stops waiting; 0 = the
+                                  function's own timeout only */
+    bool queue;                /* wait when all are busy (gateway calls); false = throttled at once */
+    struct str trace_header;   /* X-Amzn-Trace-Id for the runtime; "" = none */
+    struct loop *reply;
+    void (*done)(struct lambda_invocation *i);
+    void *arg;
+    /* out */
+    enum lambda_outcome outcome;
+    struct buf answer; /* owned by the invocation; lambda_invocation_fini frees both buffers */
+    char request_id[37];
+    bool cold;            /* an environment was started for it */
+    int64_t init_us;      /* INIT phase of that environment when cold */
+    int64_t duration_us;  /* inside the environment */
+    /* of the lambda room */
+    struct post post;
+    struct lambda_invocation *next;
+    void *environment;
+};
+void lambda_invoke(struct lambda *l, struct lambda_invocation *i); /* any loop */
+void lambda_invocation_fini(struct lambda_invocation *i);
+
+/* What was kept of a recent invocation (the last INVOCATIONS_KEPT), for `explain`: copied into the
+ * buffers as JSON: {"requestId","function","cold","initMs","durationMs","outcome","answer","log":[..]}.
+ * The answer is cut at INVOCATION_TEXT. ERR_NOTFOUND when it is too long ago. Control loop. */
+enum err lambda_recall(struct lambda *l, struct str request_id, struct buf *out) MUSTCHECK;
+
+/* The functions and their log events, for `invoke` and `logs`. Control loop. */
+struct function *lambda_find(struct lambda *l, struct str name_or_arn); /* borrowed, newest version */
+/* Appends log events after sequence number `after` as JSON lines {"seq","timestamp","message"};
+ * *last receives the highest. ERR_NOTFOUND: no function of that name. */
+enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, struct buf *out,
+                     uint64_t *last) MUSTCHECK;
+/* [{"name","arn","runtime","handler","environments","busy",...}] */
+void lambda_describe(struct lambda *l, struct buf *out);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the room share: the functions, their environments and logs. All of it belongs
+ * to the control loop. An environment is on exactly one list of its function, and that list is its
+ * state; it leaves memory only when its process, connection and pipes are all gone. */
+#ifndef ROPELINE_LAMBDA_LAMBDA_INT_H
+#define ROPELINE_LAMBDA_LAMBDA_INT_H
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "http/server.h"
+#include "lambda_text.h"
+
+/* The bootstrap of managed Node functions, embedded at build time (tools/embed.py); the first file
+ * is the one to run. */
+extern const char *const lambda_bootstrap_node_names[];
+extern const unsigned char *const lambda_bootstrap_node_data[];
+extern const size_t lambda_bootstrap_node_sizes[], lambda_bootstrap_node_count;
+
+#define LOG_READ_BYTES KIB(64)
+
+/* --- logs of one function name: logs.c ------------------------------------------------------- */
+
+struct log_event {
+    uint64_t seq, run; /* run: the invocation it was written in; 0: none */
+    int64_t wall_us;
+    char *text; /* owned */
+    size_t n;
+};
+struct log_group { /* /aws/lambda/NAME: of all versions of the function */
+    char name[LIMIT_FUNCTION_NAME + 1];
+    uint64_t last; /* sequence number of the newest event */
+    size_t count, bytes;
+    struct log_event ring[LIMIT_LOG_EVENTS]; /* event n stands at n % LIMIT_LOG_EVENTS */
+};
+
+/* What a recent invocation came to: recall.c */
+struct recalled {
+    char request_id[37];
+    char function[LIMIT_FUNCTION_NAME + 1];
+    bool cold, cut;
+    enum lambda_outcome outcome;
+    int64_t init_us, duration_us;
+    uint64_t run;
+    struct buf answer;
+};
+
+/* --- environments: environment.c, streams.c, runtime_api.c ------------------------------------ */
+
+enum env_state {
+    ENV_INIT, /* loading its code ahead of an event, up to TIMEOUT_INIT_MS */
+    ENV_IDLE, /* waits in GET next; the most recently used one first */
+    ENV_BUSY, /* has an event, or was started for one, and has not asked for the next */
+    ENV_DEAD, /* killed or ended; only what it holds is left to be given back */
+    ENV_STATES
+};
+
+enum source_kind { SOURCE_FRAMES, SOURCE_STDOUT, SOURCE_STDERR, SOURCES };
+struct log_source {
+    uv_poll_t poll;
+    int fd;                       /* -1: never opened */
+    bool over;                    /* nothing comes any more */
+    struct lambda__frames frames; /* SOURCE_FRAMES, until broken */
+    struct lambda__lines lines;
+    struct environment *env;
+};
+
+struct environment {
+    struct function *function;
+    struct environment *prev, *next;
+    enum env_state state;
+    struct timer timer; /* what it may take in its state; DEAD: until it is cut off */
+    char name[40];      /* of its directory below STATE/tmp */
+
+    struct child *child; /* NULL: not started, or ended as `how` says */
+    struct child_exit how;
+    bool connected;             /* its Runtime API connection is open */
+    int hangup;                 /* a duplicate of the connection's descriptor, to shut it down */
+    struct http_exchange *held; /* its GET next, waiting for an event */
+    unsigned exchanges;         /* begun and not done */
+    struct log_source sources[SOURCES];
+    unsigned polls; /* not closed yet */
+    bool ended;     /* process and connection are gone, and that has been dealt with */
+    bool emptied;   /* its directory is gone */
+    struct work cleaning;
+
+    bool ready;  /* has asked for its first event */
+    bool used;   /* has had one */
+    bool warmed; /* was idle before it had one: nobody waited for its start */
+    int64_t began_us, init_us;
+    unsigned used_mb; /* the most memory it was seen to use */
+    int64_t sampled_ms;
+
+    /* the event in hand */
+    struct lambda_invocation *invocation; /* the caller waits for it */
+    bool running;                         /* begun and not yet answered by the function */
+    bool cold;
+    char request_id[37];
+    uint64_t run;
+    int64_t run_us, due_ms;  /* begun; must have been answered */
+    struct buf event, trace; /* until its exchange is done; X-Amzn-Trace-Id */
+};
+
+struct env_list {
+    struct environment *first, *last;
+    size_t n;
+};
+
+/* --- functions: function.c; the room: lambda.c ----------------------------------------------- */
+
+struct function {
+    struct lambda *lambda;
+    struct function *prev, *next; /* lambda->functions, newest first */
+    struct arena *arena;
+    struct function_spec spec; /* in the arena; code_dir real, timeout and memory never 0 */
+    struct lambda__facts facts;
+    struct log_group *log;
+    char digest[65];
+    _Atomic unsigned refs;
+    bool retired;        /* nobody refers to it: it goes with its last environment */
+    size_t environments; /* on all lists */
+    struct env_list envs[ENV_STATES];
+    struct lambda_invocation *queue, *queue_last; /* waiting, first in first out */
+    size_t queued;
+    struct timer queue_timer; /* the earliest deadline in the queue */
+    uint64_t invocations, errors, throttled;
+};
+
+struct lambda {
+    struct lambda_options o; /* strings: own copies */
+    struct arena *arena;
+    const char *tmp_dir, *runtime_dir, *bootstrap; /* STATE/tmp, STATE/runtime/ID, a file in it */
+    char bootstrap_digest[65];
+    struct stat state_stat;
+    struct http_server *api;
+    struct function *functions;
+    struct map logs; /* by function name */
+    struct recalled *recalled;
+    size_t recalled_next;
+    uint64_t runs, started; /* invocations and environments so far */
+    size_t environments;    /* that still have memory */
+    char *log_bytes;        /* LOG_READ_BYTES for pipes */
+    char tag[9];            /* of this start, in names of tmp directories */
+    struct work sweep;      /* of what an earlier run left in STATE/tmp */
+    bool sweeping;
+    bool closing, draining, drained;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+/* lambda.c */
+int64_t lambda__now_us(const struct lambda *l);
+void lambda__maybe_closed(struct lambda *l);
+
+/* function.c */
+void lambda__function_maybe_free(struct function *f);
+
+/* environment.c. `first`: the invocation that it is started for and whose time it spends;
+ * NULL: ahead of whoever comes. */
+enum err lambda__env_start(struct function *f, struct lambda_invocation *first) MUSTCHECK;
+void lambda__env_move(struct environment *env, enum env_state to);
+void lambda__env_arm(struct environment *env, int64_t after_ms); /* what its state allows it */
+void lambda__env_kill(struct environment *env);
+/* GET next has come and is held. */
+void lambda__env_next(struct environment *env);
+/* POST init/error has come. */
+void lambda__env_init_error(struct environment *env, const char *type, struct buf *payload);
+void lambda__env_closed(void *env); /* the connection is */
+/* An exchange, a pipe or the cleaning is over: frees it when nothing is left. */
+void lambda__env_maybe_free(struct environment *env);
+
+/* spawn.c: directory, descriptors, variables, process. On failure nothing stays behind. */
+enum err lambda__spawn(struct environment *env, child_exit_fn done) MUSTCHECK;
+
+/* streams.c */
+enum err lambda__source_open(struct environment *env, enum source_kind kind, int fd) MUSTCHECK;
+/* Reads what is there now; with `end`, also what had not been ended. */
+void lambda__sources_drain(struct environment *env, bool end);
+void lambda__sources_close(struct environment *env);
+
+/* runtime_api.c */
+enum err lambda__api_new(struct lambda *l) MUSTCHECK;
+/* Hands env->event to the held GET next. */
+void lambda__api_send_event(struct environment *env);
+
+/* invoke.c */
+void lambda__run_begin(struct environment *env, struct lambda_invocation *i);
+/* The function's answer, or what stands for it; takes *payload. */
+void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struct buf *payload,
+                     const char *status, const char *error_type);
+/* The caller stops waiting, the function does not stop working. */
+void lambda__run_abandon(struct environment *env);
+void lambda__invocation_end(struct lambda_invocation *i, enum lambda_outcome outcome);
+struct lambda_invocation *lambda__queue_take(struct function *f);
+/* Gives idle environments to waiters and starts more while there are more waiters. */
+void lambda__queue_serve(struct function *f);
+void lambda__queue_end(struct function *f, enum lambda_outcome outcome);
+
+/* logs.c, recall.c */
+struct log_group *lambda__log_group(struct lambda *l, struct str name) MUSTCHECK;
+void lambda__log(struct lambda *l, struct log_group *g, uint64_t run, int64_t wall_us,
+                 struct str text);
+void lambda__log_group_free(struct log_group *g);
+void lambda__recall_add(struct lambda *l, const struct environment *env,
+                        const struct lambda_invocation *i);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lines that the platform itself puts into a function's log and the payloads of the errors that
+ * are its own, letter for letter as tools that read them expect. Pure. */
+#include <inttypes.h>
+#include <signal.h>
+
+#include "base/limits.h"
+#include "lambda_text.h"
+
+/* 145.1 ms is "145.10 ms". */
+static void add_ms(struct buf *b, const char *label, int64_t us)
+{
+    if (us < 0)
+        us = 0;
+    int64_t hundredths = (us + 5) / 10;
+    buf_addf(b, "%s: %" PRId64 ".%02d ms\t", label, hundredths / 100, (int)(hundredths % 100));
+}
+
+static void add_status(struct buf *b, const char *status, const char *error_type)
+{
+    if (status)
+        buf_addf(b, "Status: %s", status);
+    if (status && error_type)
+        buf_addf(b, "\tError Type: %s", error_type);
+}
+
+/* "nodejs20.x" is runtime nodejs, version 20. */
+void lambda__line_init_start(struct buf *b, struct str runtime, struct str region,
+                             const char *runtime_digest)
+{
+    size_t digit = 0, dot = str_rchr(runtime, '.');
+    while (digit < runtime.n && (runtime.p[digit] < '0' || runtime.p[digit] > '9'))
+        digit++;
+    struct str version = str_sub(runtime, digit, dot > digit ? dot - digit : 0);
+    buf_addf(b, "INIT_START Runtime Version: %.*s:%.*s.v1\tRuntime Version ARN: ", (int)digit,
+             runtime.p, STR_ARG(version));
+    buf_addf(b, "arn:aws:lambda:%.*s::runtime:%s", STR_ARG(region), runtime_digest);
+}
+
+void lambda__line_init_report(struct buf *b, int64_t us, const char *phase, const char *status,
+                              const char *error_type)
+{
+    add_ms(b, "INIT_REPORT Init Duration", us);
+    buf_addf(b, "Phase: %s\t", phase);
+    add_status(b, status, error_type);
+}
+
+void lambda__line_start(struct buf *b, const char *request_id)
+{
+    buf_addf(b, "START RequestId: %s Version: $LATEST", request_id);
+}
+
+void lambda__line_end(struct buf *b, const char *request_id)
+{
+    buf_addf(b, "END RequestId: %s", request_id);
+}
+
+void lambda__line_report(struct buf *b, const struct lambda__report *r)
+{
+    int64_t us = r->duration_us > 0 ? r->duration_us : 0;
+    buf_addf(b, "REPORT RequestId: %s\t", r->request_id);
+    add_ms(b, "Duration", us);
+    buf_addf(b, "Billed Duration: %" PRId64 " ms\tMemory Size: %u MB\tMax Memory Used: %u MB\t",
+             (us + 999) / 1000, r->memory_mb, r->used_mb);
+    if (r->init_us >= 0)
+        add_ms(b, "Init Duration", r->init_us);
+    add_status(b, r->status, r->error_type);
+}
+
+/* "1.00 seconds" */
+static void add_seconds(struct buf *b, unsigned ms)
+{
+    buf_addf(b, "Task timed out after %u.%02u seconds", ms / 1000, ms % 1000 / 10);
+}
+
+void lambda__line_timeout(struct buf *b, int64_t wall_us, const char *request_id,
+                          unsigned timeout_ms)
+{
+    char when[TIME_TEXT];
+    time_rfc3339(wall_us, when);
+    buf_addf(b, "%s %s ", when, request_id);
+    add_seconds(b, timeout_ms);
+}
+
+const char *lambda__error_type(struct str sent, char out[64])
+{
+    static const char *const prefixes[] = {"Runtime.", "Function."};
+    for (size_t i = 0; i < COUNTOF(prefixes); i++) {
+        struct str prefix = str_c(prefixes[i]), rest = str_from(sent, prefix.n);
+        if (!str_starts(sent, prefix))
+            continue;
+        bool valid = rest.n >= 2 && sent.n < 64 && rest.p[0] >= 'A' && rest.p[0] <= 'Z';
+        for (size_t k = 0; valid && k < rest.n; k++)
+            valid = (rest.p[k] | 0x20) >= 'a' && (rest.p[k] | 0x20) <= 'z';
+        if (!valid)
+            return i == 0 ? "Runtime.Unknown" : "Function.Unknown";
+        memcpy(out, sent.p, sent.n);
+        out[sent.n] = '\0';
+        return out;
+    }
+    return "Runtime.Unknown";
+}
+
+void lambda__payload_error(struct buf *b, const char *type, struct str message)
+{
+    buf_addf(b, "{\"errorType\":\"%s\",\"errorMessage\":", type);
+    json_write_str(b, message);
+    buf_addc(b, '}');
+}
+
+void lambda__payload_timeout(struct buf *b, const char *request_id, unsigned timeout_ms)
+{
+    buf_addf(b, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: %s Error: ",
+             request_id);
+    add_seconds(b, timeout_ms);
+    buf_addz(b, "\"}");
+}
+
+void lambda__payload_too_large(struct buf *b)
+{
+    buf_addf(b,
+             "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size "
+             "(%d bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}",
+             LIMIT_INVOKE_PAYLOAD);
+}
+
+/* As Go's os/signal names them, which is what AWS's supervisor prints. */
+static const struct {
+    int number;
+    const char *name;
+} signals[] = {
+    {SIGABRT, "aborted"},
+    {SIGBUS, "bus error"},
+    {SIGFPE, "floating point exception"},
+    {SIGHUP, "hangup"},
+    {SIGILL, "illegal instruction"},
+    {SIGINT, "interrupt"},
+    {SIGKILL, "killed"},
+    {SIGPIPE, "broken pipe"},
+    {SIGQUIT, "quit"},
+    {SIGSEGV, "segmentation fault"},
+    {SIGTERM, "terminated"},
+    {SIGTRAP, "trace/breakpoint trap"},
+    {SIGXCPU, "CPU time limit exceeded"},
+    {SIGXFSZ, "file size limit exceeded"},
+};
+
+void lambda__exit_text(struct buf *b, const struct child_exit *how)
+{
+    if (how->err != ERR_OK) {
+        buf_addf(b, "Runtime could not be started: %s", strerror(how->os_error));
+        return;
+    }
+    if (how->signal == 0 && how->status == 0) {
+        buf_addz(b, "Runtime exited without providing a reason");
+        return;
+    }
+    buf_addz(b, "Runtime exited with error: ");
+    if (how->signal == 0) {
+        buf_addf(b, "exit status %d", how->status);
+        return;
+    }
+    for (size_t i = 0; i < COUNTOF(signals); i++) {
+        if (signals[i].number == how->signal) {
+            buf_addf(b, "signal: %s", signals[i].name);
+            return;
+        }
+    }
+    buf_addf(b, "signal: signal %d", how->signal);
+}
+
+void lambda__payload_exit(struct buf *b, const char *request_id, const struct child_exit *how)
+{
+    AUTO_BUF text = BUF_INIT(512);
+    buf_addf(&text, "RequestId: %s Error: ", request_id);
+    lambda__exit_text(&text, how);
+    lambda__payload_error(b, how->err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint",
+                          buf_str(&text));
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The platform's own log lines and error payloads, letter for letter. */
+#include "lib/fault.h"
+
+#include <signal.h>
+
+#include "lambda_text.h"
+
+#define ID "8f507cfc-example-4697-b07a-ac58fc914c95"
+
+static void check(struct buf *b, const char *expected)
+{
+    assert_string_equal(buf_cstr(b), expected);
+    buf_fini(b);
+}
+
+static void init_start_names_runtime_and_version(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    lambda__line_init_start(&b, STR("nodejs20.x"), STR("eu-west-1"), "abcd");
+    check(&b, "INIT_START Runtime Version: nodejs:20.v1\tRuntime Version ARN: "
+              "arn:aws:lambda:eu-west-1::runtime:abcd");
+}
+
+static void a_report_without_init(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    const struct lambda__report r = {
+        .request_id = ID, .duration_us = 12345, .init_us = -1, .memory_mb = 128, .used_mb = 63};
+    lambda__line_report(&b, &r);
+    check(&b, "REPORT RequestId: " ID "\tDuration: 12.35 ms\tBilled Duration: 13 ms\t"
+              "Memory Size: 128 MB\tMax Memory Used: 63 MB\t");
+}
+
+static void a_report_of_a_first_invocation_that_failed(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    const struct lambda__report r = {.request_id = ID,
+                                     .duration_us = 3000000,
+                                     .init_us = 145096,
+                                     .memory_mb = 512,
+                                     .used_mb = 70,
+                                     .status = "error",
+                                     .error_type = "Runtime.ExitError"};
+    lambda__line_report(&b, &r);
+    check(&b, "REPORT RequestId: " ID "\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\t"
+              "Memory Size: 512 MB\tMax Memory Used: 70 MB\tInit Duration: 145.10 ms\t"
+              "Status: error\tError Type: Runtime.ExitError");
+}
+
+static void lines_around_an_invocation(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    lambda__line_start(&b, ID);
+    check(&b, "START RequestId: " ID " Version: $LATEST");
+    lambda__line_end(&b, ID);
+    check(&b, "END RequestId: " ID);
+    lambda__line_init_report(&b, 9999870, "init", "timeout", NULL);
+    check(&b, "INIT_REPORT Init Duration: 9999.87 ms\tPhase: init\tStatus: timeout");
+    lambda__line_timeout(&b, 1763794800123456, ID, 1000);
+    check(&b, "2025-11-22T07:00:00.123Z " ID " Task timed out after 1.00 seconds");
+    lambda__line_timeout(&b, 0, ID, 29050);
+    assert_non_null(strstr(buf_cstr(&b), "after 29.05 seconds"));
+    buf_fini(&b);
+}
+
+static void payloads_of_the_platform(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    lambda__payload_timeout(&b, ID, 1000);
+    check(&b, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " ID
+              " Error: Task timed out after 1.00 seconds\"}");
+    lambda__payload_too_large(&b);
+    check(&b, "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size "
+              "(6291556 bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}");
+    lambda__payload_error(&b, "A.B", STR("\"quoted\"\n"));
+    check(&b, "{\"errorType\":\"A.B\",\"errorMessage\":\"\\\"quoted\\\"\\n\"}");
+}
+
+static void how_a_process_ended(void **state)
+{
+    static const struct {
+        struct child_exit how;
+        const char *type, *text;
+    } ends[] = {
+        {{.status = 127}, "ExitError", "Runtime exited with error: exit status 127"},
+        {{.status = 0}, "ExitError", "Runtime exited without providing a reason"},
+        {{.status = -1, .signal = SIGKILL},
+         "ExitError",
+         "Runtime exited with error: signal: killed"},
+        {{.status = -1, .signal = SIGSEGV},
+         "ExitError",
+         "Runtime exited with error: signal: segmentation fault"},
+        {{.status = -1, .signal = SIGUSR2},
+         "ExitError",
+         "Runtime exited with error: signal: signal 12"},
+        {{.err = ERR_IO, .os_error = 2},
+         "InvalidEntrypoint",
+         "Runtime could not be started: No such file or directory"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(ends); i++) {
+        char expected[256];
+        struct buf b = BUF_INIT(1024);
+        lambda__payload_exit(&b, ID, &ends[i].how);
+        snprintf(expected, sizeof expected,
+                 "{\"errorType\":\"Runtime.%s\",\"errorMessage\":\"RequestId: " ID " Error: %s\"}",
+                 ends[i].type, ends[i].text);
+        check(&b, expected);
+    }
+}
+
+static void only_known_kinds_of_error_types_pass(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"Runtime.ImportModuleError", "Runtime.ImportModuleError"},
+        {"Function.Mine", "Function.Mine"},
+        {"Function.mine", "Function.Unknown"},
+        {"Runtime.A", "Runtime.Unknown"},
+        {"Runtime.With Blank", "Runtime.Unknown"},
+        {"TypeError", "Runtime.Unknown"},
+        {"", "Runtime.Unknown"},
+        {"Runtime.Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "Runtime.Unknown"},
+    };
+    char text[64];
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(pairs); i++)
+        assert_string_equal(lambda__error_type(str_c(pairs[i][0]), text), pairs[i][1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(init_start_names_runtime_and_version),
+        cmocka_unit_test(a_report_without_init),
+        cmocka_unit_test(a_report_of_a_first_invocation_that_failed),
+        cmocka_unit_test(lines_around_an_invocation),
+        cmocka_unit_test(payloads_of_the_platform),
+        cmocka_unit_test(how_a_process_ended),
+        cmocka_unit_test(only_known_kinds_of_error_types_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

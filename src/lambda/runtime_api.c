@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Lambda Runtime API (2018-06-01) as an environment sees it on its descriptor 3: it asks for
+ * the next event and posts what came of it. A connection speaks for the environment that it was
+ * made for; nothing in a request can name another. Codes and texts are those that AWS's own runtime
+ * clients are tested with. */
+#include "lambda_int.h"
+
+#define PREFIX "/2018-06-01/runtime/"
+#define HEAD_ROOM KIB(64) /* of the head, besides the one header that clients make enormous */
+
+static void respond_json(struct http_exchange *x, unsigned status, struct str body)
+{
+    struct arena *a = http_exchange_arena(x);
+    struct http_response rs = {.status = status};
+    if (http_add(a, &rs.headers, STR("Content-Type"), STR("application/json")) == ERR_OK && body.p)
+        http_respond(x, &rs, body);
+    else
+        http_respond_abort(x);
+}
+
+static void refuse(struct http_exchange *x, unsigned status, const char *type, const char *text)
+{
+    respond_json(x, status,
+                 arena_fmt(http_exchange_arena(x), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}",
+                           text, type));
+}
+
+/* What the refused state transition was from, in the names AWS gives to a runtime's states. */
+static const char *state_name(const struct environment *env)
+{
+    if (!env->ready)
+        return "Started";
+    if (env->running)
+        return "Running";
+    return env->state == ENV_BUSY ? "RuntimeResponseSentState" : "Ready";
+}
+
+static void refuse_state(struct http_exchange *x, const struct environment *env, const char *to)
+{
+    char text[160];
+    snprintf(text, sizeof text,
+             "State transition from %s to %s failed for runtime. Error: State transition is not "
+             "allowed",
+             state_name(env), to);
+    refuse(x, 403, "InvalidStateTransition", text);
+}
+
+static void accepted(struct http_exchange *x)
+{
+    respond_json(x, 202, STR("{\"status\":\"OK\"}\n"));
+}
+
+/* --- GET next -------------------------------------------------------------------------------- */
+
+static void next_gone(void *arg)
+{
+    struct environment *env = arg;
+    struct http_exchange *x = env->held;
+    env->held = NULL;
+    if (x)
+        http_respond_abort(x);
+}
+
+static void next_done(void *arg, enum err how)
+{
+    struct environment *env = arg;
+    (void)how; /* when it did not get through the connection is closing, and tells */
+    buf_fini(&env->event);
+    env->exchanges--;
+    lambda__env_maybe_free(env);
+}
+
+static const struct http_exchange_events next_events = {.gone = next_gone, .done = next_done};
+
+static void other_done(void *arg, enum err how)
+{
+    struct environment *env = arg;
+    (void)how;
+    env->exchanges--;
+    lambda__env_maybe_free(env);
+}
+
+static const struct http_exchange_events other_events = {.done = other_done};
+
+void lambda__api_send_event(struct environment *env)
+{
+    struct function *f = env->function;
+    struct http_exchange *x = env->held;
+    struct arena *a = http_exchange_arena(x);
+    struct http_response rs = {.status = 200};
+    struct loop *control = f->lambda->o.control;
+    int64_t left_ms = env->due_ms - loop_now_ms(control);
+    int64_t deadline_ms = loop_wall_us(control) / 1000 + left_ms;
+    const struct http_header headers[] = {
+        {STR("Content-Type"), STR("application/json")},
+        {STR("Lambda-Runtime-Aws-Request-Id"), str_c(env->request_id)},
+        {STR("Lambda-Runtime-Deadline-Ms"), arena_fmt(a, "%lld", (long long)deadline_ms)},
+        {STR("Lambda-Runtime-Invoked-Function-Arn"), f->spec.arn},
+        {STR("Lambda-Runtime-Trace-Id"), buf_str(&env->trace)},
+    };
+    enum err err = env->trace.err;
+    for (size_t i = 0; i < COUNTOF(headers) && err == ERR_OK; i++)
+        if (headers[i].value.n > 0)
+            err = http_add(a, &rs.headers, headers[i].name, headers[i].value);
+    env->held = NULL;
+    if (err == ERR_OK)
+        http_respond(x, &rs, buf_str(&env->event));
+    else
+        http_respond_abort(x);
+}
+
+static void on_next(struct environment *env, struct http_exchange *x)
+{
+    bool again = env->ready && env->running;
+    if (env->state == ENV_IDLE || again) {
+        http_exchange_watch(x, &other_events, env);
+        refuse_state(x, env, "Ready");
+        return;
+    }
+    http_exchange_watch(x, &next_events, env);
+    env->held = x;
+    lambda__env_next(env);
+}
+
+/* --- POST ------------------------------------------------------------------------------------ */
+
+enum posted { RESPONSE, ERROR, INIT_ERROR };
+struct post_call {
+    struct environment *env;
+    struct http_exchange *x;
+    enum posted kind;
+    bool too_large;
+    char type_text[64];
+    const char *type;
+    struct buf body;
+};
+
+static void post_data(void *arg, struct str chunk)
+{
+    struct post_call *p = arg;
+    if (p->too_large)
+        return;
+    buf_add(&p->body, chunk);
+    if (p->body.err == ERR_LIMIT) { /* the rest is read and forgotten */
+        buf_fini(&p->body);
+        p->too_large = true;
+    }
+}
+
+static void end_too_large(struct post_call *p)
+{
+    char text[80];
+    struct buf payload = BUF_INIT(KIB(1));
+    snprintf(text, sizeof text, "Exceeded maximum allowed payload size (%d bytes).",
+             LIMIT_INVOKE_PAYLOAD);
+    lambda__payload_too_large(&payload);
+    lambda__run_end(p->env, LAMBDA_FUNCTION_ERROR, &payload, "error",
+                    "Function.ResponseSizeTooLarge");
+    refuse(p->x, 413, "RequestEntityTooLarge", text);
+}
+
+/* The whole body is here, or never will be. */
+static void post_end(void *arg, enum err how)
+{
+    struct post_call *p = arg;
+    struct environment *env = p->env;
+    bool expected = p->kind == INIT_ERROR ? !env->ready : env->running;
+    if (how != ERR_OK || env->state == ENV_DEAD || !expected) {
+        http_respond_abort(p->x);
+        return;
+    }
+    if (p->kind == INIT_ERROR) {
+        lambda__env_init_error(env, p->type, &p->body);
+        accepted(p->x);
+    } else if (p->too_large) {
+        end_too_large(p);
+    } else if (p->kind == ERROR) {
+        lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &p->body, "error", p->type);
+        accepted(p->x);
+    } else {
+        lambda__run_end(env, LAMBDA_OK, &p->body, NULL, NULL);
+        accepted(p->x);
+    }
+}
+
+static void post_done(void *arg, enum err how)
+{
+    struct post_call *p = arg;
+    struct environment *env = p->env;
+    (void)how;
+    buf_fini(&p->body);
+    env->exchanges--;
+    lambda__env_maybe_free(env);
+}
+
+static const struct http_exchange_events post_events = {
+    .data = post_data, .end = post_end, .done = post_done};
+
+static void post_begin(struct environment *env, struct http_exchange *x, enum posted kind)
+{
+    const struct http_request *rq = http_exchange_request(x);
+    struct post_call *p = ARENA_NEW(http_exchange_arena(x), struct post_call);
+    if (!p) {
+        http_exchange_watch(x, &other_events, env);
+        http_respond_abort(x);
+        return;
+    }
+    struct str type = http_value(&rq->headers, STR("Lambda-Runtime-Function-Error-Type"));
+    p->env = env;
+    p->x = x;
+    p->kind = kind;
+    p->type = lambda__error_type(type, p->type_text);
+    p->body = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    if (rq->framing == HTTP_BY_LENGTH && rq->length > LIMIT_INVOKE_PAYLOAD)
+        p->too_large = true;
+    else if (rq->framing == HTTP_BY_LENGTH && rq->length > 0)
+        (void)!buf_reserve(&p->body, (size_t)rq->length); /* its error stays in the buf */
+    http_exchange_watch(x, &post_events, p);
+    http_body_start(x);
+}
+
+/* The state first, then the id, then how it wants to answer: the order decides what is said. */
+static void on_posted(struct environment *env, struct http_exchange *x, struct str id,
+                      enum posted kind)
+{
+    const struct http_request *rq = http_exchange_request(x);
+    struct str mode = http_value(&rq->headers, STR("Lambda-Runtime-Function-Response-Mode"));
+    bool valid = mode.n == 0 || str_eq(mode, STR("streaming"));
+    if (env->ready && env->running && str_eqz(id, env->request_id) && (valid || kind == ERROR)) {
+        post_begin(env, x, kind);
+        return;
+    }
+    http_exchange_watch(x, &other_events, env);
+    if (!env->ready || !env->running) {
+        refuse_state(x, env, kind == ERROR ? "InvocationErrorResponse" : "InvocationResponse");
+    } else if (!str_eqz(id, env->request_id)) {
+        refuse(x, 400, "InvalidRequestID", "Invalid request ID");
+    } else {
+        struct buf payload = BUF_INIT(KIB(1));
+        lambda__payload_error(&payload, "Runtime.InvalidResponseModeHeader",
+                              STR("Invalid function response mode"));
+        lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &payload, "error",
+                        "Runtime.InvalidResponseModeHeader");
+        refuse(x, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+    }
+}
+
+static void on_init_error(struct environment *env, struct http_exchange *x)
+{
+    if (!env->ready) {
+        post_begin(env, x, INIT_ERROR);
+        return;
+    }
+    http_exchange_watch(x, &other_events, env);
+    refuse_state(x, env, "InitError");
+}
+
+/* --- routes ---------------------------------------------------------------------------------- */
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+    const struct http_request *rq = http_exchange_request(x);
+    struct environment *env = http_exchange_adopt_arg(x);
+    struct str prefix = STR(PREFIX "invocation/"), id;
+    (void)arg;
+    ASSERT(env);
+    env->exchanges++;
+    if (env->state == ENV_DEAD) {
+        http_exchange_watch(x, &other_events, env);
+        http_respond_abort(x);
+        return;
+    }
+    bool get = rq->method == HTTP_GET, post = rq->method == HTTP_POST;
+    if (get && str_eq(rq->raw_path, STR(PREFIX "invocation/next"))) {
+        on_next(env, x);
+        return;
+    }
+    if (post && str_eq(rq->raw_path, STR(PREFIX "init/error"))) {
+        on_init_error(env, x);
+        return;
+    }
+    if (post && str_starts(rq->raw_path, prefix)) {
+        struct str what;
+        id = str_cut(str_from(rq->raw_path, prefix.n), '/', &what);
+        bool error = str_eq(what, STR("error"));
+        if (error || str_eq(what, STR("response"))) {
+            on_posted(env, x, id, error ? ERROR : RESPONSE);
+            return;
+        }
+    }
+    http_exchange_watch(x, &other_events, env);
+    if (get && str_eq(rq->raw_path, STR("/2018-06-01/ping")))
+        respond_json(x, 200, STR("\"pong\""));
+    else
+        refuse(x, 404, "NotFound", "ropeline offers the Runtime API here, and no extensions");
+}
+
+static void on_refusal(void *arg, unsigned status, const char *why, struct arena *a,
+                       struct http_response *rs, struct str *body)
+{
+    (void)arg;
+    (void)rs;
+    *body = arena_fmt(a, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}", why,
+                      status == 413 ? "RequestEntityTooLarge" : "InvalidRequest");
+}
+
+enum err lambda__api_new(struct lambda *l)
+{
+    const struct http_server_options o = {
+        .head_max = LIMIT_XRAY_CAUSE_HEADER + HEAD_ROOM,
+        .line_max = LIMIT_XRAY_CAUSE_HEADER + HEAD_ROOM,
+        .body_max = LIMIT_RUNTIME_BODY,
+        .arena_max = 4 * (LIMIT_XRAY_CAUSE_HEADER + HEAD_ROOM),
+        .connections_max = SIZE_MAX,
+        .head_timeout_ms = -1,
+        .body_idle_ms = -1,
+        .write_idle_ms = -1,
+        .keepalive_ms = -1,
+        .host_optional = true,
+        .refusal = on_refusal,
+        .request = on_request,
+        .arg = l,
+    };
+    return http_server_new(l->o.control, &o, &l->api);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon runs with, wherever it came from: flags and a template (dev) or ropeline.yaml
+ * (serve). Built before the first fork and then read-only. */
+#ifndef ROPELINE_MAIN_CONFIG_H
+#define ROPELINE_MAIN_CONFIG_H
+
+#include "import/import.h"
+#include "keeper.h"
+#include "options.h"
+
+#define LISTENER_MAP(X)                                                                            \
+    X(gateway, "gateway")                                                                          \
+    X(gateway_tls, "gatewayTls")                                                                   \
+    X(admin, "admin")                                                                              \
+    X(core, "core")                                                                                \
+    X(authorize, "authorize")                                                                      \
+    X(metrics, "metrics")
+enum listener {
+#define X(name, json) LISTENER_##name,
+    LISTENER_MAP(X)
+#undef X
+        LISTENER_COUNT
+};
+
+struct config_api {
+    const char *template;
+    struct str id, stage; /* "" = as the template says */
+    const struct json *variables, *parameters;
+};
+
+struct config {
+    struct arena *arena;
+    bool dev;
+    const char *listen[LISTENER_COUNT]; /* "HOST:PORT", NULL = not opened */
+    const char *state_dir, *ready_file, *user;
+    struct str region, account;
+    unsigned workers;
+    bool quiet;
+    struct config_api *apis;
+    size_t api_count;
+    struct import_parameter *parameters;
+    size_t parameter_count;
+    struct import_function *functions;
+    size_t function_count;
+    const struct json *function_settings; /* functions: of ropeline.yaml */
+    struct str *trusted_proxies;
+    size_t trusted_proxy_count;
+    char socket_path[108];
+};
+
+/* Each says on stderr what is wrong, as file:line:col where a file is to blame, and returns an exit
+ * code: 0, 1 or 2. */
+int config_from_dev(const struct options *o, struct config *out);
+int config_from_file(const struct options *o, struct config *out);
+void config_print(const struct config *c, const struct options *o);
+/* "127.0.0.1:8080", "[::1]:0". */
+bool config_address(const char *text, char host[64], uint16_t *port);
+
+/* Reads the documents of the configuration into a model. The report has what there is to say; NULL
+ * when it has errors. Any thread. */
+struct model *config_load(const struct config *c, struct import_report *report, struct arena *a);
+void report_print(const struct import_report *r, bool notes);
+
+#endif

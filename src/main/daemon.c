@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gateway process from its first line to its last: loops, functions, gateway, control socket;
+ * then ready; then, on SIGTERM, draining in the opposite order. All on the control loop. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct daemon_worker {
+    struct daemon *daemon;
+    struct loop *loop;
+    int fd;
+    enum err err;
+    struct post post;
+};
+
+/* --- what dev shows ------------------------------------------------------------------------------ */
+struct shown_line {
+    struct post post;
+    struct buf text;
+};
+
+static void show(struct post *p)
+{
+    struct shown_line *l = CONTAINER_OF(p, struct shown_line, post);
+    fwrite(l->text.p, 1, l->text.n, stdout);
+    fflush(stdout);
+    buf_fini(&l->text);
+    mem_free(l);
+}
+
+/* On a worker: words are made here, printed on the control loop so that lines never mix. */
+static void on_decision(void *arg, struct loop *loop, const struct decision_record *r)
+{
+    struct daemon *d = arg;
+    struct shown_line *l = mem_alloc(sizeof *l);
+    (void)loop;
+    if (l == NULL)
+        return;
+    l->text = BUF_INIT(KIB(8));
+    explain_line(r, &l->text);
+    l->post.fn = show;
+    run_post(run_control(d->run), &l->post);
+}
+
+static void on_log(void *arg, struct str function, struct str line)
+{
+    (void)arg;
+    printf("  [%.*s] %.*s\n", STR_ARG(function), STR_ARG(line));
+    fflush(stdout);
+}
+
+/* --- stopping ------------------------------------------------------------------------------------ */
+static void close_signal(uv_signal_t *s)
+{
+    if (!uv_is_closing((uv_handle_t *)s))
+        uv_close((uv_handle_t *)s, NULL);
+}
+
+static void lambda_closed(void *arg)
+{
+    struct daemon *d = arg;
+    keeper_link_close(d->link);
+    d->link = NULL;
+    run_stop(d->run);
+}
+
+static void server_gone(void *arg)
+{
+    struct http_server **s = arg;
+    http_server_free(*s);
+    *s = NULL;
+}
+
+static void all_drained(struct daemon *d)
+{
+    if (d->control)
+        http_server_drain(d->control, 500, server_gone, &d->control);
+    if (d->metrics)
+        http_server_drain(d->metrics, 500, server_gone, &d->metrics);
+    close_signal(&d->term);
+    close_signal(&d->hup);
+    lambda_close(d->lambda, lambda_closed, d);
+}
+
+static void one_drained(struct post *p)
+{
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon *d = w->daemon;
+    if (++d->drained == d->config->workers)
+        all_drained(d);
+}
+
+static void worker_drained(void *arg)
+{
+    struct daemon_worker *w = arg;
+    w->post.fn = one_drained;
+    run_post(run_control(w->daemon->run), &w->post);
+}
+
+static void drain_worker(struct post *p)
+{
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    gateway_worker_drain(w->daemon->gateway, w->loop, TIMEOUT_DRAIN_MS, worker_drained, w);
+}
+
+static void stop(struct daemon *d)
+{
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    watch_stop(d);
+    for (unsigned i = 0; i < d->config->workers; i++) {
+        d->workers[i].post.fn = drain_worker;
+        run_post(d->workers[i].loop, &d->workers[i].post);
+    }
+}
+
+static void on_term(uv_signal_t *s, int number)
+{
+    (void)number;
+    stop(s->data);
+}
+
+static void on_hup(uv_signal_t *s, int number)
+{
+    (void)number;
+    daemon_reload(s->data);
+}
+
+/* Without the keeper nobody would reap functions or bring us back: end at once. */
+static void keeper_lost(void *arg)
+{
+    (void)arg;
+    log_error("main", "the keeper is gone; ending");
+    _exit(1);
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
+static void announce(struct daemon *d)
+{
+    AUTO_BUF text = BUF_INIT(MIB(4));
+    if (d->config->quiet)
+        return;
+    snapshot_describe(gateway_current(d->gateway), &text);
+    for (size_t i = 0; i < d->keeper->listens; i++)
+        if (d->keeper->listen[i].wanted)
+            printf("%-9s http://%s\n", d->keeper->listen[i].name, d->keeper->listen[i].bound);
+    printf("%s", buf_cstr(&text));
+    fflush(stdout);
+}
+
+static void one_started(struct post *p)
+{
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon *d = w->daemon;
+    if (w->err != ERR_OK) {
+        log_error("main", "a worker could not start: %s", err_text(w->err));
+        d->exit_code = 1;
+        stop(d);
+        return;
+    }
+    if (++d->started < d->config->workers || d->stopping)
+        return;
+    d->ready = true;
+    announce(d);
+    if (keeper_link_ready(d->link) != ERR_OK)
+        keeper_lost(d);
+}
+
+static void start_worker(struct post *p)
+{
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    w->err = gateway_worker_start(w->daemon->gateway, w->loop, &w->fd, 1);
+    w->post.fn = one_started;
+    run_post(run_control(w->daemon->run), &w->post);
+}
+
+static enum err start_workers(struct daemon *d)
+{
+    const struct keeper_listen *gateway = &d->keeper->listen[LISTENER_gateway];
+    d->workers = mem_calloc(d->config->workers, sizeof *d->workers);
+    if (d->workers == NULL)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < d->config->workers; i++) {
+        struct daemon_worker *w = &d->workers[i];
+        *w = (struct daemon_worker){.daemon = d, .loop = run_worker(d->run, i), .fd = gateway->fds[i]};
+        w->post.fn = start_worker;
+        run_post(w->loop, &w->post);
+    }
+    return ERR_OK;
+}
+
+static enum err listen_signals(struct daemon *d)
+{
+    uv_loop_t *uv = loop_uv(run_control(d->run));
+    d->term.data = d->hup.data = d;
+    if (uv_signal_init(uv, &d->term) || uv_signal_init(uv, &d->hup) ||
+        uv_signal_start(&d->term, on_term, SIGTERM) || uv_signal_start(&d->hup, on_hup, SIGHUP))
+        return ERR_INTERNAL;
+    return ERR_OK;
+}
+
+static const char *find_node(struct arena *a)
+{
+    const char *chosen = getenv("ROPELINE_NODE"), *path = getenv("PATH");
+    if (chosen && *chosen)
+        return chosen;
+    struct str rest = str_c(path ? path : "/usr/local/bin:/usr/bin:/bin");
+    while (rest.n > 0) {
+        struct str dir = str_cut(rest, ':', &rest);
+        char *node = dir.n ? arena_cstr(a, arena_fmt(a, "%.*s/node", STR_ARG(dir))) : NULL;
+        if (node && access(node, X_OK) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+static enum err make_rooms(struct daemon *d, int keeper_fd)
+{
+    const struct config *c = d->config;
+    struct run_options run = {.workers = c->workers};
+    struct errinfo e = {0};
+    char region[64], account[16];
+    enum err err = run_new(&run, &d->run);
+    if (err == ERR_OK)
+        err = keeper_link_open(run_control(d->run), keeper_fd, keeper_lost, d, &d->link);
+    if (err != ERR_OK)
+        return err;
+    snprintf(region, sizeof region, "%.*s", STR_ARG(c->region));
+    snprintf(account, sizeof account, "%.*s", STR_ARG(c->account));
+    struct lambda_options lambda = {
+        .control = run_control(d->run),
+        .keeper = d->link,
+        .state_dir = c->state_dir,
+        .region = region,
+        .account = account,
+        .node = find_node(c->arena),
+        .on_log = c->dev && !c->quiet ? on_log : NULL,
+        .arg = d,
+    };
+    err = lambda_new(&lambda, &d->lambda);
+    if (err == ERR_OK)
+        err = authorizer_cache_new(LIMIT_AUTHORIZER_CACHE_BYTES, &d->cache);
+    struct gateway_options gateway = {
+        .run = d->run,
+        .lambda = d->lambda,
+        .cache = d->cache,
+        .trusted_proxies = c->trusted_proxies,
+        .trusted_proxy_count = c->trusted_proxy_count,
+        .on_decision = c->dev && !c->quiet ? on_decision : NULL,
+        .arg = d,
+    };
+    if (err == ERR_OK)
+        err = gateway_new(&gateway, &d->gateway, &e);
+    if (err != ERR_OK && e.text[0])
+        log_error("main", "%s", e.text);
+    return err;
+}
+
+static enum err start(struct daemon *d, int keeper_fd)
+{
+    enum err err = make_rooms(d, keeper_fd);
+    if (err == ERR_OK && d->config->dev)
+        err = watch_start(d);
+    if (err == ERR_OK && !daemon_load(d))
+        return ERR_INVALID;
+    if (err == ERR_OK)
+        err = listen_signals(d);
+    if (err == ERR_OK)
+        err = control_open(d, d->keeper->control_fd);
+    const struct keeper_listen *metrics = &d->keeper->listen[LISTENER_metrics];
+    if (err == ERR_OK && metrics->wanted)
+        err = metrics_open(d, metrics->fds[0]);
+    return err ? err : start_workers(d);
+}
+
+int daemon_main(void *arg, int keeper_fd)
+{
+    const struct daemon_start *s = arg;
+    struct daemon *d = mem_alloc(sizeof *d);
+    if (d == NULL)
+        return 1;
+    d->config = s->config;
+    d->keeper = s->keeper;
+    enum err err = start(d, keeper_fd);
+    if (err == ERR_OK)
+        err = run_main(d->run);
+    if (err != ERR_OK) {
+        if (err != ERR_INVALID) /* that one was said in full */
+            log_error("main", "the gateway could not start: %s", err_text(err));
+        return 1; /* the process ends: nothing is half-closed by hand */
+    }
+    int code = d->exit_code;
+    gateway_free(d->gateway);
+    lambda_free(d->lambda);
+    authorizer_cache_free(d->cache);
+    run_free(d->run);
+    mem_free(d->workers);
+    mem_free(d);
+    return code;
+}

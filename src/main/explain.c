@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A decision record in words: one line while it happens, the whole way when somebody asks, and a
+ * hint only where the record itself proves it. Nothing here is guessed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "daemon.h"
+#include "observe/decisions.h"
+
+static struct str value_of(const struct decision_record *r, const char *step, const char *key)
+{
+    const struct decision_row *row = decision_find_row(r, step, key);
+    return row ? decision_value(r, row) : STR_NONE;
+}
+
+/* The reason in one phrase: the last row that stopped the request, apart from what only describes
+ * the token or the answer. */
+static struct str reason(const struct decision_record *r)
+{
+    for (size_t i = r->rows; i-- > 0;) {
+        const struct decision_row *row = &r->row[i];
+        bool stopped = row->verdict == VERDICT_DENY || row->verdict == VERDICT_ERROR;
+        if (stopped && strcmp(row->step, "token") != 0 && strcmp(row->key, "response") != 0)
+            return decision_value(r, row);
+    }
+    return STR_NONE;
+}
+
+static bool names_one_method(struct str statement)
+{
+    return str_find(statement, STR(" Allow arn:")) != SIZE_MAX && str_chr(statement, '*', 0) == SIZE_MAX &&
+           str_chr(statement, '?', 0) == SIZE_MAX;
+}
+
+/* A cached policy that names a single methodArn refuses every other route until its TTL ends. */
+static bool is_narrow_cached_policy(const struct decision_record *r)
+{
+    struct str cache = value_of(r, "authorize", "cache"), verdict = value_of(r, "policy", "verdict");
+    bool reused = str_starts(cache, STR("hit")) || value_of(r, "authorize", "shared").n > 0;
+    if (!reused || !str_starts(verdict, STR("implicit deny")))
+        return false;
+    for (size_t i = 0; i < r->rows; i++)
+        if (str_eqz(str_c(r->row[i].key), "statement") && names_one_method(decision_value(r, &r->row[i])))
+            return true;
+    return false;
+}
+
+void explain_hint(const struct decision_record *r, struct buf *out)
+{
+    if (is_narrow_cached_policy(r))
+        buf_addz(out, "the cached policy names a single methodArn, so every other route is refused until "
+                      "the TTL ends: let the function return a wildcard Resource (for example .../STAGE/*), "
+                      "or set the TTL to 0; `ropeline cache purge` drops it now");
+}
+
+/* "GET /dev/orders 403 1.2 ms  implicit deny: ..." */
+void explain_line(const struct decision_record *r, struct buf *out)
+{
+    struct str method = value_of(r, "match", "method"), path = value_of(r, "match", "path");
+    struct str cache = value_of(r, "authorize", "cache"), who = value_of(r, "policy", "principal");
+    struct str why = reason(r);
+    buf_addf(out, "%3u  %-6.*s %.*s  %.1f ms", r->status, STR_ARG(method), STR_ARG(path),
+             (double)r->duration_us / 1000);
+    if (who.n > 0)
+        buf_addf(out, "  principal %.*s", STR_ARG(who));
+    if (cache.n > 0)
+        buf_addf(out, "  cache %.*s", STR_ARG(str_sub(cache, 0, str_chr(cache, ',', 0))));
+    if (r->status >= 400 && why.n > 0)
+        buf_addf(out, "  %.*s", STR_ARG(why));
+    buf_addc(out, '\n');
+    size_t before = out->n;
+    buf_addz(out, "     hint: ");
+    size_t mark = out->n;
+    explain_hint(r, out);
+    if (out->n == mark)
+        out->n = before;
+    else
+        buf_addc(out, '\n');
+}
+
+static void add_rows(const struct decision_record *r, struct buf *out)
+{
+    static const char marks[] = {' ', '+', '-', '!'};
+    const char *step = "";
+    for (size_t i = 0; i < r->rows; i++) {
+        const struct decision_row *row = &r->row[i];
+        bool same = str_eqz(str_c(row->step), step);
+        buf_addf(out, "  %-10s %c %-12s ", same ? "" : row->step, marks[row->verdict], row->key);
+        buf_add(out, decision_value(r, row));
+        buf_addc(out, '\n');
+        step = row->step;
+    }
+}
+
+/* What the function answered and logged for this very invocation. */
+static void add_invocation(struct str text, struct buf *out)
+{
+    struct arena *a = arena_new(KIB(4), MIB(4));
+    const struct json *v = NULL;
+    if (a && json_parse(a, text, MIB(1), &v, NULL) == ERR_OK) {
+        const struct json *log = json_get(v, "log");
+        struct str answer = json_str_or(json_get(v, "answer"), STR(""));
+        if (answer.n > 0)
+            buf_addf(out, "  the function answered: %.*s\n", STR_ARG(answer));
+        for (size_t i = 0; log && i < log->n; i++) {
+            struct str line = json_str_or(json_at(log, i), STR(""));
+            while (line.n > 0 && line.p[line.n - 1] == '\n')
+                line.n--;
+            buf_addf(out, "  its log: %.*s\n", STR_ARG(line));
+        }
+    }
+    arena_free(a);
+}
+
+static bool has_token_rows(const struct decision_record *r)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        if (str_eqz(str_c(r->row[i].step), "token"))
+            return true;
+    return false;
+}
+
+void explain_text(const struct decision_record *r, struct str invocation_json, struct buf *out)
+{
+    char when[TIME_TEXT];
+    time_rfc3339(r->wall_us, when);
+    buf_addf(out, "%u  %.*s %.*s   %s   %s   %.1f ms\n", r->status, STR_ARG(value_of(r, "match", "method")),
+             STR_ARG(value_of(r, "match", "path")), r->id, when, (double)r->duration_us / 1000);
+    add_rows(r, out);
+    if (has_token_rows(r))
+        buf_addz(out, "  (token: read without its key, not verified)\n");
+    if (r->status >= 400 && invocation_json.n > 0)
+        add_invocation(invocation_json, out);
+    AUTO_BUF hint = BUF_INIT(KIB(2));
+    explain_hint(r, &hint);
+    if (hint.n > 0)
+        buf_addf(out, "  hint: %s\n", buf_cstr(&hint));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the keeper's files share: its one struct, which lives in one thread and is the only truth
+ * about which processes belong to us. */
+#ifndef ROPELINE_MAIN_KEEPER_INT_H
+#define ROPELINE_MAIN_KEEPER_INT_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "main/keeper.h"
+#include "run/keeper_wire.h"
+
+/* Those of a new gateway, and those of the last one that are not buried yet. */
+#define KEEPER_SLOTS (2 * LIMIT_CHILDREN)
+
+struct keeper_child {
+    uint32_t id;     /* the gateway's name for it; 0 = a free slot */
+    uint32_t serial; /* ours, never used twice */
+    pid_t pid;       /* leader of its session and group; 0 = none, or buried */
+    bool doomed;     /* every process of it is to be killed */
+    bool mute;       /* its gateway is gone: nobody to report to */
+    bool say_started, say_ended;
+    struct keeper_ended ended;
+};
+
+struct keeper {
+    struct keeper_options *o;
+    pid_t self, gateway; /* gateway: 0 = none */
+    int link, signals;   /* -1 = none */
+    struct keeper_child *children;
+    unsigned slots; /* how many of `children` were ever used */
+    uint32_t serial;
+    uint64_t tag;    /* of this keeper, see keeper_spawn.c */
+    int32_t *failed; /* shared with children until they exec: errno of a failed start, per slot */
+    bool blocked;    /* the link is full: nothing is read until all is told */
+    bool was_ready, stopping, done;
+    int code;
+    int64_t restart_at, kill_at, sweep_at; /* ms, 0 = never */
+    int64_t deaths[LIMIT_KEEPER_RESTARTS]; /* ring: when the gateway died */
+    unsigned death;
+    dev_t control_dev; /* of the socket file we made: only that one is removed */
+    ino_t control_ino;
+    struct keeper_request request;
+    char packet[LIMIT_KEEPER_MESSAGE];
+};
+
+/* keeper_listen.c: false after the reason was printed. */
+bool keeper__listen(struct keeper *k);
+bool keeper__ready(struct keeper *k);
+void keeper__unlisten(struct keeper *k);
+
+/* keeper_spawn.c. Takes over the descriptors; false when no slot is free. */
+bool keeper__spawn(struct keeper *k, const int *fds);
+struct keeper_child *keeper__child_by_pid(struct keeper *k, pid_t pid);
+void keeper__doom(struct keeper *k, struct keeper_child *c);
+/* Kills what is left of dead and doomed children; how many processes it had to kill. */
+unsigned keeper__sweep(struct keeper *k);
+
+int64_t keeper__now(void);
+/* How long to wait before the gateway is started again, by how often it died in the last minute
+ * (this death included); -1 = never again. */
+int64_t keeper__restart_delay(struct keeper *k, int64_t now);
+
+#define keeper__complain(...)                                               \
+    ((void)fputs("ropeline: ", stderr), (void)fprintf(stderr, __VA_ARGS__), \
+     (void)fputc('\n', stderr))
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the files that a configuration names to one model. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "config.h"
+#include "file.h"
+
+static enum err load_one(const struct config *c, const struct config_api *api, struct model *m,
+                         struct import_report *report)
+{
+    struct import_options o = {
+        .region = c->region,
+        .account = c->account,
+        .parameters = c->parameters,
+        .parameter_count = c->parameter_count,
+        .functions = c->functions,
+        .function_count = c->function_count,
+        .require_code = true,
+        .stage = api->stage,
+    };
+    struct str text;
+    enum err err = file_read(m->arena, api->template, LIMIT_TEMPLATE_BYTES, &text);
+    if (err != ERR_OK) {
+        import_note(report, IMPORT_ERROR, api->template, 0, 0, "cannot be read: %s",
+                    err == ERR_IO ? strerror(errno) : err_text(err));
+        return err;
+    }
+    return import_document(&o, api->template, text, m, report);
+}
+
+struct model *config_load(const struct config *c, struct import_report *report, struct arena *a)
+{
+    struct model *m = ARENA_NEW(a, struct model);
+    if (m == NULL)
+        return NULL;
+    m->arena = a;
+    m->region = c->region;
+    m->account = c->account;
+    m->partition = STR("aws");
+    bool good = true;
+    for (size_t i = 0; i < c->api_count; i++)
+        good = load_one(c, &c->apis[i], m, report) == ERR_OK && good;
+    return good && report->errors == 0 ? m : NULL;
+}
+
+void report_print(const struct import_report *r, bool notes)
+{
+    static const char *const severities[] = {"note", "warning", "error"};
+    for (const struct import_finding *f = r->first; f; f = f->next) {
+        if (f->severity == IMPORT_NOTE && !notes)
+            continue;
+        fprintf(stderr, "%s:%u:%u: %s: %.*s\n", f->file, f->line, f->col, severities[f->severity],
+                STR_ARG(f->text));
+    }
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct option_row daemon_options[] = {
+    {"config", 'c', OPTION_VALUE, true, NULL, "FILE", "serve: the configuration file (ropeline.yaml)"},
+    {"gateway", 0, OPTION_VALUE, true, "127.0.0.1:8080", "HOST:PORT", "where the API gateway listens"},
+    {"gateway-tls", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "TLS listener (not built yet: not opened)"},
+    {"admin", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "AWS control plane (not built yet: not opened)"},
+    {"core", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "identity core (not built yet: not opened)"},
+    {"authorize", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "forward-auth (not built yet: not opened)"},
+    {"metrics", 0, OPTION_VALUE, true, "127.0.0.1:9464", "HOST:PORT", "/metrics, /healthz, /readyz"},
+    {"state", 0, OPTION_VALUE, true, NULL, "DIR", "state directory (dev: .ropeline beside the file)"},
+    {"workers", 0, OPTION_VALUE, true, NULL, "N", "gateway threads (default: one per core)"},
+    {"region", 0, OPTION_VALUE, true, "us-east-1", "NAME", "AWS region in ARNs"},
+    {"account", 0, OPTION_VALUE, true, "123456789012", "ID", "AWS account in ARNs"},
+    {"ready-file", 0, OPTION_VALUE, true, NULL, "FILE", "written when all listeners accept"},
+    {"param", 0, OPTION_MANY, false, NULL, "K=V", "a template parameter"},
+    {"function", 0, OPTION_MANY, false, NULL, "NAME=DIR:HANDLER", "code for a function named in a document"},
+    {"quiet", 'q', OPTION_FLAG, false, NULL, NULL, "print errors only"},
+    {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
+};
+const size_t daemon_option_count = COUNTOF(daemon_options);
+
+static size_t row_named(const struct option_row *rows, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_eqz(name, rows[i].name))
+            return i;
+    return count;
+}
+
+static size_t row_lettered(const struct option_row *rows, size_t count, char letter)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].letter == letter)
+            return i;
+    return count;
+}
+
+static bool put(struct options *o, size_t row, const char *value)
+{
+    struct option_values *to = &o->values[row];
+    if (o->rows[row].kind != OPTION_MANY)
+        to->n = 0;
+    if (to->n == OPTION_MAX) {
+        fprintf(stderr, "ropeline: --%s is given more than %d times\n", o->rows[row].name, OPTION_MAX);
+        return false;
+    }
+    to->v[to->n++] = value;
+    to->origin = "flag";
+    return true;
+}
+
+/* One argument that begins with '-'; *at moves over its value. */
+static bool parse_flag(struct options *o, int argc, char **argv, int *at)
+{
+    struct str text = str_c(argv[*at]), value = STR_NONE;
+    size_t row;
+    if (str_starts(text, STR("--"))) {
+        struct str name = str_cut(str_from(text, 2), '=', &value);
+        row = row_named(o->rows, o->count, name);
+    } else {
+        row = text.n == 2 ? row_lettered(o->rows, o->count, text.p[1]) : o->count;
+    }
+    if (row == o->count) {
+        fprintf(stderr, "ropeline: unknown option %s (see --help)\n", argv[*at]);
+        return false;
+    }
+    if (o->rows[row].kind == OPTION_FLAG)
+        return put(o, row, "");
+    if (value.p)
+        return put(o, row, value.p);
+    if (*at + 1 == argc) {
+        fprintf(stderr, "ropeline: --%s needs a value: %s\n", o->rows[row].name, o->rows[row].value);
+        return false;
+    }
+    return put(o, row, argv[++*at]);
+}
+
+static const char *from_environment(const char *name)
+{
+    char variable[64] = "ROPELINE_";
+    size_t n = strlen(variable);
+    for (const char *c = name; *c && n + 1 < sizeof variable; c++)
+        variable[n++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    variable[n] = '\0';
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+bool options_parse(const struct option_row *rows, size_t count, int argc, char **argv,
+                   struct options *out)
+{
+    *out = (struct options){.rows = rows, .count = count};
+    ASSERT(count <= OPTION_MAX);
+    for (int i = 0; i < argc; i++) {
+        bool flag = argv[i][0] == '-' && argv[i][1] != '\0';
+        if (flag && !parse_flag(out, argc, argv, &i))
+            return false;
+        if (!flag && out->positionals == OPTION_MAX) {
+            fprintf(stderr, "ropeline: too many arguments\n");
+            return false;
+        }
+        if (!flag)
+            out->positional[out->positionals++] = argv[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct option_values *v = &out->values[i];
+        if (v->n > 0)
+            continue;
+        const char *env = rows[i].env ? from_environment(rows[i].name) : NULL;
+        v->v[0] = env ? env : rows[i].fallback;
+        v->n = v->v[0] ? 1 : 0;
+        v->origin = env ? "environment" : "default";
+    }
+    return true;
+}
+
+const struct option_values *option_all(const struct options *o, const char *name)
+{
+    size_t row = row_named(o->rows, o->count, str_c(name));
+    ASSERT(row < o->count);
+    return &o->values[row];
+}
+
+const char *option_get(const struct options *o, const char *name)
+{
+    const struct option_values *v = option_all(o, name);
+    return v->n ? v->v[0] : NULL;
+}
+
+bool option_is(const struct options *o, const char *name)
+{
+    return option_all(o, name)->n > 0;
+}
+
+void options_help(const struct option_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].letter ? (char[]){'-', rows[i].letter, ',', ' ', 0} : "",
+                 rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
+        printf("  %-34s %s", left, rows[i].help);
+        if (rows[i].fallback)
+            printf(" [%s]", rows[i].fallback);
+        printf("\n");
+    }
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Loading the documents, at the start and whenever they change. Reading and judging happens in the
+ * IO lane; freezing and publishing on the control loop. Whatever is wrong, the configuration that
+ * runs goes on running. */
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon.h"
+
+struct reload {
+    struct work work;
+    struct daemon *daemon;
+    struct arena *arena;
+    struct import_report report;
+    struct model *model;
+    bool again; /* another change came meanwhile */
+};
+
+static void on_problem(void *arg, const struct model_place *at, const char *text)
+{
+    struct import_report *r = arg;
+    import_note(r, IMPORT_ERROR, at->file ? at->file : "", at->line, at->col, "%s", text);
+}
+
+/* True when published. */
+static bool publish(struct daemon *d, struct model *m, struct import_report *report)
+{
+    struct snapshot *s = NULL;
+    enum err err = m ? gateway_freeze(d->gateway, m, on_problem, report, &s) : ERR_INVALID;
+    report_print(report, true);
+    if (err == ERR_NOMEM)
+        fprintf(stderr, "ropeline: out of memory while loading\n");
+    if (err != ERR_OK)
+        return false;
+    gateway_publish(d->gateway, s);
+    watch_model(d, m);
+    return true;
+}
+
+bool daemon_load(struct daemon *d)
+{
+    struct arena *a = arena_new(KIB(64), LIMIT_DOCUMENT_ARENA);
+    if (a == NULL)
+        return false;
+    struct import_report report = {.arena = a};
+    bool good = publish(d, config_load(d->config, &report, a), &report);
+    if (!good)
+        fprintf(stderr, "ropeline: not started: %zu error%s\n", report.errors,
+                report.errors == 1 ? "" : "s");
+    arena_free(a);
+    return good;
+}
+
+static void read_documents(struct work *w)
+{
+    struct reload *r = CONTAINER_OF(w, struct reload, work);
+    r->model = config_load(r->daemon->config, &r->report, r->arena);
+}
+
+static void documents_read(struct work *w)
+{
+    struct reload *r = CONTAINER_OF(w, struct reload, work);
+    struct daemon *d = r->daemon;
+    bool again = r->again;
+    d->reload = NULL;
+    if (!d->stopping) {
+        bool good = publish(d, r->model, &r->report);
+        if (good && !d->config->quiet)
+            printf("ropeline: reloaded\n");
+        else if (!good)
+            fprintf(stderr, "ropeline: not reloaded; the former configuration goes on\n");
+        fflush(stdout);
+    }
+    arena_free(r->arena);
+    mem_free(r);
+    if (again && !d->stopping)
+        daemon_reload(d);
+}
+
+void daemon_reload(struct daemon *d)
+{
+    if (d->reload) {
+        d->reload->again = true;
+        return;
+    }
+    struct reload *r = mem_alloc(sizeof *r);
+    struct arena *a = r ? arena_new(KIB(64), LIMIT_DOCUMENT_ARENA) : NULL;
+    if (a == NULL) {
+        mem_free(r);
+        log_error("main", "no memory to reload");
+        return;
+    }
+    r->daemon = d;
+    r->arena = a;
+    r->report.arena = a;
+    r->work = (struct work){.work = read_documents, .done = documents_read};
+    d->reload = r;
+    if (run_work(run_control(d->run), LANE_IO, &r->work) != ERR_OK) {
+        d->reload = NULL;
+        arena_free(a);
+        mem_free(r);
+        log_error("main", "too busy to reload; try again");
+    }
+}

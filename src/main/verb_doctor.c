@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * doctor: what this machine gives to functions and to the gateway, found by looking, changed by
+ * nothing. */
+#include <linux/landlock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/json.h"
+#include "verbs.h"
+
+static const struct option_row rows[] = {
+    {"json", 0, OPTION_FLAG, false, NULL, NULL, "as JSON"},
+    {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
+};
+
+struct finding {
+    const char *name;
+    bool good;
+    char text[160];
+};
+
+static void find_program(const char *name, const char *variable, struct finding *f)
+{
+    const char *chosen = getenv(variable), *path = getenv("PATH");
+    if (chosen && *chosen) {
+        f->good = access(chosen, X_OK) == 0;
+        snprintf(f->text, sizeof f->text, "%s (%s)%s", chosen, variable, f->good ? "" : ": not executable");
+        return;
+    }
+    struct str rest = str_c(path ? path : "");
+    while (rest.n > 0) {
+        struct str dir = str_cut(rest, ':', &rest);
+        snprintf(f->text, sizeof f->text, "%.*s/%s", STR_ARG(dir), name);
+        if (dir.n && access(f->text, X_OK) == 0) {
+            f->good = true;
+            return;
+        }
+    }
+    snprintf(f->text, sizeof f->text, "not in PATH; set %s or install it", variable);
+}
+
+static void find_node(struct finding *f)
+{
+    find_program("node", "ROPELINE_NODE", f);
+}
+
+static void find_files(struct finding *f)
+{
+    struct rlimit r = {0, 0};
+    (void)getrlimit(RLIMIT_NOFILE, &r);
+    f->good = r.rlim_cur >= 4096;
+    snprintf(f->text, sizeof f->text, "%llu open files%s", (unsigned long long)r.rlim_cur,
+             f->good ? "" : ": raise it with ulimit -n 65536");
+}
+
+static void find_user(struct finding *f)
+{
+    f->good = geteuid() != 0;
+    snprintf(f->text, sizeof f->text, "uid %u: functions run as this user%s", (unsigned)geteuid(),
+             f->good ? "" : "; as root they are not separated from the system");
+}
+
+static void find_landlock(struct finding *f)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    f->good = abi > 0;
+    snprintf(f->text, sizeof f->text, abi > 0 ? "kernel offers Landlock ABI %ld; not used yet"
+                                              : "kernel offers no Landlock (%ld)",
+             abi);
+}
+
+static void find_kernel(struct finding *f)
+{
+    struct utsname u;
+    f->good = uname(&u) == 0;
+    snprintf(f->text, sizeof f->text, "%.60s %.60s, %ld cores", f->good ? u.sysname : "?",
+             f->good ? u.release : "?", sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void find_isolation(struct finding *f)
+{
+    f->good = true;
+    snprintf(f->text, sizeof f->text, "active for functions: own session, no_new_privs, rlimits, "
+                                      "PDEATHSIG, own tmp, nothing inherited");
+}
+
+static const struct {
+    const char *name;
+    void (*find)(struct finding *f);
+} looks[] = {
+    {"kernel", find_kernel}, {"node", find_node},         {"files", find_files},
+    {"user", find_user},     {"isolation", find_isolation}, {"landlock", find_landlock},
+};
+
+int verb_doctor(int argc, char **argv)
+{
+    static struct options o;
+    AUTO_BUF json = BUF_INIT(KIB(16));
+    bool good = true;
+    if (!options_parse(rows, COUNTOF(rows), argc, argv, &o) || o.positionals)
+        return 2;
+    if (option_is(&o, "help")) {
+        printf("usage: ropeline doctor [--json]\n\n");
+        options_help(rows, COUNTOF(rows));
+        return 0;
+    }
+    buf_addc(&json, '[');
+    for (size_t i = 0; i < COUNTOF(looks); i++) {
+        struct finding f = {.name = looks[i].name};
+        looks[i].find(&f);
+        if (strcmp(f.name, "node") == 0)
+            good = f.good; /* the only thing without which functions cannot run */
+        buf_addf(&json, "%s{\"name\":\"%s\",\"ok\":%s,\"text\":", i ? "," : "", f.name, f.good ? "true" : "false");
+        json_write_str(&json, str_c(f.text));
+        buf_addc(&json, '}');
+        if (!option_is(&o, "json"))
+            printf("%-10s %-4s %s\n", f.name, f.good ? "ok" : "note", f.text);
+    }
+    buf_addc(&json, ']');
+    if (option_is(&o, "json"))
+        puts(buf_cstr(&json));
+    return good ? 0 : 1;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verbs of the command line: each gets the arguments after its name and returns the exit code:
+ * 0 ok, 1 failed or refused, 2 usage. One row each in main.c. */
+#ifndef ROPELINE_MAIN_VERBS_H
+#define ROPELINE_MAIN_VERBS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "options.h"
+
+int verb_init(int argc, char **argv);
+int verb_dev(int argc, char **argv);
+int verb_serve(int argc, char **argv);
+int verb_check(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
+int verb_token(int argc, char **argv);
+int verb_explain(int argc, char **argv);
+int verb_invoke(int argc, char **argv);
+int verb_logs(int argc, char **argv);
+int verb_cache(int argc, char **argv);
+int verb_policy(int argc, char **argv);
+
+/* ask.c: one request to the daemon whose socket is in `state` (NULL: .ropeline here or beside the
+ * template, then /var/lib/ropeline). Says on stderr when there is none. 0 = failed, else status. */
+unsigned ask_daemon(const char *state, const char *method, const char *target, struct str body,
+                    struct arena *a, struct str *answer);
+/* "name=value" with the value escaped, appended to a target with ? or &. */
+void ask_add(struct buf *target, const char *name, struct str value);
+
+#endif

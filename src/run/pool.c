@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lanes: threads for work that would hold a loop too long. A lane starts its threads one by one as
+ * work finds nobody idle, and refuses work beyond its queue instead of letting it pile up. */
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_int.h"
+
+static void *lane_main(void *arg)
+{
+    struct pool_lane *lane = arg;
+    pthread_mutex_lock(&lane->lock);
+    for (;;) {
+        while (!lane->head && !lane->stop) {
+            lane->idle++;
+            pthread_cond_wait(&lane->wanted, &lane->lock);
+            lane->idle--;
+        }
+        struct work *w = lane->head;
+        if (!w)
+            break;
+        lane->head = w->next;
+        if (!lane->head)
+            lane->tail = &lane->head;
+        lane->queued--;
+        pthread_mutex_unlock(&lane->lock);
+        w->work(w);
+        run_post(w->reply, &w->post);
+        pthread_mutex_lock(&lane->lock);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return NULL;
+}
+
+static void on_done(struct post *p)
+{
+    struct work *w = CONTAINER_OF(p, struct work, post);
+    struct loop *l = w->reply;
+    w->done(w); /* may free w */
+    loop__release(l);
+}
+
+/* Under the lane's lock. Idle threads that are already called for count as taken. */
+static bool lane_staffed(struct pool_lane *lane)
+{
+    if (lane->idle > lane->queued || lane->started == lane->most)
+        return true;
+    if (run__thread(&lane->threads[lane->started], lane_main, lane) == 0)
+        lane->started++;
+    return lane->started > 0;
+}
+
+enum err run_work(struct loop *from, enum lane which, struct work *w)
+{
+    ASSERT(loop_is_current(from) && which < LANE_COUNT);
+    struct pool_lane *lane = &from->run->lanes[which];
+    w->reply = from;
+    w->next = NULL;
+    w->post.fn = on_done;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&lane->lock);
+    if (lane->queued >= LIMIT_LANE_QUEUE) {
+        err = ERR_BUSY;
+    } else if (!lane_staffed(lane)) {
+        err = ERR_UNAVAILABLE;
+    } else {
+        *lane->tail = w;
+        lane->tail = &w->next;
+        lane->queued++;
+        pthread_cond_signal(&lane->wanted);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    if (err == ERR_OK)
+        loop__hold(from); /* `done` can only come in a later turn of this loop */
+    return err;
+}
+
+enum err pool__init(struct run *r)
+{
+    const unsigned most[LANE_COUNT] = {[LANE_CPU] = r->workers, [LANE_IO] = LIMIT_LANE_IO_THREADS};
+    enum err err = ERR_OK;
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        struct pool_lane *lane = &r->lanes[i];
+        pthread_mutex_init(&lane->lock, NULL);
+        pthread_cond_init(&lane->wanted, NULL);
+        lane->run = r;
+        lane->tail = &lane->head;
+        lane->most = most[i];
+        lane->threads = mem_calloc(most[i], sizeof *lane->threads);
+        if (!lane->threads)
+            err = ERR_NOMEM;
+    }
+    return err;
+}
+
+void pool__fini(struct run *r)
+{
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        struct pool_lane *lane = &r->lanes[i];
+        pthread_mutex_lock(&lane->lock);
+        lane->stop = true;
+        pthread_cond_broadcast(&lane->wanted);
+        pthread_mutex_unlock(&lane->lock);
+        for (unsigned t = 0; t < lane->started; t++)
+            pthread_join(lane->threads[t], NULL);
+        mem_free(lane->threads);
+        pthread_cond_destroy(&lane->wanted);
+        pthread_mutex_destroy(&lane->lock);
+    }
+}
