@@ -200,6 +200,8 @@ static enum next finish(struct exchange *x, struct lambda_state *s)
                    i->cold ? ", cold" : "", i->request_id);
     if (i->outcome == LAMBDA_DEADLINE)
         return exchange__refuse(x, RESPONSE_INTEGRATION_TIMEOUT);
+    if (i->outcome == LAMBDA_THROTTLED || i->outcome == LAMBDA_UNAVAILABLE)
+        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
     if (i->outcome != LAMBDA_OK)
         return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
     struct arena *tree = arena_new(KIB(4), MIB(64));

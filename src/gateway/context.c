@@ -152,12 +152,14 @@ static struct str get_stage(struct exchange *x)
 }
 static struct str get_domain_name(struct exchange *x)
 {
-    return x->rq->host;
+    size_t colon = str_rchr(x->rq->host, ':');
+    bool port = colon != SIZE_MAX && x->rq->host.p[x->rq->host.n - 1] != ']';
+    return port ? str_sub(x->rq->host, 0, colon) : x->rq->host;
 }
 static struct str get_domain_prefix(struct exchange *x)
 {
     struct str rest;
-    return str_cut(x->rq->host, '.', &rest);
+    return str_cut(get_domain_name(x), '.', &rest);
 }
 
 static const struct {

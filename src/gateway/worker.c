@@ -83,7 +83,10 @@ static void server_drained(void *arg)
     struct gateway_worker *w = arg;
     http_server_free(w->server);
     w->server = NULL;
-    http_client_close(w->client, client_closed, w);
+    if (w->client)
+        http_client_close(w->client, client_closed, w);
+    else
+        client_closed(w);
 }
 
 void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms, void (*drained)(void *arg),
@@ -93,7 +96,10 @@ void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms, vo
     ASSERT(loop_is_current(worker));
     w->drained = drained;
     w->drained_arg = arg;
-    http_server_drain(w->server, ms, server_drained, w);
+    if (w->server)
+        http_server_drain(w->server, ms, server_drained, w);
+    else /* it never came to serve */
+        server_drained(w);
 }
 
 size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max)

@@ -25,7 +25,7 @@
 #include "base/mem.h"
 #include "http/client.h"
 
-#define BACKEND_CONNS 32
+#define BACKEND_CONNS 512
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 /* --- the backend ---------------------------------------------------------------------------- */

@@ -335,6 +335,116 @@ static void interim_answers_are_not_told(void **state)
             ERR_OK);
 }
 
+/* --- no caller gets another's answer -------------------------------------------------------- */
+
+#define CROSS_CALLS 1000
+#define CROSS_AT_ONCE 8
+
+static unsigned mood_of(unsigned id)
+{
+    return (id * 2654435761u) >> 16 & 15;
+}
+
+/* Answers each request with its own id, and often misbehaves. */
+static void serve_in_moods(struct peer *p)
+{
+    char head[512], id[16], answer[256];
+    while (peer_head(p, head, sizeof head)) {
+        uint64_t n = 0;
+        (void)str_u64(str_cut(str_c(head + strlen("GET /id/")), ' ', &(struct str){0}), &n);
+        unsigned mood = mood_of((unsigned)n);
+        snprintf(id, sizeof id, "%06u", (unsigned)n);
+        if (mood == 1) /* no answer */
+            return;
+        if (mood == 4)
+            snprintf(answer, sizeof answer,
+                     H "Transfer-Encoding: chunked\r\n\r\n6\r\n%s\r\n0\r\n\r\n", id);
+        else
+            snprintf(answer, sizeof answer, "%s" H "%sContent-Length: 6\r\n\r\n%s%s",
+                     mood == 5 ? "HTTP/1.1 103 Early Hints\r\n\r\n" : "",
+                     mood == 3 ? "Connection: close\r\n" : "", id,
+                     mood == 0 ? H "Content-Length: 6\r\n\r\nstolen" : "");
+        if (mood == 2 || mood == 6) { /* in two pieces, or only the first */
+            peer_send(p, answer, 30);
+            if (mood == 2)
+                return;
+            usleep(100);
+            peer_say(p, answer + 30);
+        } else {
+            peer_say(p, answer);
+        }
+    }
+}
+
+struct crossing {
+    struct bench *b;
+    const struct backend *to;
+    unsigned started, ended, ok;
+};
+
+struct cross_call {
+    struct crossing *c;
+    struct http_call *call;
+    unsigned id;
+    char target[32];
+    struct buf body;
+};
+
+static void cross_start(struct cross_call *x);
+
+static void cross_data(void *arg, struct str chunk)
+{
+    buf_add(&((struct cross_call *)arg)->body, chunk);
+}
+
+static void cross_done(void *arg, enum err how, const char *why)
+{
+    struct cross_call *x = arg;
+    unsigned mood = mood_of(x->id);
+    char id[16];
+    snprintf(id, sizeof id, "%06u", x->id);
+    if (how != (mood == 1 || mood == 2 ? ERR_IO : ERR_OK))
+        fail_msg("call %u: %s (%s)", x->id, err_text(how), why);
+    if (how == ERR_OK && !str_eqz(buf_str(&x->body), id))
+        fail_msg("call %u got %.*s", x->id, STR_ARG(buf_str(&x->body)));
+    x->c->ok += how == ERR_OK;
+    x->c->ended++;
+    buf_reset(&x->body);
+    if (x->c->started < CROSS_CALLS)
+        cross_start(x);
+}
+
+static void cross_start(struct cross_call *x)
+{
+    static const struct http_call_events events = {.data = cross_data, .done = cross_done};
+    struct http_call_options o = options(x->c->to, "GET");
+    x->id = x->c->started++;
+    snprintf(x->target, sizeof x->target, "/id/%u", x->id);
+    o.target = str_c(x->target);
+    assert_int_equal(http_call_start(x->c->b->client, &o, &events, x, &x->call), ERR_OK);
+}
+
+static void no_call_gets_the_answer_of_another(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct backend *to = backend_start(serve_in_moods, NULL);
+    struct crossing c = {.b = &b, .to = to};
+    struct cross_call x[CROSS_AT_ONCE];
+    bench_open(&b, NULL);
+    for (int i = 0; i < CROSS_AT_ONCE; i++) {
+        x[i] = (struct cross_call){.c = &c, .body = BUF_INIT(KIB(1))};
+        cross_start(&x[i]);
+    }
+    while (c.ended < CROSS_CALLS)
+        bench_turn(&b);
+    assert_true(c.ok > CROSS_CALLS / 2);
+    for (int i = 0; i < CROSS_AT_ONCE; i++)
+        buf_fini(&x[i].body);
+    bench_close(&b);
+    backend_stop(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +458,7 @@ int main(void)
         cmocka_unit_test(bytes_on_an_idle_connection_close_it),
         cmocka_unit_test(unread_bytes_on_an_idle_connection_do_not_answer_a_post),
         cmocka_unit_test(interim_answers_are_not_told),
+        cmocka_unit_test(no_call_gets_the_answer_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,7 @@ static unsigned hopeless(const struct http__conn *c, struct str in, const char *
     const struct http__head_limits *max = &c->server->limits;
     size_t line = str_chr(in, '\r', 0);
     *why = "the request is not HTTP/1.1";
-    if (!http__head_plausible(in))
+    if (!http__head_plausible(in, c->scanned))
         return 400;
     *why = "the request line is too long";
     if ((line == SIZE_MAX ? in.n : line) > max->line_max)

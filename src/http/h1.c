@@ -13,11 +13,12 @@ size_t http__head_end(struct str in, size_t from)
     return end ? (size_t)(end - in.p) + 4 : 0;
 }
 
-bool http__head_plausible(struct str partial)
+bool http__head_plausible(struct str partial, size_t from)
 {
     if (partial.n > 0 && !http__is(partial.p[0], BYTE_TOKEN))
         return false;
-    for (size_t i = 0; i < partial.n; i++) {
+    /* One byte back: the earlier part may have ended in CR. */
+    for (size_t i = from ? from - 1 : 0; i < partial.n; i++) {
         if (partial.p[i] == '\n' && (i == 0 || partial.p[i - 1] != '\r'))
             return false;
         if (partial.p[i] == '\r' && i + 1 < partial.n && partial.p[i + 1] != '\n')

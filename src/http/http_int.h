@@ -43,8 +43,8 @@ struct http__head_limits {
  * `from` bytes were searched before. */
 size_t http__head_end(struct str in, size_t from);
 /* Whether a head that has not come in whole can still become a good one: every line so far ends in
- * CRLF and it does not begin with a byte that no head begins with. */
-bool http__head_plausible(struct str partial);
+ * CRLF and it does not begin with a byte that no head begins with. `from` bytes were looked at. */
+bool http__head_plausible(struct str partial, size_t from);
 
 /* Reads a whole request head (its last bytes are CRLFCRLF) in place: strs of *out point into
  * `head`, except a host that had to be lower-cased, which is in `a`. 0, or the status of the

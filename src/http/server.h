@@ -51,7 +51,8 @@ void http_server_free(struct http_server *s); /* after drained */
 /* --- one exchange --------------------------------------------------------------------------
  * Alive from the request callback until its `done` callback returns. The handler must end it with
  * exactly one of http_respond, http_respond_end or http_respond_abort, now or later; also when the
- * client has gone (then nothing is sent, and `done` still comes). */
+ * client has gone (then nothing is sent, unless it has only shut its writing side, and `done` still
+ * comes). After that no callback but `done` comes. No callback comes from inside a call. */
 const struct http_request *http_exchange_request(struct http_exchange *x);
 struct arena *http_exchange_arena(struct http_exchange *x);
 struct loop *http_exchange_loop(struct http_exchange *x);
@@ -67,7 +68,8 @@ struct http_exchange_events {
                                               ERR_TIMEOUT, ERR_LIMIT, ERR_SYNTAX; once */
     void (*drain)(void *arg);              /* the answer's queue is empty again */
     void (*gone)(void *arg);               /* the client vanished; optional, at most once */
-    void (*done)(void *arg, enum err how); /* last byte handed to the kernel, or cut */
+    void (*done)(void *arg, enum err how); /* last byte handed to the kernel, or cut:
+                                              ERR_CLOSED by the client, ERR_CANCELLED by us */
 };
 /* Each may be NULL. Call it in the request callback, before anything else. */
 void http_exchange_watch(struct http_exchange *x, const struct http_exchange_events *e, void *arg);

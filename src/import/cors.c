@@ -83,6 +83,8 @@ static struct str methods_of(struct importer *im, const struct import_api *api, 
         buf_addz(&b, sorted[i]);
     }
     buf_addc(&b, '\'');
+    if (b.err != ERR_OK)
+        import__fail(im, b.err);
     return import__fmt(im, "%s", buf_cstr(&b));
 }
 

@@ -286,12 +286,10 @@ void import__declare_function(struct importer *im, const struct symbol *s)
     if (!name)
         return;
     import__check_keys(im, properties, &function_keys);
-    const struct json *written = json_get(properties, "FunctionName");
-    if (import__is_intrinsic(written)) {
-        import__explain(im, written, &why);
-        import__say(im, IMPORT_WARNING, spot_of(written),
-                    "FunctionName: %s; the function is called %.*s here", why.text, SHORT(name->s));
-    }
+    if (s->unnamed)
+        import__say(im, IMPORT_WARNING, spot_or(json_get(properties, "FunctionName"), s->spot),
+                    "FunctionName: %s; the function is called %.*s here", s->unnamed,
+                    SHORT(name->s));
     struct str arn = import__function_arn(im, name->s);
     const struct declared *other = map_get(&im->arns, arn);
     if (other) {

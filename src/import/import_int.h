@@ -26,6 +26,7 @@ struct symbol {
     const struct json *properties; /* functions and APIs: with Globals, not yet resolved */
     const struct json *value;      /* what Ref gives: a parameter's value, a name, an id */
     struct spot spot;
+    const char *unnamed;    /* why the name that it was given is not known; NULL = it is */
     bool implicit;          /* ServerlessRestApi, which nobody wrote */
     struct import_api *api; /* once it is read */
     struct symbol *next;
@@ -164,7 +165,7 @@ struct key_table {
 };
 void import__check_keys(struct importer *im, const struct json *object, const struct key_table *t);
 
-/* Building: a failure sticks to the importer, a NULL value is left out. */
+/* Building: a failure sticks to the importer; a NULL is one, passed on. */
 struct json *import__new_object(struct importer *im, const struct json *place);
 void import__put(struct importer *im, struct json *object, const char *key, const struct json *v);
 /* A string at the place of `place`. */

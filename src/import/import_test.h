@@ -58,7 +58,8 @@ static inline void unload(struct loaded *l)
 static inline void print_findings(const struct loaded *l)
 {
     static const char *const names[] = {"note", "warning", "error"};
-    for (const struct import_finding *f = l->report.first; f; f = f->next)
+    size_t n = 0;
+    for (const struct import_finding *f = l->report.first; f && n < 20; f = f->next, n++)
         print_message("  %s %s:%u:%u: %.*s\n", names[f->severity], f->file, f->line, f->col,
                       STR_ARG(f->text));
 }

@@ -259,11 +259,13 @@ static void read_request_templates(struct reading *x)
 }
 
 /* The plain texts of responseParameters or responseTemplates. */
-static const struct json *plain_texts(struct reading *x, const struct json *given, const char *what,
-                                      bool header)
+static void put_plain_texts(struct reading *x, struct json *response, const struct json *from,
+                            const char *what, bool header)
 {
-    given = import__object(x->im, given, what);
-    struct json *out = given ? import__new_object(x->im, given) : NULL;
+    const struct json *given = import__object(x->im, json_get(from, what), what);
+    if (!given)
+        return;
+    struct json *out = import__new_object(x->im, given);
     for (size_t i = 0; out && i < given->n; i++) {
         const struct json_member *m = &given->members[i];
         struct str text;
@@ -286,7 +288,7 @@ static const struct json *plain_texts(struct reading *x, const struct json *give
         if (json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)) != ERR_OK)
             import__no_memory(x->im);
     }
-    return out;
+    import__put(x->im, response, what, out);
 }
 
 static void read_response(struct reading *x, const struct json_member *m, struct json *all)
@@ -315,10 +317,8 @@ static void read_response(struct reading *x, const struct json_member *m, struct
     }
     import__put(x->im, out, "statusCode",
                 import__new_text(x->im, import__fmt(x->im, "%d", (int)status), m->value));
-    import__put(x->im, out, "responseParameters",
-                plain_texts(x, json_get(given, "responseParameters"), "responseParameters", true));
-    import__put(x->im, out, "responseTemplates",
-                plain_texts(x, json_get(given, "responseTemplates"), "responseTemplates", false));
+    put_plain_texts(x, out, given, "responseParameters", true);
+    put_plain_texts(x, out, given, "responseTemplates", false);
     if (json_set(x->im->a, all, m->key, out) != ERR_OK)
         import__no_memory(x->im);
 }

@@ -326,7 +326,7 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
         {WITH("{type: aws, httpMethod: POST, uri: x}"), "integration type AWS is not served yet"},
         {WITH("{type: http, httpMethod: GET, uri: 'http://b'}"),
          "integration type HTTP is not served"},
-        {WITH("{type: grpc}"), "no integration type \"grpc\""},
+        {WITH("{type: grpc}"), "no integration type \"GRPC\""},
         {WITH("{}"), "the integration has no type"},
         {WITH("{type: http_proxy, httpMethod: GET}"), "has no uri"},
         {WITH("{type: http_proxy, uri: 'http://b'}"), "has no httpMethod"},

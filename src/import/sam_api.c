@@ -293,7 +293,9 @@ static void read_name_and_id(struct importer *im, struct import_api *api, struct
     const struct json *tags = import__object(im, json_get(properties, "Tags"), "Tags");
     const struct json *custom = json_get(tags, "_custom_id_");
     api->api->id = json_str_or(id, STR(""));
-    if (import__is_intrinsic(custom) || !import__is_custom_id(api->api->id))
+    if (s->unnamed)
+        import__say(im, IMPORT_ERROR, spot_or(custom, s->spot), "_custom_id_: %s", s->unnamed);
+    else if (!import__is_custom_id(api->api->id))
         import__say(im, IMPORT_ERROR, spot_or(custom, s->spot),
                     "_custom_id_ must be letters, digits, - and _ (at most 63)");
     (void)import__text(im, json_get(properties, "Name"), "Name", &api->api->name);

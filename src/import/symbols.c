@@ -258,22 +258,28 @@ static struct str pseudo(const struct importer *im, struct str name)
 }
 
 /* The text of a property that names a resource, or the name that it has without one. */
-static const struct json *own_name(struct importer *im, const struct json *v, struct str otherwise)
+static const struct json *own_name(struct importer *im, struct symbol *s, const struct json *v,
+                                   struct str otherwise)
 {
+    struct reason why = {"it is no text"};
     struct str text;
     const struct json *named = import__resolve(im, v);
     if (import__scalar(named, &text) && text.n > 0)
         return import__new_text(im, text, named);
+    if (import__is_intrinsic(named))
+        import__explain(im, named, &why);
+    if (named && !json_is(named, JSON_NULL))
+        s->unnamed = import__fmt(im, "%s", why.text).p;
     return import__new_text(im, otherwise, NULL);
 }
 
 static const struct json *find_value(struct importer *im, struct symbol *s)
 {
     if (s->kind == SYMBOL_FUNCTION)
-        return own_name(im, json_get(s->properties, "FunctionName"), s->logical);
+        return own_name(im, s, json_get(s->properties, "FunctionName"), s->logical);
     if (s->kind == SYMBOL_API) {
         const struct json *tags = json_get(s->properties, "Tags");
-        return own_name(im, json_get(tags, "_custom_id_"), import__api_id(im, s->logical));
+        return own_name(im, s, json_get(tags, "_custom_id_"), import__api_id(im, s->logical));
     }
     return NULL;
 }

@@ -158,7 +158,7 @@ struct json *import__new_object(struct importer *im, const struct json *place)
 
 void import__put(struct importer *im, struct json *object, const char *key, const struct json *v)
 {
-    if (object && v && json_set(im->a, object, str_c(key), v) != ERR_OK)
+    if (!object || !v || json_set(im->a, object, str_c(key), v) != ERR_OK)
         import__no_memory(im);
 }
 

@@ -161,7 +161,7 @@ static void lines_end_in_lf_or_crlf(void **state)
         struct seen s = {.all = BUF_INIT(KIB(1))};
         lambda__lines_init(&l);
         for (size_t at = 0; at < sizeof text - 1; at += step)
-            lambda__lines_feed(&l, str_sub(STR(text), at, step), see_line, &s);
+            lambda__lines_feed(&l, str_sub(str_c(text), at, step), see_line, &s);
         assert_string_equal(buf_cstr(&s.all), "one|two||");
         lambda__lines_flush(&l, see_line, &s);
         lambda__lines_flush(&l, see_line, &s);

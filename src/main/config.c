@@ -270,6 +270,17 @@ static const char *path_of(struct reader *r, const struct json *v, const char *w
     return joined ? joined : text;
 }
 
+static const struct json *parameters_of(struct reader *r, const struct json *v)
+{
+    if (v->type != JSON_OBJECT) {
+        complain(r, v->line, v->col, "parameters is an object of NAME: VALUE");
+        return NULL;
+    }
+    for (size_t i = 0; i < v->n; i++)
+        (void)text_of(r, v->members[i].value, "a parameter");
+    return v;
+}
+
 static void read_api(struct reader *r, const struct json *v, struct config_api *api)
 {
     if (v->type != JSON_OBJECT) {
@@ -282,8 +293,8 @@ static void read_api(struct reader *r, const struct json *v, struct config_api *
             api->template = path_of(r, m->value, "template");
         else if (str_eqz(m->key, "stage"))
             api->stage = str_c(text_of(r, m->value, "stage"));
-        else if (str_eqz(m->key, "parameters") && m->value->type == JSON_OBJECT)
-            api->parameters = m->value;
+        else if (str_eqz(m->key, "parameters"))
+            api->parameters = parameters_of(r, m->value);
         else if (str_eqz(m->key, "id") || str_eqz(m->key, "variables") || str_eqz(m->key, "domain") ||
                  str_eqz(m->key, "base_path"))
             complain(r, m->line, m->col, "apis: %.*s is not served yet; set it in the template",

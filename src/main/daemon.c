@@ -19,7 +19,7 @@ struct daemon_worker {
     struct loop *loop;
     int fd;
     enum err err;
-    struct post post;
+    struct post start, stop; /* two, because a stop may come while a start is under way */
 };
 
 /* --- what dev shows ------------------------------------------------------------------------------ */
@@ -93,7 +93,7 @@ static void all_drained(struct daemon *d)
 
 static void one_drained(struct post *p)
 {
-    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, stop);
     struct daemon *d = w->daemon;
     if (++d->drained == d->config->workers)
         all_drained(d);
@@ -102,13 +102,13 @@ static void one_drained(struct post *p)
 static void worker_drained(void *arg)
 {
     struct daemon_worker *w = arg;
-    w->post.fn = one_drained;
-    run_post(run_control(w->daemon->run), &w->post);
+    w->stop.fn = one_drained;
+    run_post(run_control(w->daemon->run), &w->stop);
 }
 
 static void drain_worker(struct post *p)
 {
-    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, stop);
     gateway_worker_drain(w->daemon->gateway, w->loop, TIMEOUT_DRAIN_MS, worker_drained, w);
 }
 
@@ -119,8 +119,8 @@ static void stop(struct daemon *d)
     d->stopping = true;
     watch_stop(d);
     for (unsigned i = 0; i < d->config->workers; i++) {
-        d->workers[i].post.fn = drain_worker;
-        run_post(d->workers[i].loop, &d->workers[i].post);
+        d->workers[i].stop.fn = drain_worker;
+        run_post(d->workers[i].loop, &d->workers[i].stop);
     }
 }
 
@@ -160,7 +160,7 @@ static void announce(struct daemon *d)
 
 static void one_started(struct post *p)
 {
-    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, start);
     struct daemon *d = w->daemon;
     if (w->err != ERR_OK) {
         log_error("main", "a worker could not start: %s", err_text(w->err));
@@ -178,10 +178,10 @@ static void one_started(struct post *p)
 
 static void start_worker(struct post *p)
 {
-    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, post);
+    struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, start);
     w->err = gateway_worker_start(w->daemon->gateway, w->loop, &w->fd, 1);
-    w->post.fn = one_started;
-    run_post(run_control(w->daemon->run), &w->post);
+    w->start.fn = one_started;
+    run_post(run_control(w->daemon->run), &w->start);
 }
 
 static enum err start_workers(struct daemon *d)
@@ -193,8 +193,8 @@ static enum err start_workers(struct daemon *d)
     for (unsigned i = 0; i < d->config->workers; i++) {
         struct daemon_worker *w = &d->workers[i];
         *w = (struct daemon_worker){.daemon = d, .loop = run_worker(d->run, i), .fd = gateway->fds[i]};
-        w->post.fn = start_worker;
-        run_post(w->loop, &w->post);
+        w->start.fn = start_worker;
+        run_post(w->loop, &w->start);
     }
     return ERR_OK;
 }

@@ -509,7 +509,7 @@ static bool keeper_open(struct keeper *k)
     }
     /* Below RLIM_INFINITY and above every limit in use; the child's serial fills the low half. */
     k->tag = UINT64_C(1) << 62 | (uint64_t)(nonce >> 2) << 32;
-    return keeper__listen(k);
+    return keeper__listen(k) && (!k->o->opened || k->o->opened(k->o->arg));
 }
 
 int keeper_run(struct keeper_options *o)

@@ -27,6 +27,9 @@ struct keeper_options {
     int control_fd;             /* out */
     const char *ready_file;     /* NULL = none */
     void (*ready_text)(void *arg, struct buf *out); /* its JSON; runs in the keeper */
+    /* Runs once when every socket is open, before the first gateway: the place to give up
+     * privileges. False, after it said why, ends the keeper with 1. NULL = nothing to do. */
+    bool (*opened)(void *arg);
     /* Runs in the gateway process, forked before any thread exists, with SIGINT, SIGPIPE
      * and, until it handles it, SIGHUP ignored; its result is the process's exit code. `keeper_fd`
      * is for keeper_link_open. Must end when that link is lost. 0 is a wish to stop; another code

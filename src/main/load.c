@@ -10,21 +10,39 @@
 #include "config.h"
 #include "file.h"
 
+/* --param and this API's own parameters, which win. */
+static enum err join_parameters(const struct config *c, const struct config_api *api, struct arena *a,
+                                struct import_options *o)
+{
+    size_t own = api->parameters ? api->parameters->n : 0;
+    struct import_parameter *v = ARENA_ARRAY(a, c->parameter_count + own, struct import_parameter);
+    if (v == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < own; i++) {
+        const struct json_member *m = &api->parameters->members[i];
+        v[o->parameter_count++] = (struct import_parameter){m->key, m->value->s};
+    }
+    for (size_t i = 0; i < c->parameter_count; i++)
+        v[o->parameter_count++] = c->parameters[i];
+    o->parameters = v;
+    return ERR_OK;
+}
+
 static enum err load_one(const struct config *c, const struct config_api *api, struct model *m,
                          struct import_report *report)
 {
     struct import_options o = {
         .region = c->region,
         .account = c->account,
-        .parameters = c->parameters,
-        .parameter_count = c->parameter_count,
         .functions = c->functions,
         .function_count = c->function_count,
         .require_code = true,
         .stage = api->stage,
     };
     struct str text;
-    enum err err = file_read(m->arena, api->template, LIMIT_TEMPLATE_BYTES, &text);
+    enum err err = join_parameters(c, api, m->arena, &o);
+    if (err == ERR_OK)
+        err = file_read(m->arena, api->template, LIMIT_TEMPLATE_BYTES, &text);
     if (err != ERR_OK) {
         import_note(report, IMPORT_ERROR, api->template, 0, 0, "cannot be read: %s",
                     err == ERR_IO ? strerror(errno) : err_text(err));

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "daemon.h"
 #include "file.h"
+#include "privilege.h"
 #include "verbs.h"
 
 static void ready_text(void *arg, struct buf *out)
@@ -32,6 +33,22 @@ static void ready_text(void *arg, struct buf *out)
     buf_addf(out, "\"pid\":%d}\n", (int)getpid());
 }
 
+static bool on_opened(void *arg)
+{
+    const struct daemon_start *start = arg;
+    return privilege_drop(start->config->user, start->config->state_dir, start->config->socket_path);
+}
+
+/* Root would be the gateway and every function: serve insists on a user to become. */
+static bool may_run(const struct config *c)
+{
+    if (c->dev || geteuid() != 0 || c->user)
+        return true;
+    fprintf(stderr, "ropeline: serve was started as root: name the user to become in ropeline.yaml "
+                    "(user: NAME)\n");
+    return false;
+}
+
 static int run(struct config *c)
 {
     static char hosts[LISTENER_COUNT][64];
@@ -44,9 +61,12 @@ static int run(struct config *c)
                                .control_socket = c->socket_path,
                                .ready_file = c->ready_file,
                                .ready_text = ready_text,
+                               .opened = c->user ? on_opened : NULL,
                                .gateway = daemon_main,
                                .quiet = c->quiet};
     struct daemon_start start = {c, &k};
+    if (!may_run(c))
+        return 1;
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
         listen[i].name = names[i];
         if (c->listen[i] == NULL)
@@ -63,7 +83,8 @@ static int run(struct config *c)
         return 1;
     }
     if (!c->quiet && geteuid() == 0)
-        printf("ropeline: running as root, functions too: they are not separated by uid\n");
+        printf("ropeline: functions run as %s, like the gateway: they are not separated by uid\n",
+               c->user ? c->user : "root");
     fflush(stdout);
     k.arg = &start;
     return keeper_run(&k);

@@ -79,7 +79,7 @@ int verb_invoke(int argc, char **argv)
     unsigned status = ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), event, a, &answer);
     const struct json *v = NULL;
     if (status == 200 && json_parse(a, answer, MIB(64), &v, NULL) == ERR_OK) {
-        bool ok = str_eqz(json_str_or(json_get(v, "outcome"), STR("")), "ok");
+        bool ok = str_eqz(json_str_or(json_get(v, "outcome"), STR("")), "OK");
         text = option_is(&o, "json") ? answer : json_str_or(json_get(v, "answer"), STR(""));
         printf("%.*s\n", STR_ARG(text));
         code = ok ? 0 : 1;

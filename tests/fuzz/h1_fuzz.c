@@ -60,7 +60,8 @@ static struct outcome read_by(struct str in, size_t piece, bool answer)
         o.head = http__parse_request_head(a, head, &max, &rq, &why);
     ASSERT(!end || !o.head || why);
     if (end && !o.head) {
-        ASSERT(answer || (http__head_plausible(head) && rq.target.p[0] == '/' && rq.host.n < 300));
+        ASSERT(answer ||
+               (http__head_plausible(head, 0) && rq.target.p[0] == '/' && rq.host.n < 300));
         o.framing = answer ? rs.framing : rq.framing;
         body(str_from(in, end), piece, answer ? rs.length : rq.length, &o);
     }

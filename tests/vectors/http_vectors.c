@@ -286,7 +286,7 @@ static const char *why_stricter(struct str name)
 static void llhttp_case(struct loop *l, struct http_server *s, const char *file, struct str name,
                         struct str input, struct str log, bool lenient)
 {
-    char title[200], text[200];
+    char title[512], text[200];
     struct verdict v;
     bool ok;
     AUTO_BUF payload = BUF_INIT(MAX_BYTES);
@@ -295,7 +295,8 @@ static void llhttp_case(struct loop *l, struct http_server *s, const char *file,
     bool bad = count(log, STR("error code=")) >
                count(log, STR("error code=5 ")) + count(log, STR("error code=22 "));
     const char *reason = why_stricter(name);
-    snprintf(title, sizeof(title), "llhttp %s: %.*s", file, STR_ARG(name));
+    snprintf(title, sizeof(title), "llhttp %s: %.*s", file, (int)(name.n < 200 ? name.n : 200),
+             name.p);
     if (!pass_through(l, s, buf_str(&payload), &v)) {
         result(false, title, "the connection never ended");
         return;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache by itself: what is kept, for how long, and who waits for whom. */
+#include "authorizer_int.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+static struct auth_result *result(const char *principal)
+{
+    char text[400];
+    struct auth_result *r = NULL;
+    snprintf(text, sizeof text,
+             "{\"principalId\":\"%s\",\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[]}}",
+             principal);
+    assert_int_equal(auth__result_parse(str_c(text), &r, NULL), ERR_OK);
+    r->authorizer = STR("guard");
+    return r;
+}
+
+static struct authorizer guard = {.name = {"guard", 5}, .ttl_s = 300, .coalesce = true};
+
+static struct auth_call call(const char *key)
+{
+    return (struct auth_call){.authorizer = &guard, .key = str_c(key)};
+}
+
+static void store(struct authorizer_cache *cache, const char *key, const char *principal, int64_t expires)
+{
+    struct auth_call c = call(key);
+    struct auth_result *none = NULL, *r = result(principal);
+    assert_int_equal(cache__lookup(cache, &c, 0, &none), CACHE_LEAD);
+    assert_null(cache__land(cache, &c, r, expires));
+    auth__result_unref(r);
+}
+
+static bool has(struct authorizer_cache *cache, const char *key, int64_t now)
+{
+    struct auth_call c = call(key);
+    struct auth_result *r = NULL;
+    enum cache_answer a = cache__lookup(cache, &c, now, &r);
+    auth__result_unref(r);
+    if (a == CACHE_LEAD)
+        assert_null(cache__land(cache, &c, NULL, 0));
+    return a == CACHE_HIT;
+}
+
+static struct authorizer_cache *make(size_t bytes)
+{
+    struct authorizer_cache *c = NULL;
+    assert_int_equal(authorizer_cache_new(bytes, &c), ERR_OK);
+    return c;
+}
+
+static void a_result_is_kept_until_its_time(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    store(c, "k", "ana", 1000);
+    assert_true(has(c, "k", 999));
+    assert_true(has(c, "k", 999)); /* a hit does not extend it */
+    assert_false(has(c, "k", 1000));
+    assert_false(has(c, "other", 0));
+    authorizer_cache_free(c);
+}
+
+static void identical_misses_wait_for_the_first(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    struct auth_call lead = call("k"), second = call("k"), third = call("k");
+    struct auth_result *r = NULL, *made = result("ana");
+    assert_int_equal(cache__lookup(c, &lead, 0, &r), CACHE_LEAD);
+    assert_int_equal(cache__lookup(c, &second, 0, &r), CACHE_WAIT);
+    assert_int_equal(cache__lookup(c, &third, 0, &r), CACHE_WAIT);
+    struct auth_call *w = cache__land(c, &lead, made, 1000);
+    assert_ptr_equal(w, &second);
+    assert_ptr_equal(w->next, &third);
+    assert_ptr_equal(second.result, made);
+    auth_call_fini(&second);
+    auth_call_fini(&third);
+    auth__result_unref(made);
+    assert_true(has(c, "k", 1));
+    authorizer_cache_free(c);
+}
+
+static void a_failure_is_neither_kept_nor_shared(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    struct auth_call lead = call("k"), second = call("k");
+    struct auth_result *r = NULL;
+    assert_int_equal(cache__lookup(c, &lead, 0, &r), CACHE_LEAD);
+    assert_int_equal(cache__lookup(c, &second, 0, &r), CACHE_WAIT);
+    struct auth_call *w = cache__land(c, &lead, NULL, 0);
+    assert_ptr_equal(w, &second);
+    assert_null(second.result);
+    assert_false(has(c, "k", 0));
+    authorizer_cache_free(c);
+}
+
+static void memory_stays_bounded_and_the_oldest_goes(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    for (int i = 0; i < 20000; i++) {
+        char key[24];
+        snprintf(key, sizeof key, "key-%d", i);
+        store(c, key, "ana", 1000);
+    }
+    assert_true(authorizer_cache_count(c) < 6000);
+    assert_true(has(c, "key-19999", 0));
+    assert_false(has(c, "key-0", 0));
+    authorizer_cache_free(c);
+}
+
+static void purging_drops_what_matches_and_what_is_under_way(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    struct auth_call lead = call("running");
+    struct auth_result *r = NULL, *made = result("ana");
+    store(c, "a", "ana", 1000);
+    store(c, "b", "bob", 1000);
+    assert_int_equal(cache__lookup(c, &lead, 0, &r), CACHE_LEAD);
+    assert_int_equal(authorizer_cache_purge(c, STR(""), STR("ana")), 1);
+    assert_null(cache__land(c, &lead, made, 1000));
+    auth__result_unref(made);
+    assert_false(has(c, "a", 0));
+    assert_true(has(c, "b", 0));
+    assert_false(has(c, "running", 0));
+    assert_int_equal(authorizer_cache_purge(c, STR("other"), STR("")), 0);
+    assert_int_equal(authorizer_cache_purge(c, STR("guard"), STR("")), 1);
+    authorizer_cache_free(c);
+}
+
+static void without_memory_a_call_goes_on_without_the_cache(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    struct auth_call k = call("k");
+    struct auth_result *r = NULL;
+    mem_fault(0, 1);
+    assert_int_equal(cache__lookup(c, &k, 0, &r), CACHE_FULL);
+    mem_fault(-1, 0);
+    assert_int_equal(authorizer_cache_count(c), 0);
+    authorizer_cache_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_result_is_kept_until_its_time),
+        cmocka_unit_test(identical_misses_wait_for_the_first),
+        cmocka_unit_test(a_failure_is_neither_kept_nor_shared),
+        cmocka_unit_test(memory_stays_bounded_and_the_oldest_goes),
+        cmocka_unit_test(purging_drops_what_matches_and_what_is_under_way),
+        cmocka_unit_test(without_memory_a_call_goes_on_without_the_cache),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SAM templates: APIs, functions and their events, Auth, Cors, Globals. */
+#include "import_test.h"
+
+/* The lines of a template: 1 is Resources. */
+#define FUNCTION(name, more)                                                                  \
+    "  " name ":\n    Type: AWS::Serverless::Function\n    Properties:\n      Handler: i.h\n" \
+    "      Runtime: nodejs20.x\n      CodeUri: .\n" more
+#define EVENT(name, path, verb, more) \
+    "        " name ": {Type: Api, Properties: {Path: " path ", Method: " verb more "}}\n"
+#define API(more) \
+    "  Api:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: prod\n" more
+#define OF_API ", RestApiId: !Ref Api"
+#define AUTH(more)                                                                           \
+    "      Auth:\n        Authorizers:\n          Guide:\n            FunctionArn: !GetAtt " \
+    "G.Arn\n" more
+#define DEFAULT "        DefaultAuthorizer: Guide\n"
+#define GUIDE FUNCTION("G", "")
+
+/* --- functions and events ------------------------------------------------------------------------
+ */
+
+static void an_event_without_api_makes_the_implicit_one_at_stage_prod(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" FUNCTION(
+        "F", "      Events:\n" EVENT("A", "/a", "get", "") EVENT("B", "'/b/{id}'", "ANY", "")));
+    const struct model_api *api = l.model.apis;
+    assert_str(api->stage, "Prod");
+    assert_str(api->logical_id, "ServerlessRestApi");
+    assert_null(api->next);
+    assert_string_equal(guard_of(&l, "GET", "/a"), "NONE");
+    assert_json(method(&l, "ANY", "/b/{id}")->integration,
+                "{\"type\":\"AWS_PROXY\",\"httpMethod\":\"POST\",\"uri\":\"" LAMBDA_URI("F") "\"}");
+    assert_int_equal(method(&l, "GET", "/a")->at.line, 9);
+    unload(&l);
+}
+
+static void a_function_is_described_with_its_globals(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Globals:\n  Function:\n    Timeout: 7\n    MemorySize: 256\n    Environment: {Variables: "
+        "{A: "
+        "1, B: global}}\nResources:\n" FUNCTION(
+            "F",
+            "      FunctionName: named\n      Timeout: 9\n      Environment: {Variables: {B: own, "
+            "C: true}}\n"));
+    const struct function_spec *f = &l.model.functions->spec;
+    assert_str(f->name, "named");
+    assert_str(f->arn, "arn:aws:lambda:eu-west-1:111122223333:function:named");
+    assert_str(f->handler, "i.h");
+    assert_str(f->runtime, "nodejs20.x");
+    assert_int_equal(f->timeout_ms, 9000);
+    assert_int_equal(f->memory_mb, 256);
+    assert_int_equal(f->env_count, 3);
+    assert_str(f->env[0].value, "1");
+    assert_str(f->env[1].value, "own");
+    assert_str(f->env[2].value, "true");
+    assert_int_equal(f->line, 7);
+    assert_int_equal(f->code_dir.p[0], '/');
+    assert_false(l.model.functions->code_missing);
+    unload(&l);
+}
+
+#define CALLED "      Events:\n" EVENT("A", "/a", "get", "")
+#define CODE(more)                                                                                 \
+    "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Handler: i.h\n" \
+    "      Runtime: nodejs20.x\n" CALLED more
+
+static void missing_code_is_a_note_in_check_and_an_error_in_dev(void **state)
+{
+    static const char *const texts[][2] = {
+        {CODE("      CodeUri: s3://bucket/key\n"), "on S3"},
+        {CODE("      CodeUri: {Bucket: b, Key: k}\n"), "on S3"},
+        {CODE("      CodeUri: no/such/folder\n"), "there is no folder no/such/folder"},
+        {CODE("      CodeUri: f.zip\n"), "an archive"},
+        {CODE("      InlineCode: x\n"), "inline"},
+        {CODE("      ImageUri: x\n"), "container image"},
+    };
+    struct import_options o = plain_options();
+    (void)state;
+    o.require_code = true;
+    for (size_t i = 0; i < COUNTOF(texts); i++) {
+        struct loaded l = accepted(texts[i][0]);
+        expect(&l, IMPORT_NOTE, 2, texts[i][1]);
+        assert_true(l.model.functions->code_missing);
+        unload(&l);
+        l = load_with(&o, texts[i][0]);
+        assert_int_equal(l.err, ERR_INVALID);
+        expect(&l, IMPORT_ERROR, 2, texts[i][1]);
+        expect(&l, IMPORT_ERROR, 2, "--function F=DIR:HANDLER");
+        unload(&l);
+    }
+}
+
+static void missing_code_that_no_route_needs_stays_a_note(void **state)
+{
+    struct import_options o = plain_options();
+    (void)state;
+    o.require_code = true;
+    struct loaded l =
+        load_with(&o, "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: "
+                      "{Handler: h, Runtime: python3.9, CodeUri: 's3://b/k'}}\n");
+    assert_int_equal(l.err, ERR_OK);
+    expect(&l, IMPORT_NOTE, 2, "on S3");
+    unload(&l);
+}
+
+static void an_override_gives_a_function_its_code(void **state)
+{
+    static const char *const names[] = {"F", "f-prod",
+                                        "arn:aws:lambda:eu-west-1:111122223333:function:f-prod"};
+    struct import_options o = plain_options();
+    (void)state;
+    o.require_code = true;
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        const struct import_function f = {
+            .name = str_c(names[i]), .dir = STR("."), .handler = STR("own.handler")};
+        o.functions = &f;
+        o.function_count = 1;
+        struct loaded l =
+            load_with(&o, CODE("      CodeUri: s3://b/k\n      FunctionName: f-prod\n"));
+        assert_int_equal(l.err, ERR_OK);
+        assert_str(l.model.functions->spec.handler, "own.handler");
+        assert_str(l.model.functions->spec.runtime, "nodejs20.x");
+        assert_false(l.model.functions->code_missing);
+        unload(&l);
+    }
+}
+
+static void a_missing_handler_is_a_reason_not_to_run(void **state)
+{
+    (void)state;
+    accepts_saying("Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {CodeUri: ., "
+                   "Runtime: nodejs20.x}}\n",
+                   IMPORT_NOTE, 2, "it has no Handler");
+}
+
+static void plain_lambda_functions_can_be_authorizers(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Resources:\n  G: {Type: AWS::Lambda::Function, Properties: {Handler: h.h, Runtime: "
+        "nodejs20.x, Code: .}}\n" API(AUTH(DEFAULT))
+            FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    unload(&l);
+}
+
+static void other_events_are_noted(void **state)
+{
+    (void)state;
+    accepts_saying("Resources:\n" FUNCTION("F", "      Events:\n        Q: {Type: SQS}\n"),
+                   IMPORT_NOTE, 9, "type SQS is not served here");
+}
+
+static void http_api_events_and_resources_are_refused(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" FUNCTION("F", "      Events:\n        H: {Type: HttpApi}\n"), 9,
+            "HTTP APIs are not served yet");
+    refuses("Resources:\n  H: {Type: AWS::Serverless::HttpApi}\n", 2,
+            "HTTP APIs are not served yet");
+}
+
+static void what_an_event_asks_beyond_us_is_refused(void **state)
+{
+    static const struct {
+        const char *more, *words;
+    } rows[] = {
+        {", Auth: {ApiKeyRequired: true}", "API keys are not enforced yet"},
+        {", Auth: {Authorizer: AWS_IAM}", "AWS_IAM"},
+        {", Auth: {Authorizer: Nobody}", "the authorizer \"Nobody\" is not defined"},
+        {", Auth: {Authorizer: NONE}", "only valid when the API has a DefaultAuthorizer"},
+        {", Auth: {Authoriser: X}", "Auth has no property \"Authoriser\""},
+        {", Auth: {ResourcePolicy: {IpRangeWhitelist: [10.0.0.0/8]}}", "resource policies"},
+        {", Auth: {AuthorizationScopes: [a]}", "without an Authorizer guard nothing"},
+        {", Auth: {OverrideApiAuth: true}", "OverrideApiAuth needs an Authorizer"},
+        {", Auth: no", "Auth must be an object"},
+        {", RequestModel: {Model: M, ValidateBody: true}", "not validated yet"},
+        {", ResponseTransferMode: STREAM", "ResponseTransferMode STREAM"},
+        {", TimeoutInMillis: 10", "50 to 29000"},
+        {", Verb: x", "an Api event has no property \"Verb\""},
+        {", RestApiId: !Ref Other", "RestApiId must be the Ref of an AWS::Serverless::Api"},
+    };
+    char text[1024];
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        snprintf(text, sizeof text,
+                 "Resources:\n" FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", "%s")),
+                 rows[i].more);
+        refuses(text, 9, rows[i].words);
+    }
+}
+
+static void an_event_needs_a_path_and_a_known_method(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" FUNCTION("F", "      Events:\n        A: {Type: Api}\n"), 9,
+            "no Properties");
+    refuses("Resources:\n" FUNCTION(
+                "F", "      Events:\n        A: {Type: Api, Properties: {Path: /}}\n"),
+            9, "needs a Path and a Method");
+    refuses("Resources:\n" FUNCTION("F", "      Events:\n" EVENT("A", "/a", "trace", "")), 9,
+            "is no HTTP method");
+}
+
+static void two_events_for_one_method_are_refused(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", "")
+                                             EVENT("B", "/a", "GET", "")),
+            10, "defined multiple times");
+}
+
+static void a_condition_on_a_route_is_refused(void **state)
+{
+    (void)state;
+    refuses("Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Condition: Maybe\n    "
+            "Properties:\n      Events:\n" EVENT("A", "/a", "get", ""),
+            4, "Conditions are not evaluated yet");
+    refuses(
+        "Resources:\n  Api: {Type: AWS::Serverless::Api, Condition: Maybe, Properties: {StageName: "
+        "x}}\n",
+        2, "Conditions are not evaluated yet");
+}
+
+/* --- Auth ----------------------------------------------------------------------------------------
+ */
+
+static void the_default_authorizer_guards_every_event_but_none(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" GUIDE API(AUTH(DEFAULT)) FUNCTION(
+        "F", "      Events:\n" EVENT("A", "/a", "get", OF_API)
+                 EVENT("B", "/b", "get", OF_API ", Auth: {Authorizer: NONE}")
+                     EVENT("C", "/c", "options", OF_API)));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    assert_string_equal(guard_of(&l, "GET", "/b"), "NONE");
+    assert_string_equal(guard_of(&l, "OPTIONS", "/c"), "Guide");
+    assert_json(l.model.apis->authorizers->spec,
+                "{\"name\":\"Guide\",\"type\":\"TOKEN\",\"authorizerUri\":\"" LAMBDA_URI(
+                    "G") "\",\"identitySource\":\"method.request.header.Authorization\"}");
+    unload(&l);
+}
+
+static void without_a_default_only_events_that_name_an_authorizer_are_guarded(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" GUIDE API(AUTH(
+        "            Identity: {Header: X-Token, ValidationExpression: '^t', ReauthorizeEvery: "
+        "0}\n")) FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)
+                                   EVENT("B", "/b", "get", OF_API ", Auth: {Authorizer: Guide}")));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "NONE");
+    assert_string_equal(guard_of(&l, "GET", "/b"), "Guide");
+    assert_json(
+        l.model.apis->authorizers->spec,
+        "{\"name\":\"Guide\",\"type\":\"TOKEN\",\"authorizerUri\":\"" LAMBDA_URI(
+            "G") "\",\"identitySource\":\"method.request.header.X-Token\","
+                 "\"identityValidationExpression\":\"^t\",\"authorizerResultTtlInSeconds\":0}");
+    unload(&l);
+}
+
+#define BAD_AUTH(auth)                                                                            \
+    "Resources:\n  Api: {Type: AWS::Serverless::Api, Properties: {StageName: p, Auth: " auth "}}" \
+    "\n"
+#define BAD_AUTHORIZER(z) BAD_AUTH("{Authorizers: {Z: " z "}}")
+
+static void every_unknown_or_unsound_part_of_auth_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {BAD_AUTH("text"), "Auth must be an object"},
+        {BAD_AUTH("{Default: Z}"), "Auth has no property \"Default\""},
+        {BAD_AUTH("{DefaultAuthorizer: Z}"), "\"Z\" is not defined in Authorizers"},
+        {BAD_AUTH("{DefaultAuthorizer: AWS_IAM}"), "AWS_IAM"},
+        {BAD_AUTH("{DefaultAuthorizer: [Z]}"), "DefaultAuthorizer must be text"},
+        {BAD_AUTH("{DefaultAuthorizer: !If [A, B, C]}"), "Fn::If is not resolved yet"},
+        {BAD_AUTH("{ApiKeyRequired: true}"), "API keys are not enforced yet"},
+        {BAD_AUTH("{ApiKeyRequired: maybe}"), "must be true or false"},
+        {BAD_AUTH("{ResourcePolicy: {IpRangeBlacklist: [1.2.3.4]}}"), "resource policies"},
+        {BAD_AUTH("{UsagePlan: text}"), "UsagePlan must be an object"},
+        {BAD_AUTH("{Authorizers: []}"), "Authorizers must be an object"},
+        {BAD_AUTHORIZER("null"), "an authorizer must be an object"},
+        {BAD_AUTHORIZER("{}"), "neither a FunctionArn nor a UserPoolArn"},
+        {BAD_AUTHORIZER("{FunctionArn: a, Ttl: 1}"), "no property \"Ttl\""},
+        {BAD_AUTHORIZER("{FunctionArn: a, FunctionPayloadType: JWT}"), "must be TOKEN or REQUEST"},
+        {BAD_AUTHORIZER("{FunctionArn: a, Identity: text}"), "Identity must be an object"},
+        {BAD_AUTHORIZER("{FunctionArn: a, Identity: {Headers: [A]}}"),
+         "belongs to FunctionPayloadType: REQUEST"},
+        {BAD_AUTHORIZER("{FunctionArn: a, Identity: {Heater: A}}"), "no property \"Heater\""},
+        {BAD_AUTHORIZER("{FunctionArn: a, FunctionPayloadType: REQUEST}"),
+         "at least one of Headers"},
+        {BAD_AUTHORIZER("{FunctionArn: a, DisableFunctionDefaultPermissions: x}"), "true or false"},
+        {BAD_AUTHORIZER("{UserPoolArn: a, Issuer: b}"), "no property \"Issuer\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++)
+        refuses(rows[i].text, 2, rows[i].words);
+}
+
+static void later_kinds_of_authorizers_are_refused_when_used_and_warned_of_otherwise(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" API(
+                "      Auth: {DefaultAuthorizer: P, Authorizers: {P: {UserPoolArn: a}}}\n")
+                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
+            6, "of type COGNITO_USER_POOLS: not yet, only TOKEN authorizers are served (GET /a");
+    accepts_saying(
+        "Resources:\n" API("      Auth: {Authorizers: {R: {FunctionArn: x, "
+                           "FunctionPayloadType: REQUEST, Identity: {Headers: [A]}}}}\n"),
+        IMPORT_WARNING, 6, "of type REQUEST");
+}
+
+static void an_authorizer_function_that_is_not_here_is_refused(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" API(AUTH(DEFAULT))
+                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
+            9, "--function G=DIR:HANDLER");
+    refuses("Resources:\n" API("      Auth: {DefaultAuthorizer: Z, Authorizers: {Z: {FunctionArn: "
+                               "'arn:aws:lambda:eu-west-1:1:function:far:live'}}}\n")
+                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
+            6, "there is no function arn:aws:lambda:eu-west-1:1:function:far here");
+}
+
+static void an_override_is_found_for_an_authorizer_that_is_not_here(void **state)
+{
+    static const char *const names[] = {"far", "arn:aws:lambda:eu-west-1:1:function:far"};
+    struct import_options o = plain_options();
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        const struct import_function f = {
+            .name = str_c(names[i]), .dir = STR("."), .handler = STR("a.b")};
+        o.functions = &f;
+        o.function_count = 1;
+        struct loaded l = load_with(
+            &o,
+            "Resources:\n" API("      Auth: {DefaultAuthorizer: Z, Authorizers: {Z: {FunctionArn: "
+                               "'arn:aws:lambda:eu-west-1:1:function:far:live'}}}\n")
+                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)));
+        assert_int_equal(l.err, ERR_OK);
+        const struct model_function *added = l.model.functions->next;
+        assert_str(added->spec.arn, "arn:aws:lambda:eu-west-1:1:function:far");
+        assert_str(added->spec.name, "far");
+        assert_str(added->spec.runtime, "nodejs20.x");
+        unload(&l);
+    }
+}
+
+static void an_authorizer_with_an_unset_variable_is_refused(void **state)
+{
+    const char *text =
+        "Resources:\n" FUNCTION("G",
+                                "      Environment:\n        Variables:\n          ROLE: !GetAtt "
+                                "Db.Name\n          TABLE: !Ref Db\n")
+            API(AUTH(DEFAULT)) "  Db: {Type: AWS::DynamoDB::Table}\n" FUNCTION(
+                "F", "      Events:\n" EVENT("A", "/a", "get", OF_API));
+    struct import_options o = plain_options();
+    const struct import_function f = {.name = STR("G"), .dir = STR("."), .handler = STR("a.b")};
+    (void)state;
+    refuses(text, 10,
+            "environment variable ROLE of G: Name of Db (AWS::DynamoDB::Table) is only known");
+    o.functions = &f; /* whoever gives its code takes it over */
+    o.function_count = 1;
+    struct loaded l = load_with(&o, text);
+    assert_int_equal(l.err, ERR_OK);
+    expect(&l, IMPORT_WARNING, 10, "environment variable ROLE of G");
+    assert_int_equal(l.model.functions->spec.env_count, 1);
+    assert_str(l.model.functions->spec.env[0].value, "Db");
+    unload(&l);
+}
+
+/* --- definitions ---------------------------------------------------------------------------------
+ */
+
+#define BODY(more)                                                                         \
+    "      DefinitionBody:\n        swagger: '2.0'\n        paths:\n          /a:\n"       \
+    "            get:\n              x-amazon-apigateway-integration: {type: http_proxy, " \
+    "httpMethod: GET, uri: 'http://b'}\n" more
+#define OPEN "              security: []\n"
+
+static void the_default_authorizer_guards_a_definition_body_too(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" GUIDE API(AUTH(DEFAULT) BODY(OPEN)));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    unload(&l);
+    l = accepted(
+        "Resources:\n" GUIDE API(AUTH(DEFAULT) BODY("              security: [{NONE: []}]\n")));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "NONE");
+    unload(&l);
+}
+
+static void a_definition_body_may_name_the_authorizers_of_auth(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Resources:\n" GUIDE API(AUTH("") BODY("              security: [{Guide: []}]\n")));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    unload(&l);
+}
+
+static void an_event_changes_a_definition_only_with_override(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" GUIDE API(AUTH("") BODY(""))
+                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get",
+                                                      OF_API ", Auth: {Authorizer: Guide}")),
+            29, "SAM does not apply this Authorizer");
+    struct loaded l = accepted("Resources:\n" GUIDE API(AUTH("") BODY("")) FUNCTION(
+        "F", "      Events:\n" EVENT("A", "/a", "get",
+                                     OF_API ", Auth: {Authorizer: Guide, OverrideApiAuth: true}")));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    assert_str(json_get(method(&l, "GET", "/a")->integration, "type")->s, "HTTP_PROXY");
+    unload(&l);
+}
+
+static void an_event_that_the_definition_lacks_adds_no_route_but_a_warning(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" API(BODY("")) FUNCTION(
+        "F", "      Events:\n" EVENT("A", "/b", "get", OF_API)));
+    expect(&l, IMPORT_WARNING, 19, "GET /b is not in the definition of its API");
+    assert_null(l.model.apis->methods->next);
+    unload(&l);
+}
+
+static void merge_definitions_lets_events_win(void **state)
+{
+    (void)state;
+    struct loaded l =
+        accepted("Resources:\n" GUIDE API("      MergeDefinitions: true\n" AUTH(DEFAULT) BODY(""))
+                     FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)
+                                       EVENT("B", "/b", "get", OF_API)));
+    assert_str(json_get(method(&l, "GET", "/a")->integration, "type")->s, "AWS_PROXY");
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    assert_string_equal(guard_of(&l, "GET", "/b"), "Guide");
+    unload(&l);
+}
+
+static void broken_definitions_are_refused(void **state)
+{
+    (void)state;
+    refuses("Resources:\n" API("      DefinitionBody: {paths: {}}\n"), 6, "is no OpenAPI document");
+    refuses("Resources:\n" API("      DefinitionBody: text\n"), 6, "must be an object");
+    refuses("Resources:\n" API("      DefinitionUri: s3://b/k\n"), 6, "on S3");
+    refuses("Resources:\n" API("      DefinitionUri: no-such-file.yaml\n"), 6, "cannot be read");
+    refuses("Resources:\n" API("      DefinitionUri: /dev/null\n"), 6, "not a regular file");
+    refuses("Resources:\n" API("      DefinitionUri: x\n      DefinitionBody: {}\n"), 6,
+            "does not go together");
+    refuses("Resources:\n" API("      DefinitionUri: x\n      Auth: {}\n"), 6,
+            "work only with a DefinitionBody");
+    refuses("Resources:\n" API("      DefinitionBody: {Fn::Transform: {Name: Mine}}\n"), 6,
+            "only AWS::Include");
+    refuses("Resources:\n" API("      DefinitionBody: {swagger: '2.0', Fn::Transform: {Name: "
+                               "AWS::Include}}\n"),
+            6, "no property \"Fn::Transform\"");
+    refuses("Resources:\n" API("      DefinitionBody: {swagger: '2.0', securityDefinitions: []}\n"),
+            6, "the security schemes must be an object");
+}
+
+/* --- Cors ----------------------------------------------------------------------------------------
+ */
+
+static void cors_adds_a_mock_options_method_to_each_path(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" API("      Cors: \"'https://a.example'\"\n") FUNCTION(
+        "F", "      Events:\n" EVENT("A", "/a", "post", OF_API) EVENT("B", "/a", "get", OF_API)
+                 EVENT("C", "/b", "any", OF_API) EVENT("D", "/c", "options", OF_API)));
+    assert_json(
+        method(&l, "OPTIONS", "/a")->integration,
+        "{\"type\":\"MOCK\",\"requestTemplates\":{\"application/json\":\"{\\\"statusCode\\\": "
+        "200}\"},\"integrationResponses\":{\"default\":{\"statusCode\":\"200\","
+        "\"responseParameters\":{\"method.response.header.Access-Control-Allow-Origin\":\"'https://"
+        "a.example'\",\"method.response.header.Access-Control-Allow-Methods\":\"'GET,OPTIONS,"
+        "POST'\"},\"responseTemplates\":{\"application/json\":\"{}\\n\"}}}}");
+    const struct json *b = method(&l, "OPTIONS", "/b")->integration;
+    b = json_get(json_get(json_get(b, "integrationResponses"), "default"), "responseParameters");
+    assert_str(json_get(b, "method.response.header.Access-Control-Allow-Methods")->s,
+               "'DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT'");
+    assert_str(json_get(method(&l, "OPTIONS", "/c")->integration, "type")->s, "AWS_PROXY");
+    unload(&l);
+}
+
+static void cors_takes_all_its_properties(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Resources:\n" API("      Cors: {AllowOrigin: \"'https://a'\", AllowHeaders: \"'X-A'\", "
+                           "AllowMethods: \"'GET'\", MaxAge: \"'600'\", AllowCredentials: true}\n")
+            FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)));
+    const struct json *p = json_get(
+        json_get(json_get(method(&l, "OPTIONS", "/a")->integration, "integrationResponses"),
+                 "default"),
+        "responseParameters");
+    assert_json(p, "{\"method.response.header.Access-Control-Allow-Origin\":\"'https://a'\","
+                   "\"method.response.header.Access-Control-Allow-Headers\":\"'X-A'\","
+                   "\"method.response.header.Access-Control-Allow-Methods\":\"'GET'\","
+                   "\"method.response.header.Access-Control-Max-Age\":\"'600'\","
+                   "\"method.response.header.Access-Control-Allow-Credentials\":\"'true'\"}");
+    unload(&l);
+}
+
+static void the_default_authorizer_guards_preflights_unless_told_not_to(void **state)
+{
+    (void)state;
+    struct loaded l =
+        accepted("Resources:\n" GUIDE API("      Cors: \"'*'\"\n" AUTH(DEFAULT))
+                     FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)));
+    assert_string_equal(guard_of(&l, "OPTIONS", "/a"), "Guide");
+    expect(&l, IMPORT_WARNING, 12, "guards preflights");
+    unload(&l);
+    l = accepted("Resources:\n" GUIDE API("      Cors: \"'*'\"\n" AUTH(
+        DEFAULT "        AddDefaultAuthorizerToCorsPreflight: false\n"))
+                     FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)));
+    assert_string_equal(guard_of(&l, "OPTIONS", "/a"), "NONE");
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Guide");
+    unload(&l);
+}
+
+static void unsound_cors_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {"Resources:\n" API("      Cors: '*'\n"), "stands in single quotes"},
+        {"Resources:\n" API("      Cors: {Origin: x}\n"), "Cors has no property \"Origin\""},
+        {"Resources:\n" API("      Cors: {AllowCredentials: true}\n"), "does not go together"},
+        {"Resources:\n" API("      Cors: !If [A, B, C]\n"), "Fn::If"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++)
+        refuses(rows[i].text, 6, rows[i].words);
+}
+
+/* --- the API's other properties
+ * ------------------------------------------------------------------- */
+
+static void the_api_id_comes_from_the_logical_id_or_the_tag(void **state)
+{
+    (void)state;
+    struct loaded l = accepted("Resources:\n" API(""));
+    struct loaded again = accepted("Resources:\n" API("      Name: other\n"));
+    assert_true(str_eq(l.model.apis->id, again.model.apis->id));
+    assert_str(l.model.apis->name, "Api");
+    assert_str(again.model.apis->name, "other");
+    unload(&l);
+    unload(&again);
+    l = accepted(
+        "Resources:\n" API("      Tags: {_custom_id_: my-api}\n      Variables: {a: 1, b: x}\n"));
+    assert_str(l.model.apis->id, "my-api");
+    assert_str(l.model.apis->variables->name, "a");
+    assert_str(l.model.apis->variables->next->value, "x");
+    unload(&l);
+    refuses("Resources:\n" API("      Tags: {_custom_id_: 'a/b'}\n"), 6, "_custom_id_ must be");
+    refuses(
+        "Resources:\n" API("      Tags: {_custom_id_: x}\n") "  B: {Type: AWS::Serverless::Api, "
+                                                             "Properties: {StageName: p, Tags: "
+                                                             "{_custom_id_: x}}}\n",
+        7, "the API id x is taken already");
+}
+
+static void properties_that_change_access_or_answers_are_judged(void **state)
+{
+    static const struct {
+        const char *property, *words;
+        enum import_severity severity;
+    } rows[] = {
+        {"Policy: {a: b}", "resource policies", IMPORT_ERROR},
+        {"MethodSettings: [{ThrottlingRateLimit: 5}]", "throttling is not enforced yet",
+         IMPORT_ERROR},
+        {"DisableExecuteApiEndpoint: true", "custom domains are not served yet", IMPORT_ERROR},
+        {"Domain: {MutualTlsAuthentication: {TruststoreUri: x}}", "client certificates",
+         IMPORT_ERROR},
+        {"Domain: {DomainName: x}", "custom domains", IMPORT_WARNING},
+        {"BinaryMediaTypes: [a]", "not served yet", IMPORT_WARNING},
+        {"GatewayResponses: {DEFAULT_4XX: {}}", "the default body is sent", IMPORT_WARNING},
+        {"EndpointConfiguration: {Type: PRIVATE}", "the listener's address", IMPORT_WARNING},
+        {"CacheClusterEnabled: true", "no cache yet", IMPORT_NOTE},
+        {"Stage: x", "no property \"Stage\"", IMPORT_ERROR},
+    };
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        snprintf(text, sizeof text, "Resources:\n" API("      %s\n"), rows[i].property);
+        if (rows[i].severity == IMPORT_ERROR)
+            refuses(text, 6, rows[i].words);
+        else
+            accepts_saying(text, rows[i].severity, 6, rows[i].words);
+    }
+    refuses("Resources:\n  A: {Type: AWS::Serverless::Api}\n", 2, "needs a StageName");
+    refuses("Resources:\n  A: {Type: AWS::Serverless::Api, Properties: {StageName: a b}}\n", 2,
+            "letters, digits, - and _ only");
+}
+
+static void stage_variables_are_replaced_in_lambda_uris(void **state)
+{
+#define BY_VARIABLE                                                                            \
+    "      DefinitionBody:\n        swagger: '2.0'\n        paths: {/a: {get: "                \
+    "{x-amazon-apigateway-integration: {type: aws_proxy, httpMethod: POST, uri: "              \
+    "'arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:" \
+    "111122223333:function:${stageVariables.fn}/invocations'}}}}\n"
+    (void)state;
+    struct loaded l = accepted("Resources:\n" GUIDE API("      Variables: {fn: G}\n" BY_VARIABLE));
+    assert_str(json_get(method(&l, "GET", "/a")->integration, "uri")->s, LAMBDA_URI("G"));
+    expect(&l, IMPORT_NOTE, 2, "AWS would also want an AWS::Lambda::Permission");
+    unload(&l);
+    refuses("Resources:\n" API(BY_VARIABLE), 8, "the stage variable fn has no value");
+}
+
+/* --- the template --------------------------------------------------------------------------------
+ */
+
+static void other_resources_are_judged_by_type(void **state)
+{
+    static const struct {
+        const char *type, *words;
+        enum import_severity severity;
+    } rows[] = {
+        {"AWS::S3::Bucket", "is not served here", IMPORT_NOTE},
+        {"AWS::ApiGateway::RestApi", "raw CloudFormation APIs are not read yet", IMPORT_ERROR},
+        {"AWS::ApiGateway::Method", "raw CloudFormation APIs are not read yet", IMPORT_ERROR},
+        {"AWS::ApiGateway::UsagePlan", "not enforced yet", IMPORT_WARNING},
+        {"AWS::ApiGatewayV2::Api", "HTTP and WebSocket APIs", IMPORT_ERROR},
+        {"AWS::WAFv2::WebACLAssociation", "not filtered by a WAF", IMPORT_WARNING},
+    };
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        snprintf(text, sizeof text, "Resources:\n  R: {Type: %s}\n", rows[i].type);
+        if (rows[i].severity == IMPORT_ERROR)
+            refuses(text, 2, rows[i].words);
+        else
+            accepts_saying(text, rows[i].severity, 2, rows[i].words);
+    }
+    refuses("Resources:\n  S:\n    Type: AWS::Serverless::StateMachine\n    Properties:\n      "
+            "Events:\n"
+            "        E: {Type: Api}\n",
+            6, "routes to Step Functions");
+    refuses("Resources:\n  R: {}\n", 2, "has no Type");
+    refuses("Resources:\n  Fn::ForEach::X: []\n", 2, "Fn::ForEach::X is not resolved yet");
+}
+
+static void sections_are_checked(void **state)
+{
+    (void)state;
+    accepts_saying("Resources: {}\nResource: {}\n", IMPORT_WARNING, 2, "no property \"Resource\"");
+    refuses("Globals: {Apis: {}}\nResources: {}\n", 1, "Globals has no property \"Apis\"");
+    refuses("Transform: [AWS::Serverless-2016-10-31, Mine]\nResources: {}\n", 1, "the macro Mine");
+    refuses("Parameters: {A: {Type: String}}\nResources: {A: {Type: AWS::S3::Bucket}}\n", 2,
+            "is the name of a parameter already");
+}
+
+static void globals_reach_every_api_the_implicit_one_too(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Globals: {Api: {Auth: {DefaultAuthorizer: Z, Authorizers: {Z: {FunctionArn: !GetAtt "
+        "G.Arn}}}}}\nResources:\n" GUIDE API("") FUNCTION(
+            "F", "      Events:\n" EVENT("A", "/a", "get", "") EVENT("B", "/b", "get", OF_API)));
+    assert_string_equal(guard_of(&l, "GET", "/a"), "Z");
+    assert_string_equal(guard_of(&l, "GET", "/b"), "Z");
+    unload(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_without_api_makes_the_implicit_one_at_stage_prod),
+        cmocka_unit_test(a_function_is_described_with_its_globals),
+        cmocka_unit_test(missing_code_is_a_note_in_check_and_an_error_in_dev),
+        cmocka_unit_test(missing_code_that_no_route_needs_stays_a_note),
+        cmocka_unit_test(an_override_gives_a_function_its_code),
+        cmocka_unit_test(a_missing_handler_is_a_reason_not_to_run),
+        cmocka_unit_test(plain_lambda_functions_can_be_authorizers),
+        cmocka_unit_test(other_events_are_noted),
+        cmocka_unit_test(http_api_events_and_resources_are_refused),
+        cmocka_unit_test(what_an_event_asks_beyond_us_is_refused),
+        cmocka_unit_test(an_event_needs_a_path_and_a_known_method),
+        cmocka_unit_test(two_events_for_one_method_are_refused),
+        cmocka_unit_test(a_condition_on_a_route_is_refused),
+        cmocka_unit_test(the_default_authorizer_guards_every_event_but_none),
+        cmocka_unit_test(without_a_default_only_events_that_name_an_authorizer_are_guarded),
+        cmocka_unit_test(every_unknown_or_unsound_part_of_auth_is_refused),
+        cmocka_unit_test(later_kinds_of_authorizers_are_refused_when_used_and_warned_of_otherwise),
+        cmocka_unit_test(an_authorizer_function_that_is_not_here_is_refused),
+        cmocka_unit_test(an_override_is_found_for_an_authorizer_that_is_not_here),
+        cmocka_unit_test(an_authorizer_with_an_unset_variable_is_refused),
+        cmocka_unit_test(the_default_authorizer_guards_a_definition_body_too),
+        cmocka_unit_test(a_definition_body_may_name_the_authorizers_of_auth),
+        cmocka_unit_test(an_event_changes_a_definition_only_with_override),
+        cmocka_unit_test(an_event_that_the_definition_lacks_adds_no_route_but_a_warning),
+        cmocka_unit_test(merge_definitions_lets_events_win),
+        cmocka_unit_test(broken_definitions_are_refused),
+        cmocka_unit_test(cors_adds_a_mock_options_method_to_each_path),
+        cmocka_unit_test(cors_takes_all_its_properties),
+        cmocka_unit_test(the_default_authorizer_guards_preflights_unless_told_not_to),
+        cmocka_unit_test(unsound_cors_is_refused),
+        cmocka_unit_test(the_api_id_comes_from_the_logical_id_or_the_tag),
+        cmocka_unit_test(properties_that_change_access_or_answers_are_judged),
+        cmocka_unit_test(stage_variables_are_replaced_in_lambda_uris),
+        cmocka_unit_test(other_resources_are_judged_by_type),
+        cmocka_unit_test(sections_are_checked),
+        cmocka_unit_test(globals_reach_every_api_the_implicit_one_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The room without processes: child_spawn is ours here, so that a test is itself the runtime at the
+ * other end of descriptor 3, says what it likes in HTTP, and ends when it wants. The test's thread
+ * drives the control loop. */
+#ifndef ROPELINE_LAMBDA_LAMBDA_BENCH_H
+#define ROPELINE_LAMBDA_LAMBDA_BENCH_H
+
+#include "lib/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lambda_int.h"
+
+#define BENCH_CHILDREN 16
+#define BENCH_TURNS 4000 /* of at most 1 ms: more than any test needs */
+
+struct child {
+    int fds[CHILD_FDS]; /* our copies of what it was given; -1: closed */
+    child_exit_fn done;
+    void *arg;
+    bool ending, killed, reaped;
+    struct child_exit how;
+};
+
+static struct bench {
+    struct run *run;
+    struct lambda *lambda;
+    struct function *function;
+    struct child children[BENCH_CHILDREN];
+    size_t spawned;
+    enum err refuse; /* of child_spawn */
+    bool closed;
+    char root[64], code[80], state[80], text[KIB(8)];
+} bench;
+
+enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child_exit_fn done,
+                     void *arg, struct child **out)
+{
+    (void)k;
+    if (bench.refuse != ERR_OK)
+        return bench.refuse;
+    assert_true(bench.spawned < BENCH_CHILDREN);
+    struct child *c = &bench.children[bench.spawned++];
+    *c = (struct child){.done = done, .arg = arg};
+    for (unsigned i = 0; i < CHILD_FDS; i++)
+        c->fds[i] =
+            i < spec->fd_count && spec->fds[i] >= 0 ? fcntl(spec->fds[i], F_DUPFD_CLOEXEC, 3) : -1;
+    *out = c;
+    return ERR_OK;
+}
+
+/* Its end begins: what it wrote can still be read, and `done` comes in a later turn. */
+static inline void child_end(struct child *c, struct child_exit how)
+{
+    if (c->ending)
+        return;
+    c->ending = true;
+    c->how = how;
+    for (unsigned i = 0; i < CHILD_FDS; i++) {
+        if (c->fds[i] >= 0)
+            close(c->fds[i]);
+        c->fds[i] = -1;
+    }
+}
+
+void child_kill(struct child *c, int number)
+{
+    c->killed = true;
+    child_end(c, (struct child_exit){.status = -1, .signal = number});
+}
+
+int child_pid(const struct child *c)
+{
+    (void)c;
+    return 0;
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+static inline void bench_turn(void)
+{
+    uv_run(loop_uv(run_control(bench.run)), UV_RUN_NOWAIT);
+    for (size_t i = 0; i < bench.spawned; i++) {
+        struct child *c = &bench.children[i];
+        if (c->ending && !c->reaped) {
+            c->reaped = true;
+            c->done(c->arg, &c->how);
+        }
+    }
+}
+
+/* Turns until `*flag`; false: it takes too long. */
+static inline bool bench_until(const bool *flag)
+{
+    for (int i = 0; i < BENCH_TURNS && !*flag; i++) {
+        bench_turn();
+        usleep(i < 100 ? 0 : 1000);
+    }
+    return *flag;
+}
+
+static inline void bench_turns(int n)
+{
+    while (n-- > 0)
+        bench_turn();
+}
+
+static inline enum err bench_function(void)
+{
+    const struct function_spec spec = {
+        .name = STR("Fn"),
+        .arn = STR("arn:aws:lambda:eu-west-1:123456789012:function:Fn"),
+        .code_dir = str_c(bench.code),
+        .handler = STR("index.handler"),
+        .runtime = STR("nodejs20.x"),
+        .timeout_ms = 2000,
+    };
+    return lambda_function(bench.lambda, &spec, &bench.function, NULL);
+}
+
+static inline enum err bench_lambda(void)
+{
+    const struct lambda_options o = {.control = run_control(bench.run),
+                                     .state_dir = bench.state,
+                                     .region = "eu-west-1",
+                                     .account = "123456789012",
+                                     .node = "/usr/bin/node",
+                                     .environments_max = 3};
+    return lambda_new(&o, &bench.lambda);
+}
+
+static inline int bench_dirs(void **state)
+{
+    (void)state;
+    bench = (struct bench){.spawned = 0};
+    alarm(100); /* a test that hangs ends here */
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(bench.root, sizeof bench.root, "/tmp/ropeline-bench-XXXXXX");
+    if (!mkdtemp(bench.root))
+        return -1;
+    snprintf(bench.code, sizeof bench.code, "%s/code", bench.root);
+    snprintf(bench.state, sizeof bench.state, "%s/state", bench.root);
+    return mkdir(bench.code, 0700) || mkdir(bench.state, 0700) ||
+           lambda__file_put(bench.code, "index.js", STR("x")) != ERR_OK ||
+           run_new(&(struct run_options){.workers = 1}, &bench.run) != ERR_OK;
+}
+
+static inline int bench_open(void **state)
+{
+    return bench_dirs(state) || bench_lambda() != ERR_OK || bench_function() != ERR_OK;
+}
+
+static inline void bench_on_closed(void *arg)
+{
+    (void)arg;
+    bench.closed = true;
+}
+
+static inline void bench_shut(void)
+{
+    function_unref(bench.function);
+    bench.function = NULL;
+    lambda_close(bench.lambda, bench_on_closed, NULL);
+    assert_true(bench_until(&bench.closed));
+    lambda_free(bench.lambda);
+    bench.lambda = NULL;
+}
+
+static inline int bench_close(void **state)
+{
+    (void)state;
+    if (bench.lambda)
+        bench_shut();
+    run_free(bench.run);
+    alarm(0);
+    return lambda__tree_remove("/tmp", bench.root + 5) != ERR_OK;
+}
+
+#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
+
+/* --- the caller's side ------------------------------------------------------------------------ */
+
+struct call {
+    struct lambda_invocation i;
+    bool over;
+    int dones;
+};
+
+static inline void call_done(struct lambda_invocation *i)
+{
+    struct call *c = CONTAINER_OF(i, struct call, i);
+    c->over = true;
+    c->dones++;
+}
+
+static inline void call_start(struct call *c, const char *event)
+{
+    c->i.function = bench.function;
+    c->i.payload = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    buf_addz(&c->i.payload, event);
+    c->i.reply = run_control(bench.run);
+    c->i.done = call_done;
+    lambda_invoke(bench.lambda, &c->i);
+}
+
+/* Waits for its end; the answer until the next call of this. */
+static inline const char *call_end(struct call *c, enum lambda_outcome outcome)
+{
+    assert_true(bench_until(&c->over));
+    snprintf(bench.text, sizeof bench.text, "%.*s", STR_ARG(buf_str(&c->i.answer)));
+    if (c->i.outcome != outcome || c->dones != 1)
+        fail_msg("%s: %s", lambda_outcome_name(c->i.outcome), bench.text);
+    lambda_invocation_fini(&c->i);
+    return bench.text;
+}
+
+/* --- the runtime's side ----------------------------------------------------------------------- */
+
+static inline void say(struct child *c, const char *text)
+{
+    for (size_t n = strlen(text); n > 0;) {
+        ssize_t put = send(c->fds[3], text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        bench_turn();
+        if (put < 0 && errno != EAGAIN)
+            fail_msg("the connection is gone");
+        text += put > 0 ? put : 0;
+        n -= put > 0 ? (size_t)put : 0;
+    }
+}
+
+#define NEXT "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n\r\n"
+
+/* One whole reply (head and body), or what came when the connection ended or nothing more came. */
+static inline const char *hear(struct child *c)
+{
+    size_t n = 0, want = SIZE_MAX;
+    memset(bench.text, 0, sizeof bench.text);
+    for (int i = 0; i < 500 && n < want; i++) {
+        bench_turn();
+        ssize_t got =
+            recv(c->fds[3], bench.text + n, want == SIZE_MAX ? 1 : want - n, MSG_DONTWAIT);
+        if (got == 0)
+            break;
+        n += got > 0 ? (size_t)got : 0;
+        if (got < 0)
+            usleep(500);
+        else
+            i = 0;
+        const char *end = strstr(bench.text, "\r\n\r\n");
+        const char *length = strstr(bench.text, "Content-Length: ");
+        if (want == SIZE_MAX && end)
+            want = (size_t)(end + 4 - bench.text) + (length ? strtoul(length + 16, NULL, 10) : 0);
+    }
+    return bench.text;
+}
+
+static inline void assert_heard(struct child *c, const char *status, const char *part)
+{
+    const char *text = hear(c);
+    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || !strstr(text, status) || !strstr(text, part))
+        fail_msg("expected %s with %s, heard:\n%s", status, part, text);
+}
+
+/* POST about the event of `call`. */
+static inline void post(struct child *c, const char *id, const char *what, const char *headers,
+                        const char *body)
+{
+    char head[1024];
+    snprintf(head, sizeof head,
+             "POST /2018-06-01/runtime/invocation/%s/%s HTTP/1.1\r\n%sContent-Length: %zu\r\n\r\n",
+             id, what, headers, strlen(body));
+    say(c, head);
+    say(c, body);
+}
+
+/* Child number n once it was asked for, having asked for its event. */
+static inline struct child *ready(size_t n)
+{
+    for (int i = 0; i < 100 && bench.spawned <= n; i++)
+        bench_turn();
+    assert_true(bench.spawned > n);
+    say(&bench.children[n], NEXT);
+    bench_turns(3);
+    return &bench.children[n];
+}
+
+#endif
