@@ -43,25 +43,25 @@ has_node() {
     ((${version%%.*} >= 18)) && command -v npm >/dev/null
 }
 
-jobs_n() { nproc 2>/dev/null || echo 2; }
-
-# configure KIND: the build directory of this kind, made with Meson when it is not there yet.
-# `script/build` writes only what a user needs; tests compile all of a directory.
-configure() {
-    local kind=$1 dir setup=()
+# compile KIND [TARGET...]: brings one of the build directories up to date, all of it by default.
+compile() {
+    local kind=$1 dir=build-$1 compiler=gcc options=()
+    shift
     case $kind in
     release) dir=build ;;
-    asan) dir=build-asan setup=(-Db_sanitize=address,undefined -Doptimization=1) ;;
-    tsan) dir=build-tsan setup=(-Db_sanitize=thread -Doptimization=1) ;;
-    fuzz) dir=build-fuzz setup=(-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false) ;;
-    coverage) dir=build-coverage setup=(-Db_coverage=true -Doptimization=0) ;;
-    *) usage ;;
+    asan) options=('-Db_sanitize=address,undefined' -Doptimization=1) ;;
+    tsan) options=(-Db_sanitize=thread -Doptimization=1) ;;
+    fuzz) compiler=clang options=(-Dfuzz=true '-Db_sanitize=address,undefined' -Db_lundef=false) ;;
+    coverage) options=(-Db_coverage=true -Doptimization=0) ;;
     esac
     if [[ ! -e $dir/build.ninja ]]; then
-        local compiler=gcc
-        [[ $kind != fuzz ]] || compiler=clang
-        CC=${CC:-$compiler} meson setup "$dir" "${setup[@]}" >"$dir.log" 2>&1 ||
-            { cat "$dir.log" >&2 && die "meson setup $dir failed"; }
+        say "configuring $dir/"
+        mkdir -p "$dir"
+        CC=${CC:-$compiler} meson setup "$dir" "${options[@]}" >"$dir/setup.log" 2>&1 || {
+            tail -n 20 "$dir/setup.log" >&2
+            die "meson could not configure $dir/"
+        }
     fi
-    echo "$dir"
+    say "compiling $dir/${1-}"
+    ninja --quiet -C "$dir" "$@"
 }

@@ -233,8 +233,9 @@ static bool from_cache(struct auth_call *c)
 {
     c->cached = true;
     metric_add(c->metrics, METRIC_CACHE_HIT, 1);
-    decision_notef(c->record, "authorize", VERDICT_INFO, "cache", "hit, stored %lld s ago",
-                   (long long)((loop_now_ms(c->loop) - c->result->made_ms) / 1000));
+    decision_note(c->record, "authorize", VERDICT_INFO, "cache", STR("hit"));
+    decision_noteu(c->record, "authorize", VERDICT_INFO, "age in s",
+                   (uint64_t)(loop_now_ms(c->loop) - c->result->made_ms) / 1000);
     decision_note(c->record, "function", VERDICT_INFO, "invocation", str_c(c->result->invocation_id));
     conclude(c);
     return true;

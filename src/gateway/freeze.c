@@ -162,6 +162,8 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     to->api = api;
     to->path = copy(f, m->path);
     to->verb = copy(f, m->verb);
+    to->route = arena_fmt(a, "%.*s %.*s", STR_ARG(m->verb), STR_ARG(m->path));
+    f->nomem = f->nomem || to->route.p == NULL;
     to->resource_id = make_resource_id(f, m->path);
     to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
     if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))

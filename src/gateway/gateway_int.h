@@ -20,7 +20,8 @@ struct variable {
 struct method {
     struct api *api;
     struct str path; /* resource path as the document has it: "/pets/{id}" */
-    struct str verb; /* "GET" or "ANY" */
+    struct str verb;  /* "GET" or "ANY" */
+    struct str route; /* "GET /pets/{id}", for records */
     struct str resource_id, operation_name;
     const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
     const struct integration_kind *kind;

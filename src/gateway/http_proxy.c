@@ -165,7 +165,7 @@ static void on_head(void *arg, const struct http_response *rs)
         http_call_cancel(p->call); /* no memory for a whole answer: done() refuses */
         return;
     }
-    decision_notef(&x->record, "integrate", VERDICT_PASS, "backend", "answered %u", rs->status);
+    decision_noteu(&x->record, "integrate", VERDICT_PASS, "answered", rs->status);
     x->status = rs->status;
     http_respond_begin(x->http, &out);
 }

@@ -55,19 +55,18 @@ enum next exchange__refuse(struct exchange *x, enum gateway_response type)
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body)
 {
-    static const struct {
-        unsigned status;
-        enum gateway_response type;
-    } by_status[] = {
-        {405, RESPONSE_METHOD_NOT_ALLOWED}, {408, RESPONSE_REQUEST_TIMEOUT},
-        {413, RESPONSE_REQUEST_TOO_LARGE},  {414, RESPONSE_URI_TOO_LONG},
+    static const enum gateway_response refusals[] = {
+        RESPONSE_BAD_REQUEST, RESPONSE_METHOD_NOT_ALLOWED, RESPONSE_REQUEST_TIMEOUT,
+        RESPONSE_REQUEST_TOO_LARGE, RESPONSE_URI_TOO_LONG, RESPONSE_EXPECTATION_FAILED,
+        RESPONSE_HEADERS_TOO_LARGE, RESPONSE_NOT_IMPLEMENTED, RESPONSE_UNAVAILABLE,
+        RESPONSE_VERSION_NOT_SUPPORTED,
     };
     (void)arg;
     (void)why;
     const struct response_row *row = &rows[RESPONSE_BAD_REQUEST];
-    for (size_t i = 0; i < COUNTOF(by_status); i++)
-        if (by_status[i].status == status)
-            row = &rows[by_status[i].type];
+    for (size_t i = 0; i < COUNTOF(refusals); i++)
+        if (rows[refusals[i]].status == status)
+            row = &rows[refusals[i]];
     *rs = (struct http_response){.status = status};
     *body = str_of(row->body, row->body_n);
     if (a == NULL || http_add(a, &rs->headers, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||

@@ -91,8 +91,7 @@ static enum next step_match(struct exchange *x)
         decision_note(&x->record, "match", VERDICT_DENY, "route", STR("no resource and method match"));
         return refuse_unmatched(x);
     }
-    decision_notef(&x->record, "match", VERDICT_PASS, "route", "%.*s %.*s", STR_ARG(x->method->verb),
-                   STR_ARG(x->method->path));
+    decision_note(&x->record, "match", VERDICT_PASS, "route", x->method->route);
     return make_method_arn(x);
 }
 

@@ -3,7 +3,7 @@
  * One API under construction: its id, its paths, its methods. Invariant: what is in the model is a
  * tree that API Gateway could have: one variable per place, greedy ones last, no method twice. */
 #include "base/crypt.h"
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define API_ID 10

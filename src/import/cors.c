@@ -2,7 +2,7 @@
  *
  * SAM's Cors: an OPTIONS method for every path that has none, answered by a MOCK integration.
  * Invariant: such a method is guarded exactly when SAM would guard it. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define FUNCTION_URI ":lambda:path/2015-03-31/functions/"
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))

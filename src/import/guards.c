@@ -3,7 +3,7 @@
  * What may stand before a method: OpenAPI's security schemes and the authorizers of SAM's Auth.
  * Invariant: whatever a method names either becomes an authorizer of the model or refuses the
  * document; a definition that nobody uses only warns. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define NO_ROLES "roles are not assumed here; the function is simply called"
@@ -337,6 +337,13 @@ void import__read_authorizers(struct importer *im, struct import_api *api,
     authorizers = import__object(im, authorizers, "Authorizers");
     for (size_t i = 0; authorizers && i < authorizers->n; i++) {
         const struct json_member *m = &authorizers->members[i];
+        if (str_eqz(m->key, "NONE") || str_eqz(m->key, "AWS_IAM")) {
+            import__say(im, IMPORT_ERROR, spot_key(m),
+                        "%.*s has a meaning of its own; name the "
+                        "authorizer otherwise",
+                        STR_ARG(m->key));
+            continue;
+        }
         struct guard *g = new_guard(im, api, m);
         if (g)
             read_authorizer(im, g, m->value);

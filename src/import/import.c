@@ -3,7 +3,7 @@
  * One document into the model. Invariant: the model is only used when the report has no error and
  * nothing ran out on the way. */
 #include "base/yaml.h"
-#include "import_int.h"
+#include "import_api_int.h"
 
 static struct str folder_of(const char *file)
 {

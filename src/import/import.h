@@ -43,10 +43,10 @@ struct import_report {
 void import_note(struct import_report *r, enum import_severity s, const char *file, unsigned line,
                  unsigned col, const char *fmt, ...) PRINTF(6, 7);
 
-/* Reads `file` (its text is given, so that this room opens nothing but what resolve_file yields)
- * and adds its APIs and functions to `model`. `file` must outlive the model. ERR_INVALID when the
- * report has errors (the model is then unusable), ERR_SYNTAX, ERR_NOMEM. Relative CodeUri and
- * DefinitionUri are taken relative to the file's directory. */
+/* Reads `file` (its text is given; only the local files that it names as DefinitionUri or
+ * AWS::Include are opened here) and adds its APIs and functions to `model`. `file` must outlive the
+ * model. ERR_INVALID when the report has errors (the model is then unusable), ERR_SYNTAX,
+ * ERR_NOMEM. Relative CodeUri and DefinitionUri are taken relative to the file's directory. */
 enum err import_document(const struct import_options *o, const char *file, struct str text,
                          struct model *model, struct import_report *report) MUSTCHECK;
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "import_int.h"
+#include "import_api_int.h"
 #include "import_test.h"
 #include "lib/fault.h"
 

@@ -3,7 +3,7 @@
  * x-amazon-apigateway-integration -> PutIntegration's object. Invariant: what comes out is
  * HTTP_PROXY, AWS_PROXY or MOCK, with nothing in it that would be served differently here than it
  * reads. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define LABEL(r) SHORT((r)->method->verb), SHORT((r)->method->path)

@@ -3,7 +3,7 @@
  * The little of Velocity that MOCK integrations are served with: a request template that is the
  * literal {"statusCode": N}, and response templates that are plain text. Invariant: a template that
  * Velocity would change is recognised as such. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 static size_t skip_blanks(struct str s, size_t at)
 {

@@ -3,7 +3,7 @@
  * OpenAPI 2 and 3 with API Gateway's extensions, as ImportRestApi reads them. Invariant: a method
  * is open only if its document says so in a way that AWS would also read as open; what looks
  * guarded and is not refuses the document or warns loudly. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define REF_HOPS 8
@@ -69,7 +69,7 @@ static const struct key_row operation_rows[] = {
     {VALIDATOR, KEY_READ, NULL},
 };
 static const struct key_table operation_keys = {"an operation", operation_rows,
-                                                COUNTOF(operation_rows), KEY_NOTE};
+                                                COUNTOF(operation_rows), KEY_WARN};
 
 /* SAM's own documents write `components:` with nothing below it. */
 static const struct json *unless_null(const struct json *v)

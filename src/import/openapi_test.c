@@ -93,6 +93,15 @@ static void an_empty_requirement_is_refused_because_it_would_open_the_method(voi
             "security must be a list, not object");
 }
 
+static void a_misspelled_security_does_not_pass_silently(void **state)
+{
+    (void)state;
+    refuses("swagger: '2.0'\npaths: {/a: {get: {Security: [{g: []}], " BACKEND "}}}\n", 2,
+            "\"Security\" is spelled security");
+    accepts_saying("swagger: '2.0'\npaths: {/a: {get: {securty: [{g: []}], " BACKEND "}}}\n",
+                   IMPORT_WARNING, 2, "no property \"securty\"");
+}
+
 static void root_level_security_is_ignored_with_a_loud_warning(void **state)
 {
     (void)state;
@@ -525,6 +534,7 @@ int main(void)
         cmocka_unit_test(swagger_2_security_definitions_are_read_likewise),
         cmocka_unit_test(a_scheme_that_guards_nothing_refuses_the_method_that_names_it),
         cmocka_unit_test(an_empty_requirement_is_refused_because_it_would_open_the_method),
+        cmocka_unit_test(a_misspelled_security_does_not_pass_silently),
         cmocka_unit_test(root_level_security_is_ignored_with_a_loud_warning),
         cmocka_unit_test(two_authorizers_on_one_method_are_refused),
         cmocka_unit_test(authorizers_of_later_types_are_refused_when_a_method_uses_them),

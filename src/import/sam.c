@@ -2,7 +2,7 @@
  *
  * SAM templates: the sections, and each resource to whoever reads its type. Invariant: every
  * resource is either read, noted as not served here, or refused because it would make routes. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define SERVERLESS "AWS::Serverless-2016-10-31"

@@ -3,7 +3,7 @@
  * AWS::Serverless::Api: its stage, its Auth, its definition. Invariant: Auth is read before any
  * method is, so that a DefaultAuthorizer is never missed by one. */
 #include "base/yaml.h"
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 

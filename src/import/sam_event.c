@@ -2,7 +2,7 @@
  *
  * Events of Type Api: each is a method that invokes its function. Invariant: a method is guarded as
  * SAM would guard it, and an Auth that SAM would silently leave aside is refused. */
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 

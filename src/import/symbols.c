@@ -5,7 +5,7 @@
  * is unknown. */
 #include <stdio.h>
 
-#include "import_int.h"
+#include "import_api_int.h"
 
 #define IMPLICIT_API "ServerlessRestApi"
 #define UNKNOWN(why, ...) (snprintf((why)->text, sizeof(why)->text, __VA_ARGS__), NULL)

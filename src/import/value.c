@@ -108,6 +108,9 @@ bool import__number(struct importer *im, const struct json *v, const char *what,
     return true;
 }
 
+static const enum import_severity severities[] = {
+    [KEY_NOTE] = IMPORT_NOTE, [KEY_WARN] = IMPORT_WARNING, [KEY_REFUSE] = IMPORT_ERROR};
+
 static bool is_empty(const struct json *v)
 {
     if (v->type == JSON_OBJECT || v->type == JSON_ARRAY)
@@ -115,10 +118,29 @@ static bool is_empty(const struct json *v)
     return v->type == JSON_NULL || v->type == JSON_FALSE || (v->type == JSON_STRING && v->s.n == 0);
 }
 
+/* A name without a row. What differs from a known one in case only is never let pass: somebody
+ * meant it, and AWS would not see it. */
+static void check_unknown(struct importer *im, const struct json_member *m,
+                          const struct key_table *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (str_ieq(m->key, str_c(t->rows[i].name))) {
+            import__say(im, IMPORT_ERROR, spot_key(m), "\"%.*s\" is spelled %s", STR_ARG(m->key),
+                        t->rows[i].name);
+            return;
+        }
+    bool extension = str_starts(m->key, STR("x-"));
+    bool refused = str_starts(m->key, STR("x-amazon-apigateway-")) ||
+                   str_starts(m->key, STR("Fn::")) || str_eqz(m->key, "$ref");
+    enum key_rule rule = refused ? KEY_REFUSE : extension ? KEY_SILENT : t->unknown;
+    if (rule != KEY_SILENT)
+        import__say(im, severities[rule], spot_key(m),
+                    "%s has no property \"%.*s\" that is known here", t->what,
+                    STR_ARG(str_sub(m->key, 0, 80)));
+}
+
 static void check_key(struct importer *im, const struct json_member *m, const struct key_table *t)
 {
-    static const enum import_severity severities[] = {
-        [KEY_NOTE] = IMPORT_NOTE, [KEY_WARN] = IMPORT_WARNING, [KEY_REFUSE] = IMPORT_ERROR};
     for (size_t i = 0; i < t->count; i++) {
         const struct key_row *row = &t->rows[i];
         if (!str_eqz(m->key, row->name))
@@ -127,15 +149,7 @@ static void check_key(struct importer *im, const struct json_member *m, const st
             import__say(im, severities[row->rule], spot_key(m), "%s: %s", row->name, row->text);
         return;
     }
-    bool extension = str_starts(m->key, STR("x-"));
-    bool refused = str_starts(m->key, STR("x-amazon-apigateway-")) ||
-                   str_starts(m->key, STR("Fn::")) || str_eqz(m->key, "$ref");
-    enum key_rule rule = refused ? KEY_REFUSE : extension ? KEY_SILENT : t->unknown;
-    if (rule != KEY_SILENT)
-        import__say(im, severities[rule], spot_key(m),
-                    "%s has no property \"%.*s\" that is known "
-                    "here",
-                    t->what, STR_ARG(m->key));
+    check_unknown(im, m, t);
 }
 
 void import__check_keys(struct importer *im, const struct json *object, const struct key_table *t)

@@ -151,9 +151,10 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out)
     if (!l)
         return ERR_NOMEM;
     l->arena = arena_new(KIB(4), KIB(256));
-    l->recalled = mem_calloc(INVOCATIONS_KEPT, sizeof *l->recalled);
     l->log_bytes = mem_alloc(LOG_READ_BYTES);
-    enum err err = l->arena && l->recalled && l->log_bytes ? copy_options(l, o) : ERR_NOMEM;
+    enum err err = l->arena && l->log_bytes ? copy_options(l, o) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = lambda__recall_new(l);
     if (err == ERR_OK)
         err = open_state(l);
     if (err == ERR_OK)
@@ -222,11 +223,9 @@ void lambda_free(struct lambda *l)
         lambda__log_group_free(group);
     }
     map_fini(&l->logs);
-    for (size_t i = 0; l->recalled && i < INVOCATIONS_KEPT; i++)
-        buf_fini(&l->recalled[i].answer);
+    lambda__recall_free(l);
     if (l->api)
         http_server_free(l->api);
-    mem_free(l->recalled);
     mem_free(l->log_bytes);
     arena_free(l->arena);
     mem_free(l);

@@ -19,32 +19,6 @@ extern const size_t lambda_bootstrap_node_sizes[], lambda_bootstrap_node_count;
 
 #define LOG_READ_BYTES KIB(64)
 
-/* --- logs of one function name: logs.c ------------------------------------------------------- */
-
-struct log_event {
-    uint64_t seq, run; /* run: the invocation it was written in; 0: none */
-    int64_t wall_us;
-    char *text; /* owned */
-    size_t n;
-};
-struct log_group { /* /aws/lambda/NAME: of all versions of the function */
-    char name[LIMIT_FUNCTION_NAME + 1];
-    uint64_t last; /* sequence number of the newest event */
-    size_t count, bytes;
-    struct log_event ring[LIMIT_LOG_EVENTS]; /* event n stands at n % LIMIT_LOG_EVENTS */
-};
-
-/* What a recent invocation came to: recall.c */
-struct recalled {
-    char request_id[37];
-    char function[LIMIT_FUNCTION_NAME + 1];
-    bool cold, cut;
-    enum lambda_outcome outcome;
-    int64_t init_us, duration_us;
-    uint64_t run;
-    struct buf answer;
-};
-
 /* --- environments: environment.c, streams.c, runtime_api.c ------------------------------------ */
 
 enum env_state {
@@ -134,8 +108,8 @@ struct lambda {
     struct stat state_stat;
     struct http_server *api;
     struct function *functions;
-    struct map logs; /* by function name */
-    struct recalled *recalled;
+    struct map logs;           /* by function name */
+    struct recalled *recalled; /* the last INVOCATIONS_KEPT */
     size_t recalled_next;
     uint64_t runs, started; /* invocations and environments so far */
     size_t environments;    /* that still have memory */
@@ -196,12 +170,18 @@ struct lambda_invocation *lambda__queue_take(struct function *f);
 void lambda__queue_serve(struct function *f);
 void lambda__queue_end(struct function *f, enum lambda_outcome outcome);
 
-/* logs.c, recall.c */
+/* logs.c: one group per function name, of all its versions. `run`: the invocation it is of, or 0 */
 struct log_group *lambda__log_group(struct lambda *l, struct str name) MUSTCHECK;
 void lambda__log(struct lambda *l, struct log_group *g, uint64_t run, int64_t wall_us,
                  struct str text);
+/* The events of one invocation that are still there, as JSON strings with commas between. */
+void lambda__log_write(struct log_group *g, uint64_t run, struct buf *out);
 void lambda__log_group_free(struct log_group *g);
+
+/* recall.c */
+enum err lambda__recall_new(struct lambda *l) MUSTCHECK;
 void lambda__recall_add(struct lambda *l, const struct environment *env,
                         const struct lambda_invocation *i);
+void lambda__recall_free(struct lambda *l);
 
 #endif

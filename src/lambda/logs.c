@@ -5,6 +5,19 @@
 #include "base/mem.h"
 #include "lambda_int.h"
 
+struct log_event {
+    uint64_t seq, run;
+    int64_t wall_us;
+    char *text; /* owned */
+    size_t n;
+};
+struct log_group {
+    char name[LIMIT_FUNCTION_NAME + 1];
+    uint64_t last; /* sequence number of the newest event */
+    size_t count, bytes;
+    struct log_event ring[LIMIT_LOG_EVENTS];
+};
+
 struct log_group *lambda__log_group(struct lambda *l, struct str name)
 {
     struct log_group *g = map_get(&l->logs, name);
@@ -67,6 +80,20 @@ void lambda__log(struct lambda *l, struct log_group *g, uint64_t run, int64_t wa
     }
     if (l->o.on_log)
         l->o.on_log(l->o.arg, str_c(g->name), text);
+}
+
+void lambda__log_write(struct log_group *g, uint64_t run, struct buf *out)
+{
+    bool first = true;
+    for (uint64_t seq = first_of(g); seq <= g->last; seq++) {
+        const struct log_event *e = event_at(g, seq);
+        if (e->run != run)
+            continue;
+        if (!first)
+            buf_addc(out, ',');
+        json_write_str(out, str_of(e->text, e->n));
+        first = false;
+    }
 }
 
 enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, struct buf *out,

@@ -2,7 +2,31 @@
  *
  * What the last INVOCATIONS_KEPT invocations came to, for `explain`. A ring of copies: nothing in
  * it refers to a function or a caller that may be gone. */
+#include "base/mem.h"
 #include "lambda_int.h"
+
+struct recalled {
+    char request_id[37];
+    char function[LIMIT_FUNCTION_NAME + 1];
+    bool cold, cut;
+    enum lambda_outcome outcome;
+    int64_t init_us, duration_us;
+    uint64_t run;
+    struct buf answer;
+};
+
+enum err lambda__recall_new(struct lambda *l)
+{
+    l->recalled = mem_calloc(INVOCATIONS_KEPT, sizeof *l->recalled);
+    return l->recalled ? ERR_OK : ERR_NOMEM;
+}
+
+void lambda__recall_free(struct lambda *l)
+{
+    for (size_t i = 0; l->recalled && i < INVOCATIONS_KEPT; i++)
+        buf_fini(&l->recalled[i].answer);
+    mem_free(l->recalled);
+}
 
 void lambda__recall_add(struct lambda *l, const struct environment *env,
                         const struct lambda_invocation *i)
@@ -28,23 +52,9 @@ static void add_ms(struct buf *out, const char *key, int64_t us)
     buf_addf(out, ",\"%s\":%lld.%03d", key, (long long)(us / 1000), (int)(us % 1000));
 }
 
-static void add_log(struct buf *out, const struct log_group *g, uint64_t run)
-{
-    bool first = true;
-    for (uint64_t seq = g->last - g->count + 1; seq <= g->last; seq++) {
-        const struct log_event *e = &g->ring[seq % LIMIT_LOG_EVENTS];
-        if (e->run != run)
-            continue;
-        if (!first)
-            buf_addc(out, ',');
-        json_write_str(out, str_of(e->text, e->n));
-        first = false;
-    }
-}
-
 static void add_recalled(struct buf *out, struct lambda *l, const struct recalled *r)
 {
-    const struct log_group *g = map_get(&l->logs, str_c(r->function));
+    struct log_group *g = map_get(&l->logs, str_c(r->function));
     buf_addf(out, "{\"requestId\":\"%s\",\"function\":", r->request_id);
     json_write_str(out, str_c(r->function));
     buf_addf(out, ",\"cold\":%s", r->cold ? "true" : "false");
@@ -54,7 +64,7 @@ static void add_recalled(struct buf *out, struct lambda *l, const struct recalle
     json_write_str(out, buf_str(&r->answer));
     buf_addf(out, ",\"answerCut\":%s,\"log\":[", r->cut ? "true" : "false");
     if (g)
-        add_log(out, g, r->run);
+        lambda__log_write(g, r->run, out);
     buf_addz(out, "]}");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The Runtime API word by word: what a runtime hears, and what its caller gets. */
-#include "lambda_bench.h"
+#include "lambda_talk.h"
 
 static void an_event_comes_with_its_headers(void **state)
 {
@@ -91,7 +91,7 @@ static void an_error_passes_as_it_is_even_with_an_enormous_header(void **state)
     assert_non_null(room);
     memset(room, 'c', MIB(1));
     headers.n += MIB(1);
-    buf_addz(&headers, "\"}\r\nContent-Length: 20\r\n\r\n{\"errorMessage\":\"no\"}");
+    buf_addz(&headers, "\"}\r\nContent-Length: 21\r\n\r\n{\"errorMessage\":\"no\"}");
     say(c, buf_cstr(&headers));
     assert_heard(c, "202 Accepted", "OK");
     assert_string_equal(call_end(&call, LAMBDA_FUNCTION_ERROR), "{\"errorMessage\":\"no\"}");
@@ -130,6 +130,8 @@ static void an_answer_before_any_event_is_refused(void **state)
     assert_heard(c, "403 Forbidden", "State transition from Running to Ready failed");
     say(c, "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
     assert_heard(c, "403 Forbidden", "State transition from Running to InitError failed");
+    post(c, call.i.request_id, "response", "", "x");
+    call_end(&call, LAMBDA_OK);
 }
 
 static void an_unknown_response_mode_ends_the_invocation(void **state)
@@ -172,6 +174,8 @@ static void too_large_by_chunks_is_413_and_the_environment_goes_on(void **state)
     call_start(&next, "5");
     assert_heard(c, "200 OK", "\r\n\r\n5");
     assert_int_equal(bench.spawned, 1);
+    post(c, next.i.request_id, "response", "", "x");
+    call_end(&next, LAMBDA_OK);
 }
 
 static void other_apis_are_not_there_and_ping_is(void **state)

@@ -26,11 +26,11 @@ static void on_problem(void *arg, const struct model_place *at, const char *text
 }
 
 /* True when published. */
-static bool publish(struct daemon *d, struct model *m, struct import_report *report)
+static bool publish(struct daemon *d, struct model *m, struct import_report *report, bool notes)
 {
     struct snapshot *s = NULL;
     enum err err = m ? gateway_freeze(d->gateway, m, on_problem, report, &s) : ERR_INVALID;
-    report_print(report, true);
+    report_print(report, notes && !d->config->quiet);
     if (err == ERR_NOMEM)
         fprintf(stderr, "ropeline: out of memory while loading\n");
     if (err != ERR_OK)
@@ -46,7 +46,7 @@ bool daemon_load(struct daemon *d)
     if (a == NULL)
         return false;
     struct import_report report = {.arena = a};
-    bool good = publish(d, config_load(d->config, &report, a), &report);
+    bool good = publish(d, config_load(d->config, &report, a), &report, true);
     if (!good)
         fprintf(stderr, "ropeline: not started: %zu error%s\n", report.errors,
                 report.errors == 1 ? "" : "s");
@@ -67,7 +67,7 @@ static void documents_read(struct work *w)
     bool again = r->again;
     d->reload = NULL;
     if (!d->stopping) {
-        bool good = publish(d, r->model, &r->report);
+        bool good = publish(d, r->model, &r->report, false);
         if (good && !d->config->quiet)
             printf("ropeline: reloaded\n");
         else if (!good)

@@ -59,6 +59,17 @@ void decision_notef(struct decision_record *r, const char *step, enum verdict v,
     decision_note(r, step, v, key, str_of(text, len));
 }
 
+void decision_noteu(struct decision_record *r, const char *step, enum verdict v, const char *key,
+                    uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    decision_note(r, step, v, key, str_of(digits + at, sizeof digits - at));
+}
+
 struct str decision_value(const struct decision_record *r, const struct decision_row *row)
 {
     return str_of(r->text + row->at, row->n);

@@ -34,6 +34,9 @@ void decision_note(struct decision_record *r, const char *step, enum verdict v, 
                    struct str value);
 void decision_notef(struct decision_record *r, const char *step, enum verdict v, const char *key,
                     const char *fmt, ...) PRINTF(5, 6);
+/* A number, without the price of printf: for rows that every request writes. */
+void decision_noteu(struct decision_record *r, const char *step, enum verdict v, const char *key,
+                    uint64_t n);
 struct str decision_value(const struct decision_record *r, const struct decision_row *row);
 /* The first row of that step and key, or NULL. */
 const struct decision_row *decision_find_row(const struct decision_record *r, const char *step,

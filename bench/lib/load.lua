@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What wrk asks, and its result as one line of JSON. The request comes from the environment:
+-- WRK_LIST, a file with one whole request per line (\r\n written as ~~), asked in turn; or WRK_COUNT,
+-- where @@ in WRK_REQUEST is a number from 1 to WRK_COUNT; or neither, and wrk asks its URL.
+local function unfold(line)
+    return (line:gsub("~~", "\r\n"))
+end
+
+local list, count, at = os.getenv("WRK_LIST"), tonumber(os.getenv("WRK_COUNT")), 0
+if list then
+    local requests = {}
+    for line in io.lines(list) do
+        requests[#requests + 1] = unfold(line)
+    end
+    request = function()
+        at = at % #requests + 1
+        return requests[at]
+    end
+elseif count then
+    local before, after = unfold(os.getenv("WRK_REQUEST")):match("^(.-)@@(.*)$")
+    request = function()
+        at = at % count + 1
+        return before .. string.format("%07d", at) .. after
+    end
+end
+
+-- User and system time of wrk itself, in clock ticks.
+local function own_ticks()
+    local file = io.open("/proc/self/stat")
+    local text = file:read("*a")
+    file:close()
+    local user, system = text:match("^.*%) %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) (%d+)")
+    return user + system
+end
+
+done = function(summary, latency)
+    local e = summary.errors
+    print(string.format('{"requests":%d,"us":%d,"p50":%d,"p99":%d,"failed":%d,"ticks":%d}',
+        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+        e.connect + e.read + e.write + e.status + e.timeout, own_ticks()))
+end
