@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What wrk asks, and its result as one line of JSON. The request comes from the environment:
 -- WRK_LIST, a file with one whole request per line (\r\n written as ~~), asked in turn; or WRK_COUNT,
--- where @@ in WRK_REQUEST is a number from 1 to WRK_COUNT; or neither, and wrk asks its URL.
+-- where @@ in WRK_REQUEST counts from WRK_START up to WRK_COUNT and then from 1; or neither, and wrk
+-- asks its URL.
 local function unfold(line)
     return (line:gsub("~~", "\r\n"))
 end
 
-local list, count, at = os.getenv("WRK_LIST"), tonumber(os.getenv("WRK_COUNT")), 0
+local list, count = os.getenv("WRK_LIST"), tonumber(os.getenv("WRK_COUNT"))
+local at = tonumber(os.getenv("WRK_START")) or 0
 if list then
     local requests = {}
     for line in io.lines(list) do

@@ -50,20 +50,23 @@ export function inTurn(port, each) {
   return { port, target: '/', headers: {}, env: { WRK_LIST: file } };
 }
 
-// @@ in target or headers counts from 1 to `count`, as seven digits.
+// @@ in target or headers counts from 1 to `count`, as seven digits, and goes round.
 export const counting = (port, target, headers, count) => ({
-  port, target: '/', headers: {},
+  port, target: '/', headers: {}, count,
   env: { WRK_COUNT: String(count), WRK_REQUEST: text(port, target, headers).join('~~') },
 });
 
 // --- wrk ----------------------------------------------------------------------------------------------
 
-export function wrk(load, seconds) {
+// `from` is where a counting load begins.
+export function wrk(load, seconds, from = 0) {
   const headers = Object.entries(load.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
   const args = ['-c', String(LOAD_CPU), 'wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout',
     '30s', '-s', LUA, ...headers, `http://127.0.0.1:${load.port}${load.target}`];
   return new Promise((resolve, reject) => {
-    const child = spawn('taskset', args, { env: { ...process.env, ...load.env }, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn('taskset', args, {
+      env: { ...process.env, ...load.env, WRK_START: String(from) }, stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let out = '';
     child.stdout.on('data', (chunk) => { out += chunk; });
     child.on('error', reject);
@@ -87,7 +90,7 @@ export function wrk(load, seconds) {
 export async function round(subject, backend, seconds) {
   const before = cpuOf(subject.roots);
   const backendBefore = cpuOf(backend.roots);
-  const result = await wrk(subject.load, seconds);
+  const result = await wrk(subject.load, seconds, Math.floor(Math.random() * (subject.load.count ?? 0)));
   await sleep(AFTERWARDS_MS);
   const used = cpuBetween(before, cpuOf(subject.roots));
   const backendUsed = cpuBetween(backendBefore, cpuOf(backend.roots));

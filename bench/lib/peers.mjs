@@ -33,8 +33,9 @@ function nginxConfig(dir, http) {
     }`;
 }
 
+let servers = 0;
 async function nginx(name, cpu, port, http) {
-  const dir = path.join(PRIVATE, name);
+  const dir = path.join(PRIVATE, `${name}-${servers++}`);
   mkdirSync(dir);
   writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(dir, http(dir)));
   const child = start(cpu, 'nginx', ['-c', path.join(dir, 'nginx.conf'), '-e', path.join(dir, 'error.log')],

@@ -5,6 +5,7 @@
  * so nobody waits for ever; and only auth__judge can turn a verdict into ALLOW. */
 #include "authorizer_int.h"
 #include "base/limits.h"
+#include "lambda/arn.h"
 
 static enum err make_digest(struct authorizer *z, const struct json *spec,
                             const struct authorizer_env *env)
@@ -20,21 +21,11 @@ static enum err make_digest(struct authorizer *z, const struct json *spec,
     return text.err ? text.err : crypt_sha256(buf_str(&text), z->digest);
 }
 
-/* arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations */
-static struct str function_arn_of(struct str uri)
-{
-    const struct str before = STR("/functions/"), after = STR("/invocations");
-    size_t at = str_find(uri, before);
-    if (at == SIZE_MAX || !str_ends(uri, after) || uri.n < at + before.n + after.n)
-        return STR_NONE;
-    return str_sub(uri, at + before.n, uri.n - at - before.n - after.n);
-}
-
 static enum err compile_function(struct authorizer *z, const struct json *spec,
                                  const struct authorizer_env *env, struct errinfo *e)
 {
     const struct json *uri = json_get(spec, "authorizerUri");
-    struct str arn = function_arn_of(json_str_or(uri, STR("")));
+    struct str arn = arn_of_uri(json_str_or(uri, STR("")));
     const struct json *at = uri ? uri : spec;
     if (arn.n == 0)
         return errinfo_at(e, ERR_INVALID, at->line, at->col,
@@ -114,8 +105,8 @@ unsigned authorizer_ttl_s(const struct authorizer *z)
 static void count(struct auth_call *c)
 {
     static const enum metric of[] = {
-        [AUTH_ERROR] = METRIC_AUTH_ERROR,          [AUTH_UNAUTHORIZED] = METRIC_AUTH_UNAUTHORIZED,
-        [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY,   [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY,
+        [AUTH_ERROR] = METRIC_AUTH_ERROR,        [AUTH_UNAUTHORIZED] = METRIC_AUTH_UNAUTHORIZED,
+        [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY, [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY,
         [AUTH_ALLOW] = METRIC_AUTH_ALLOW,
     };
     metric_add(c->metrics, of[c->verdict], 1);
@@ -189,8 +180,8 @@ static void note_invocation(struct auth_call *c)
                        (double)i->init_us / 1000);
     else
         decision_note(c->record, "function", VERDICT_INFO, "start", STR("warm"));
-    decision_notef(c->record, "function", ok ? VERDICT_PASS : VERDICT_ERROR, "outcome", "%s in %.1f ms",
-                   lambda_outcome_name(i->outcome), (double)i->duration_us / 1000);
+    decision_notef(c->record, "function", ok ? VERDICT_PASS : VERDICT_ERROR, "outcome",
+                   "%s in %.1f ms", lambda_outcome_name(i->outcome), (double)i->duration_us / 1000);
 }
 
 static void take_answer(struct auth_call *c)
@@ -236,7 +227,8 @@ static bool from_cache(struct auth_call *c)
     decision_note(c->record, "authorize", VERDICT_INFO, "cache", STR("hit"));
     decision_noteu(c->record, "authorize", VERDICT_INFO, "age in s",
                    (uint64_t)(loop_now_ms(c->loop) - c->result->made_ms) / 1000);
-    decision_note(c->record, "function", VERDICT_INFO, "invocation", str_c(c->result->invocation_id));
+    decision_note(c->record, "function", VERDICT_INFO, "invocation",
+                  str_c(c->result->invocation_id));
     conclude(c);
     return true;
 }

@@ -83,8 +83,8 @@ void auth_call_fini(struct auth_call *c);
 /* --- what the function said ------------------------------------------------------------------ */
 struct auth_context {
     struct str key;
-    struct str text;   /* string form: "3", "true", as mappings and logs see it */
-    bool null;         /* JSON null */
+    struct str text; /* string form: "3", "true", as mappings and logs see it */
+    bool null;       /* JSON null */
 };
 struct str auth_principal(const struct auth_result *r);
 size_t auth_context_count(const struct auth_result *r);
@@ -97,7 +97,8 @@ struct str auth_usage_key(const struct auth_result *r); /* usageIdentifierKey or
 enum err authorizer_cache_new(size_t max_bytes, struct authorizer_cache **out) MUSTCHECK;
 void authorizer_cache_free(struct authorizer_cache *c);
 /* Drops what matches (empty = any) and keeps running calls from being stored; how many. */
-size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer, struct str principal);
+size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
+                              struct str principal);
 size_t authorizer_cache_count(struct authorizer_cache *c);
 
 #endif

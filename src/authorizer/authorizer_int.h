@@ -33,7 +33,7 @@ struct authorizer {
     struct str name;
     struct function *function;
     unsigned ttl_s;
-    bool coalesce; /* identical misses make one call */
+    bool coalesce;                      /* identical misses make one call */
     unsigned char digest[SHA256_BYTES]; /* definition, function version, API and stage */
 };
 
@@ -48,7 +48,8 @@ struct auth_result {
     int64_t made_ms;
 };
 /* Turns what the function returned into a result, or refuses it with a reason for `explain`. */
-enum err auth__result_parse(struct str answer, struct auth_result **out, struct errinfo *why) MUSTCHECK;
+enum err auth__result_parse(struct str answer, struct auth_result **out,
+                            struct errinfo *why) MUSTCHECK;
 struct auth_result *auth__result_ref(struct auth_result *r);
 void auth__result_unref(struct auth_result *r); /* NULL is fine */
 size_t auth__result_bytes(const struct auth_result *r);

@@ -171,7 +171,8 @@ static bool matches(const struct cache_entry *e, struct str authorizer, struct s
            (principal.n == 0 || str_eq(e->result->principal, principal));
 }
 
-size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer, struct str principal)
+size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
+                              struct str principal)
 {
     size_t dropped = 0;
     for (size_t i = 0; i < SHARD_COUNT; i++) {

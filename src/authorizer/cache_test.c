@@ -14,9 +14,10 @@ static struct auth_result *result(const char *principal)
 {
     char text[400];
     struct auth_result *r = NULL;
-    snprintf(text, sizeof text,
-             "{\"principalId\":\"%s\",\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[]}}",
-             principal);
+    snprintf(
+        text, sizeof text,
+        "{\"principalId\":\"%s\",\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[]}}",
+        principal);
     assert_int_equal(auth__result_parse(str_c(text), &r, NULL), ERR_OK);
     r->authorizer = STR("guard");
     return r;
@@ -29,7 +30,8 @@ static struct auth_call call(const char *key)
     return (struct auth_call){.authorizer = &guard, .key = str_c(key)};
 }
 
-static void store(struct authorizer_cache *cache, const char *key, const char *principal, int64_t expires)
+static void store(struct authorizer_cache *cache, const char *key, const char *principal,
+                  int64_t expires)
 {
     struct auth_call c = call(key);
     struct auth_result *none = NULL, *r = result(principal);

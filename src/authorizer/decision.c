@@ -68,15 +68,17 @@ static enum err read_answer(struct auth_result *r, const struct json *answer, st
                            "policyDocument",
                            json_type_name(answer->type));
     if (!json_str(principal, &text))
-        return errinfo_set(why, ERR_INVALID, principal ? "principalId must be a string"
-                                                       : "principalId is missing");
+        return errinfo_set(why, ERR_INVALID,
+                           principal ? "principalId must be a string" : "principalId is missing");
     r->principal = arena_str(r->arena, text);
-    r->usage_key = arena_str(r->arena, json_str_or(json_get(answer, "usageIdentifierKey"), STR("")));
+    r->usage_key =
+        arena_str(r->arena, json_str_or(json_get(answer, "usageIdentifierKey"), STR("")));
     if (r->principal.p == NULL || r->usage_key.p == NULL)
         return ERR_NOMEM;
     if (!json_is(document, JSON_OBJECT))
-        return errinfo_set(why, ERR_INVALID, document ? "policyDocument must be an object"
-                                                      : "policyDocument is missing");
+        return errinfo_set(why, ERR_INVALID,
+                           document ? "policyDocument must be an object"
+                                    : "policyDocument is missing");
     enum err err = read_context(r, json_get(answer, "context"), why);
     return err == ERR_OK ? policy_compile(document, &r->policy, why) : err;
 }

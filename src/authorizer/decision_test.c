@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 
-#define POLICY                                                                                     \
-    "\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[{\"Action\":"                    \
+#define POLICY                                                                   \
+    "\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[{\"Action\":" \
     "\"execute-api:Invoke\",\"Effect\":\"Allow\",\"Resource\":\"*\"}]}"
 
 static enum err parse(const char *answer, struct auth_result **r, struct errinfo *why)
@@ -96,7 +96,8 @@ static void running_out_of_memory_refuses(void **state)
     for (long n = 0;; n++) {
         struct auth_result *r = NULL;
         mem_fault(n, 1);
-        enum err err = parse("{\"principalId\":\"u\"," POLICY ",\"context\":{\"a\":\"b\"}}", &r, NULL);
+        enum err err =
+            parse("{\"principalId\":\"u\"," POLICY ",\"context\":{\"a\":\"b\"}}", &r, NULL);
         bool hit = mem_fault_hits() > 0;
         mem_fault(-1, 0);
         assert_true(err == ERR_OK ? r != NULL : r == NULL);

@@ -15,8 +15,9 @@ static void note_statements(struct auth_call *c, const struct policy_trace *t)
         const struct policy_trace_row *row = &t->row[i];
         const char *effect = row->deny ? "Deny" : "Allow";
         if (row->action_matched && row->resource_matched)
-            decision_notef(c->record, "policy", row->deny ? VERDICT_DENY : VERDICT_PASS, "statement",
-                           "%zu %s %.*s matches", i + 1, effect, STR_ARG(row->pattern));
+            decision_notef(c->record, "policy", row->deny ? VERDICT_DENY : VERDICT_PASS,
+                           "statement", "%zu %s %.*s matches", i + 1, effect,
+                           STR_ARG(row->pattern));
         else if (!row->action_matched)
             decision_notef(c->record, "policy", VERDICT_INFO, "statement",
                            "%zu %s: Action does not match execute-api:Invoke", i + 1, effect);
@@ -57,15 +58,16 @@ void auth__judge(struct auth_call *c)
                                               : STR("implicit deny: no statement allows it"));
 }
 
-static void note_time(struct auth_call *c, const char *key, const struct jwt_claim_time *t, int64_t now_s,
-                      bool must_be_past)
+static void note_time(struct auth_call *c, const char *key, const struct jwt_claim_time *t,
+                      int64_t now_s, bool must_be_past)
 {
     if (!t->present)
         return;
     int64_t ago = now_s - t->seconds;
     bool bad = must_be_past ? ago < 0 : ago >= 0;
     decision_notef(c->record, "token", bad ? VERDICT_DENY : VERDICT_INFO, key, "%lld, %lld s %s",
-                   (long long)t->seconds, (long long)(ago < 0 ? -ago : ago), ago < 0 ? "from now" : "ago");
+                   (long long)t->seconds, (long long)(ago < 0 ? -ago : ago),
+                   ago < 0 ? "from now" : "ago");
 }
 
 void auth__note_token(struct auth_call *c, struct str token)
@@ -73,17 +75,19 @@ void auth__note_token(struct auth_call *c, struct str token)
     const struct str bearer = STR("Bearer ");
     struct jwt_facts facts;
     if (str_istarts(token, bearer)) {
-        decision_note(c->record, "token", VERDICT_INFO, "prefix",
-                      STR("the value begins with \"Bearer \"; the function sees it with the prefix"));
+        decision_note(
+            c->record, "token", VERDICT_INFO, "prefix",
+            STR("the value begins with \"Bearer \"; the function sees it with the prefix"));
         token = str_trim(str_from(token, bearer.n));
     }
     if (jwt_peek(c->arena, token, &facts) != ERR_OK) {
-        decision_note(c->record, "token", VERDICT_INFO, "form", STR("not a JWT that can be decoded"));
+        decision_note(c->record, "token", VERDICT_INFO, "form",
+                      STR("not a JWT that can be decoded"));
         return;
     }
     int64_t now_s = loop_wall_us(c->loop) / 1000000;
-    decision_notef(c->record, "token", VERDICT_INFO, "header", "alg %.*s, kid %.*s", STR_ARG(facts.alg),
-                   STR_ARG(facts.kid.n ? facts.kid : STR("(none)")));
+    decision_notef(c->record, "token", VERDICT_INFO, "header", "alg %.*s, kid %.*s",
+                   STR_ARG(facts.alg), STR_ARG(facts.kid.n ? facts.kid : STR("(none)")));
     note_time(c, "exp", &facts.exp, now_s, false);
     note_time(c, "nbf", &facts.nbf, now_s, true);
     if (facts.iss.n)

@@ -16,7 +16,8 @@ void arena_free(struct arena *a); /* NULL is fine */
 /* Forgets everything but keeps the first block: a keep-alive connection reuses it. */
 void arena_reset(struct arena *a);
 size_t arena_used(const struct arena *a);
-/* Why the latest failed allocation failed: ERR_NOMEM, or ERR_LIMIT for the cap; ERR_OK: none did. */
+/* Why the latest failed allocation failed: ERR_NOMEM, or ERR_LIMIT for the cap; ERR_OK: none did.
+ */
 enum err arena_err(const struct arena *a);
 
 /* Zeroed, aligned for any type; NULL when out of memory or above the cap. size 0 gives a valid

@@ -8,7 +8,8 @@
 
 #define SHA256_BYTES 32
 enum err crypt_sha256(struct str data, unsigned char out[SHA256_BYTES]) MUSTCHECK;
-enum err crypt_hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES]) MUSTCHECK;
+enum err crypt_hmac_sha256(struct str key, struct str data,
+                           unsigned char out[SHA256_BYTES]) MUSTCHECK;
 /* Fresh bytes from the kernel's generator through OpenSSL; ERR_INTERNAL if it has none. */
 enum err crypt_random(void *out, size_t n) MUSTCHECK;
 /* Equal in time that depends on the lengths only. */

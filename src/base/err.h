@@ -7,27 +7,27 @@
 
 #include <stdarg.h>
 
-#define ERR_MAP(X)                                                                                 \
-    X(OK, "no error")                                                                              \
-    X(NOMEM, "out of memory")                                                                      \
-    X(LIMIT, "a limit was exceeded")                                                               \
-    X(SYNTAX, "malformed input")                                                                   \
-    X(INVALID, "invalid value")                                                                    \
-    X(NOTFOUND, "not found")                                                                       \
-    X(EXISTS, "already exists")                                                                    \
-    X(CONFLICT, "conflict")                                                                        \
-    X(DENIED, "denied")                                                                            \
-    X(EXPIRED, "expired")                                                                          \
-    X(BADSIG, "bad signature")                                                                     \
-    X(REPLAY, "replayed")                                                                          \
-    X(THEFT, "token theft detected")                                                               \
-    X(TIMEOUT, "timed out")                                                                        \
-    X(BUSY, "busy")                                                                                \
-    X(CLOSED, "closed")                                                                            \
-    X(IO, "input/output error")                                                                    \
-    X(UNAVAILABLE, "unavailable")                                                                  \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(CANCELLED, "cancelled")                                                                      \
+#define ERR_MAP(X)                   \
+    X(OK, "no error")                \
+    X(NOMEM, "out of memory")        \
+    X(LIMIT, "a limit was exceeded") \
+    X(SYNTAX, "malformed input")     \
+    X(INVALID, "invalid value")      \
+    X(NOTFOUND, "not found")         \
+    X(EXISTS, "already exists")      \
+    X(CONFLICT, "conflict")          \
+    X(DENIED, "denied")              \
+    X(EXPIRED, "expired")            \
+    X(BADSIG, "bad signature")       \
+    X(REPLAY, "replayed")            \
+    X(THEFT, "token theft detected") \
+    X(TIMEOUT, "timed out")          \
+    X(BUSY, "busy")                  \
+    X(CLOSED, "closed")              \
+    X(IO, "input/output error")      \
+    X(UNAVAILABLE, "unavailable")    \
+    X(UNSUPPORTED, "not supported")  \
+    X(CANCELLED, "cancelled")        \
     X(INTERNAL, "internal error")
 
 enum err {
@@ -62,8 +62,7 @@ enum err errinfo_at(struct errinfo *e, enum err code, unsigned line, unsigned co
 
 /* A broken invariant: says where and aborts; the keeper starts a fresh gateway. Stays on in
  * release builds. */
-#define ASSERT(cond)                                                                               \
-    ((cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__, __func__))
+#define ASSERT(cond) ((cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__, __func__))
 _Noreturn void assert_failed(const char *cond, const char *file, int line, const char *func);
 
 #define COUNTOF(a) (sizeof(a) / sizeof((a)[0]))

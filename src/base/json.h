@@ -11,16 +11,24 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json {
     enum json_type type;
     unsigned line, col;
     struct str s; /* STRING: the bytes; NUMBER: as JavaScript prints it, or as written in YAML */
     bool is_int;
-    int64_t i;   /* NUMBER when is_int */
-    double real; /* NUMBER always */
-    size_t n;    /* ARRAY, OBJECT: how many */
+    int64_t i;                   /* NUMBER when is_int */
+    double real;                 /* NUMBER always */
+    size_t n;                    /* ARRAY, OBJECT: how many */
     struct json_member *members; /* OBJECT */
     const struct json **items;   /* ARRAY */
 };
@@ -44,7 +52,7 @@ bool json_is(const struct json *v, enum json_type type);
 bool json_is_bool(const struct json *v);
 bool json_str(const struct json *v, struct str *out); /* only strings */
 struct str json_str_or(const struct json *v, struct str fallback);
-bool json_int(const struct json *v, int64_t *out);    /* integers only */
+bool json_int(const struct json *v, int64_t *out); /* integers only */
 bool json_bool_or(const struct json *v, bool fallback);
 const char *json_type_name(enum json_type t); /* "object", "string", ... */
 
@@ -59,7 +67,8 @@ struct json *json_new_array(struct arena *a, size_t cap);
 struct json *json_new_object(struct arena *a, size_t cap);
 /* Appending beyond cap reallocates inside the arena. json_set replaces an existing key. */
 enum err json_push(struct arena *a, struct json *array, const struct json *v) MUSTCHECK;
-enum err json_set(struct arena *a, struct json *object, struct str key, const struct json *v) MUSTCHECK;
+enum err json_set(struct arena *a, struct json *object, struct str key,
+                  const struct json *v) MUSTCHECK;
 
 /* Compact text; strings escaped as RFC 8259 demands, `/` left alone, non-ASCII left as UTF-8. */
 void json_write(struct buf *b, const struct json *v);

@@ -63,7 +63,7 @@
 #define LIMIT_AUTHORIZER_RESULT KIB(64)
 
 /* Lambda */
-#define LIMIT_INVOKE_PAYLOAD 6291556 /* 6 MiB + 100 bytes, request and response alike */
+#define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
 #define LIMIT_XRAY_CAUSE_HEADER 1153434 /* clients send up to 1 MiB in one header */
 #define LIMIT_FUNCTION_ENV_BYTES KIB(4)
 #define LIMIT_INVOKE_QUEUE 1000
@@ -77,7 +77,8 @@
 #define LIMIT_FUNCTION_TIMEOUT_MS 900000
 #define LIMIT_FUNCTION_MEMORY_MB 32768
 #define LIMIT_FUNCTION_NAME 140
-#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of an answer that is too large */
+#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of an answer that is too large \
+                                                */
 #define LIMIT_LOG_BYTES MIB(4)                 /* kept in memory per function */
 #define LIMIT_CODE_FILES 200000
 #define LIMIT_CODE_DEPTH 48
@@ -89,11 +90,13 @@
 #define LIMIT_LANE_QUEUE 1024 /* blocking jobs that wait for a thread of their lane */
 #define LIMIT_LANE_IO_THREADS 2
 #define LIMIT_READ_BUFFER KIB(64)
-#define LIMIT_CHILDREN 1024 /* Lambda: 1000 concurrent executions per account, and a few of ours */
+#define LIMIT_CHILDREN 1024 /* Lambda: 1000 concurrent executions per account, and a few of ours \
+                             */
 #define LIMIT_CHILD_ARGS 64
 #define LIMIT_CHILD_ENV 1536 /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
 #define LIMIT_KEEPER_MESSAGE KIB(64)
-#define LIMIT_KEEPER_RESTARTS 10 /* deaths of the gateway within the window: then it is given up */
+#define LIMIT_KEEPER_RESTARTS 10 /* deaths of the gateway within the window: then it is given up \
+                                  */
 #define KEEPER_RESTART_WINDOW_MS 60000
 #define KEEPER_BACKOFF_MIN_MS 100
 #define KEEPER_BACKOFF_MAX_MS 5000

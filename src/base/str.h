@@ -19,7 +19,10 @@ struct str {
 
 #define STR(lit) ((struct str){("" lit ""), sizeof(lit) - 1})
 /* The same for tables and other static initialisers. */
-#define STR_INIT(lit) {("" lit ""), sizeof(lit) - 1}
+#define STR_INIT(lit)                \
+    {                                \
+        ("" lit ""), sizeof(lit) - 1 \
+    }
 #define STR_NONE ((struct str){NULL, 0})
 /* printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)((s).n > 0x7fffffff ? 0x7fffffff : (s).n), ((s).p ? (s).p : "")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Time comes in through struct clock so that tests can move it. Formats for people and protocols. */
+ * Time comes in through struct clock so that tests can move it. Formats for people and protocols.
+ */
 #ifndef ROPELINE_BASE_TIME_H
 #define ROPELINE_BASE_TIME_H
 

@@ -4,9 +4,9 @@
  * column on each node. YAML 1.2 core schema for plain scalars: null/true/false/numbers, everything
  * else a string; `yes`, `on` and dates stay strings. CloudFormation's short tags become their long
  * form: `!Ref X` {"Ref":"X"}, `!GetAtt A.B` {"Fn::GetAtt":["A","B"]}, `!Sub`, `!Join`, `!If`, ...
- * {"Fn::Sub": ...}, `!Condition X` {"Condition":"X"}. Any other tag is an error by name. Aliases and
- * merge keys (`<<`) work; a key that is a number or a word is taken as it was written.
- * Caps: bytes, depth, and the nodes that aliases expand to (LIMIT_YAML_NODES). */
+ * {"Fn::Sub": ...}, `!Condition X` {"Condition":"X"}. Any other tag is an error by name. Aliases
+ * and merge keys (`<<`) work; a key that is a number or a word is taken as it was written. Caps:
+ * bytes, depth, and the nodes that aliases expand to (LIMIT_YAML_NODES). */
 #ifndef ROPELINE_BASE_YAML_H
 #define ROPELINE_BASE_YAML_H
 

@@ -5,6 +5,7 @@
 #include "base/crypt.h"
 #include "base/limits.h"
 #include "gateway_int.h"
+#include "lambda/arn.h"
 
 struct lambda_conf {
     struct function *function;
@@ -18,18 +19,8 @@ struct lambda_state {
     struct buf answer; /* decoded body of the answer, when it was base64 */
 };
 
-/* arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations */
-static struct str function_of(struct str uri)
-{
-    const struct str before = STR("/functions/"), after = STR("/invocations");
-    size_t at = str_find(uri, before);
-    if (at == SIZE_MAX || !str_ends(uri, after) || uri.n < at + before.n + after.n)
-        return STR_NONE;
-    return str_sub(uri, at + before.n, uri.n - at - before.n - after.n);
-}
-
-static enum err lambda_compile(struct arena *a, const struct json *spec, const struct integration_env *env,
-                               void **conf, struct errinfo *e)
+static enum err lambda_compile(struct arena *a, const struct json *spec,
+                               const struct integration_env *env, void **conf, struct errinfo *e)
 {
     struct lambda_conf *c = ARENA_NEW(a, struct lambda_conf);
     const struct json *uri = json_get(spec, "uri"), *timeout = json_get(spec, "timeoutInMillis");
@@ -37,15 +28,17 @@ static enum err lambda_compile(struct arena *a, const struct json *spec, const s
     if (c == NULL)
         return ERR_NOMEM;
     *conf = c;
-    struct str arn = function_of(json_str_or(uri, STR("")));
+    struct str arn = arn_of_uri(json_str_or(uri, STR("")));
     if (arn.n == 0)
-        return errinfo_at(e, ERR_INVALID, at->line, at->col,
-                          "the uri of an AWS_PROXY integration is arn:aws:apigateway:REGION:lambda:path/"
-                          "2015-03-31/functions/FUNCTION_ARN/invocations");
+        return errinfo_at(
+            e, ERR_INVALID, at->line, at->col,
+            "the uri of an AWS_PROXY integration is arn:aws:apigateway:REGION:lambda:path/"
+            "2015-03-31/functions/FUNCTION_ARN/invocations");
     if (!str_ieq(json_str_or(json_get(spec, "httpMethod"), STR("POST")), STR("POST")))
-        return errinfo_at(e, ERR_INVALID, at->line, at->col,
-                          "the httpMethod of an AWS_PROXY integration must be POST: Lambda is invoked by "
-                          "POST, whatever the client's method");
+        return errinfo_at(
+            e, ERR_INVALID, at->line, at->col,
+            "the httpMethod of an AWS_PROXY integration must be POST: Lambda is invoked by "
+            "POST, whatever the client's method");
     c->function = env->function(env->arg, arn);
     if (c->function == NULL)
         return errinfo_at(e, ERR_NOTFOUND, at->line, at->col,
@@ -55,12 +48,13 @@ static enum err lambda_compile(struct arena *a, const struct json *spec, const s
     c->timeout_ms = TIMEOUT_INTEGRATION_MS;
     if (timeout && (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 ||
                     c->timeout_ms > TIMEOUT_INTEGRATION_MS))
-        return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col, "timeoutInMillis must be 50 to %d",
-                          TIMEOUT_INTEGRATION_MS);
+        return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col,
+                          "timeoutInMillis must be 50 to %d", TIMEOUT_INTEGRATION_MS);
     return ERR_OK;
 }
 
-/* --- what the function returned ----------------------------------------------------------------- */
+/* --- what the function returned -----------------------------------------------------------------
+ */
 static enum err add_header(struct exchange *x, struct str name, struct str value)
 {
     name = arena_str(x->arena, name);
@@ -93,7 +87,8 @@ static bool scalar_text(const struct json *v, struct str *out)
     }
 }
 
-static enum err take_headers(struct exchange *x, const struct json *headers, const struct json *multi)
+static enum err take_headers(struct exchange *x, const struct json *headers,
+                             const struct json *multi)
 {
     for (size_t i = 0; headers && i < headers->n; i++) {
         const struct json_member *m = &headers->members[i];
@@ -165,7 +160,8 @@ static enum err take_answer(struct exchange *x, struct lambda_state *s, struct a
 {
     const struct json *v = NULL, *body;
     struct str text = STR("");
-    enum err err = json_parse(tree_arena, buf_str(&s->invocation.answer), LIMIT_INVOKE_PAYLOAD, &v, NULL);
+    enum err err =
+        json_parse(tree_arena, buf_str(&s->invocation.answer), LIMIT_INVOKE_PAYLOAD, &v, NULL);
     if (err != ERR_OK)
         return err;
     if (v->type != JSON_OBJECT || !known_members(v))
@@ -195,9 +191,9 @@ static enum next finish(struct exchange *x, struct lambda_state *s)
 {
     const struct lambda_invocation *i = &s->invocation;
     decision_notef(&x->record, "integrate", i->outcome == LAMBDA_OK ? VERDICT_PASS : VERDICT_ERROR,
-                   "function", "%.*s: %s in %.1f ms%s, invocation %s", STR_ARG(function_name(i->function)),
-                   lambda_outcome_name(i->outcome), (double)i->duration_us / 1000,
-                   i->cold ? ", cold" : "", i->request_id);
+                   "function", "%.*s: %s in %.1f ms%s, invocation %s",
+                   STR_ARG(function_name(i->function)), lambda_outcome_name(i->outcome),
+                   (double)i->duration_us / 1000, i->cold ? ", cold" : "", i->request_id);
     if (i->outcome == LAMBDA_DEADLINE)
         return exchange__refuse(x, RESPONSE_INTEGRATION_TIMEOUT);
     if (i->outcome == LAMBDA_THROTTLED || i->outcome == LAMBDA_UNAVAILABLE)
@@ -285,7 +281,8 @@ static void on_done(void *arg, enum err how)
     exchange__done(x, how);
 }
 
-static const struct http_exchange_events events = {.data = on_body, .end = on_body_end, .done = on_done};
+static const struct http_exchange_events events = {
+    .data = on_body, .end = on_body_end, .done = on_done};
 
 static enum next lambda_start(const void *conf, struct exchange *x)
 {

@@ -61,10 +61,12 @@ void exchange__make_ids(struct exchange *x)
         memcpy(x->request_id, fresh, 36);
     x->request_id[36] = '\0';
     /* Looks like API Gateway's extended id: 15 letters and digits and a '='. */
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     size_t n = 0;
     for (; n < 15; n++)
-        x->extended_id[n] = alphabet[((unsigned char)fresh[n] * 7 + (unsigned char)fresh[35 - n]) % 64];
+        x->extended_id[n] =
+            alphabet[((unsigned char)fresh[n] * 7 + (unsigned char)fresh[35 - n]) % 64];
     x->extended_id[n++] = '=';
     x->extended_id[n] = '\0';
     make_trace(x, fresh);

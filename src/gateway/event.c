@@ -114,7 +114,8 @@ static struct pair *header_pairs(struct exchange *x, size_t *n)
 {
     const struct http_headers *h = &x->rq->headers;
     struct pair *v = ARENA_ARRAY(x->arena, h->n + 4, struct pair);
-    struct str chain = http_value(h, STR("X-Forwarded-For")), peer = http_exchange_peer_ip(x->http), port;
+    struct str chain = http_value(h, STR("X-Forwarded-For")), peer = http_exchange_peer_ip(x->http),
+               port;
     struct str parts[] = {chain, STR(", "), peer};
     *n = 0;
     if (v == NULL)
@@ -123,8 +124,10 @@ static struct pair *header_pairs(struct exchange *x, size_t *n)
         struct str name = h->v[i].name;
         bool host = str_ieq(name, STR("Host"));
         bool ours = str_istarts(name, STR("x-amzn-")) || str_istarts(name, STR("x-apigateway-")) ||
-                    str_istarts(name, STR("x-ropeline-")) || str_istarts(name, STR("x-forwarded-for")) ||
-                    str_istarts(name, STR("x-forwarded-port")) || str_istarts(name, STR("x-forwarded-proto"));
+                    str_istarts(name, STR("x-ropeline-")) ||
+                    str_istarts(name, STR("x-forwarded-for")) ||
+                    str_istarts(name, STR("x-forwarded-port")) ||
+                    str_istarts(name, STR("x-forwarded-proto"));
         if (host || (!ours && header__to_backend(name)))
             v[(*n)++] = (struct pair){name, to_utf8(x->arena, h->v[i].value)};
     }
@@ -176,10 +179,16 @@ static void add_authorizer(struct exchange *x, struct buf *b, bool *first)
 
 static void add_identity(struct exchange *x, struct buf *b, bool *first)
 {
-    static const char *const nulls[] = {"accessKey",  "accountId",         "caller",
-                                        "cognitoAuthenticationProvider",   "cognitoAuthenticationType",
-                                        "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId",
-                                        "user",       "userArn"};
+    static const char *const nulls[] = {"accessKey",
+                                        "accountId",
+                                        "caller",
+                                        "cognitoAuthenticationProvider",
+                                        "cognitoAuthenticationType",
+                                        "cognitoIdentityId",
+                                        "cognitoIdentityPoolId",
+                                        "principalOrgId",
+                                        "user",
+                                        "userArn"};
     struct str agent = http_value(&x->rq->headers, STR("User-Agent"));
     bool inner = true;
     add_member(b, first, STR("identity"));
@@ -199,10 +208,10 @@ static void add_identity(struct exchange *x, struct buf *b, bool *first)
 
 static void add_request_context(struct exchange *x, struct buf *b, bool *first)
 {
-    static const char *const texts[] = {"accountId",    "apiId",      "domainName",   "domainPrefix",
-                                        "extendedRequestId", "httpMethod", "path",    "protocol",
-                                        "requestId",    "requestTime", "resourceId", "resourcePath",
-                                        "stage"};
+    static const char *const texts[] = {
+        "accountId",  "apiId",        "domainName", "domainPrefix", "extendedRequestId",
+        "httpMethod", "path",         "protocol",   "requestId",    "requestTime",
+        "resourceId", "resourcePath", "stage"};
     bool inner = true;
     add_member(b, first, STR("requestContext"));
     buf_addc(b, '{');
@@ -225,7 +234,8 @@ void event__write(struct exchange *x, struct str body, struct buf *out)
     size_t headers = 0, queries = 0;
     bool first = true;
     struct pair *h = header_pairs(x, &headers), *q = query_pairs(x, &queries);
-    struct pair params[PATH_PARAMS], *vars = ARENA_ARRAY(x->arena, x->api->variable_count, struct pair);
+    struct pair params[PATH_PARAMS],
+        *vars = ARENA_ARRAY(x->arena, x->api->variable_count, struct pair);
     if (h == NULL || vars == NULL) {
         out->err = ERR_NOMEM;
         return;

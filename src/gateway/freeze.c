@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A model judged and turned into a snapshot: authorizers and integrations compiled, functions looked
- * up, routes in a tree. Everything is copied; what cannot be resolved or is not served is a problem
- * by name, and one problem fails the whole. Invariant: a method whose authorizationType is not NONE
- * gets an authorizer or the snapshot is not made. */
+ * A model judged and turned into a snapshot: authorizers and integrations compiled, functions
+ * looked up, routes in a tree. Everything is copied; what cannot be resolved or is not served is a
+ * problem by name, and one problem fails the whole. Invariant: a method whose authorizationType is
+ * not NONE gets an authorizer or the snapshot is not made. */
 #include "base/crypt.h"
 #include "base/limits.h"
 #include "gateway_int.h"
+#include "lambda/arn.h"
 
 struct freezer {
     struct gateway *gateway;
@@ -41,16 +42,13 @@ static bool failed(struct freezer *f, const struct model_place *at, enum err err
     return true;
 }
 
-/* An ARN with or without a version or alias names the function. */
 static struct function *find_function(void *arg, struct str arn)
 {
     struct freezer *f = arg;
     struct snapshot *s = f->snapshot;
-    for (size_t i = 0; i < s->function_count; i++) {
-        struct str own = function_arn(s->functions[i]);
-        if (str_eq(own, arn) || (str_starts(arn, own) && arn.n > own.n && arn.p[own.n] == ':'))
+    for (size_t i = 0; i < s->function_count; i++)
+        if (arn_names(arn, function_arn(s->functions[i])))
             return s->functions[i];
-    }
     return NULL;
 }
 
@@ -95,7 +93,8 @@ static void freeze_variables(struct freezer *f, const struct model_api *m, struc
     api->variables = ARENA_ARRAY(f->snapshot->arena, n, struct variable);
     f->nomem = f->nomem || api->variables == NULL;
     for (const struct model_variable *v = m->variables; v && api->variables; v = v->next)
-        api->variables[api->variable_count++] = (struct variable){copy(f, v->name), copy(f, v->value)};
+        api->variables[api->variable_count++] =
+            (struct variable){copy(f, v->name), copy(f, v->value)};
 }
 
 static void freeze_authorizers(struct freezer *f, const struct model_api *m, struct api *api)
@@ -123,7 +122,8 @@ static enum err choose_authorizer(const struct api *api, const struct json *meth
     struct str name = json_str_or(json_get(method, "authorizerName"), STR(""));
     *out = NULL;
     if (json_bool_or(json_get(method, "apiKeyRequired"), false))
-        return errinfo_set(e, ERR_UNSUPPORTED, "API keys are not checked yet: this route would be open");
+        return errinfo_set(e, ERR_UNSUPPORTED,
+                           "API keys are not checked yet: this route would be open");
     if (str_eqz(type, "NONE") && name.n == 0)
         return ERR_OK;
     if (!str_eqz(type, "CUSTOM"))
@@ -171,8 +171,9 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     struct str type = json_str_or(json_get(m->integration, "type"), STR(""));
     to->kind = integration__kind(type);
     if (to->kind == NULL) {
-        (void)errinfo_set(&e, ERR_UNSUPPORTED, type.n ? "integrations of type %.*s are not served"
-                                                      : "No integration defined for method%.*s",
+        (void)errinfo_set(&e, ERR_UNSUPPORTED,
+                          type.n ? "integrations of type %.*s are not served"
+                                 : "No integration defined for method%.*s",
                           STR_ARG(str_sub(type, 0, 40)));
         report(f, &m->at, &e);
         return;
@@ -193,7 +194,8 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
         return;
     }
     if (m->kind != API_REST) {
-        struct errinfo e = {.code = ERR_UNSUPPORTED, .text = "HTTP APIs are not served yet: only REST APIs"};
+        struct errinfo e = {.code = ERR_UNSUPPORTED,
+                            .text = "HTTP APIs are not served yet: only REST APIs"};
         report(f, &m->at, &e);
         return;
     }

@@ -27,7 +27,8 @@ struct gateway_options {
     void *arg;
 };
 
-enum err gateway_new(const struct gateway_options *o, struct gateway **out, struct errinfo *e) MUSTCHECK;
+enum err gateway_new(const struct gateway_options *o, struct gateway **out,
+                     struct errinfo *e) MUSTCHECK;
 /* After every worker has drained. Drops the last snapshot. */
 void gateway_free(struct gateway *g);
 
@@ -49,8 +50,8 @@ const struct snapshot *gateway_current(const struct gateway *g);
 enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds,
                               size_t count) MUSTCHECK;
 /* Stops listening and lets requests finish for at most `ms`; on the worker's loop. */
-void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms, void (*drained)(void *arg),
-                          void *arg);
+void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
+                          void (*drained)(void *arg), void *arg);
 
 /* Counters of all workers, for observe/metrics.h; any thread. */
 size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max);

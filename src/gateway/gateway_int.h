@@ -1,99 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the files of this room: the frozen shapes and the request on its way through the
- * steps. */
+ * Shared by the files of this room: a request on its way through the steps, and the kinds of
+ * integration that end it. */
 #ifndef ROPELINE_GATEWAY_INT_H
 #define ROPELINE_GATEWAY_INT_H
 
-#include "gateway/gateway.h"
-#include "http/client.h"
 #include "http/path.h"
-#include "http/server.h"
-
-struct exchange;
-
-/* --- frozen --------------------------------------------------------------------------------- */
-struct variable {
-    struct str name, value;
-};
-
-struct method {
-    struct api *api;
-    struct str path; /* resource path as the document has it: "/pets/{id}" */
-    struct str verb;  /* "GET" or "ANY" */
-    struct str route; /* "GET /pets/{id}", for records */
-    struct str resource_id, operation_name;
-    const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
-    const struct integration_kind *kind;
-    void *conf;
-};
-
-#define METHOD_ANY HTTP_OTHER /* slot of ANY in node.methods */
-struct node {
-    struct str segment; /* literal text */
-    struct node **literals; /* sorted by segment */
-    size_t literal_count;
-    struct node *param, *greedy;
-    struct str variable; /* name of the param or greedy child that this node is */
-    struct method *methods[HTTP_OTHER + 1];
-};
-
-struct api {
-    enum api_kind kind;
-    struct str id, stage, name, arn_prefix; /* arn:aws:execute-api:R:A:ID/STAGE/ */
-    struct str account;
-    bool allow_double_slash, stage_is_ambiguous;
-    struct variable *variables;
-    size_t variable_count;
-    struct node root;
-    struct authorizer **authorizers;
-    size_t authorizer_count;
-    struct api *next;
-};
-
-struct snapshot {
-    struct arena *arena;
-    struct gateway *gateway;
-    struct api *apis;
-    bool any_double_slash;
-    struct function **functions; /* references held */
-    size_t function_count;
-    struct snapshot_share { /* one per worker; touched by that worker only */
-        struct snapshot *snapshot;
-        size_t in_use;
-        bool retired;
-        struct post take, give_back;
-        struct gateway_worker *worker;
-    } *shares;
-    unsigned shares_out; /* control loop: workers that still hold it */
-};
-
-struct gateway_worker {
-    struct gateway *gateway;
-    struct loop *loop;
-    struct snapshot *snapshot;
-    struct http_server *server;
-    struct http_client *client;
-    struct decision_ring *decisions;
-    struct metrics metrics;
-    struct http_counters http;
-    void (*drained)(void *arg);
-    void *drained_arg;
-};
-
-struct cidr {
-    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned bits;
-};
-
-struct gateway {
-    struct gateway_options options;
-    struct snapshot *current; /* control loop */
-    struct cidr *trusted;
-    size_t trusted_count;
-    size_t workers;
-    struct gateway_worker worker[];
-};
+#include "snapshot_int.h"
 
 /* --- a request ------------------------------------------------------------------------------ */
 /* The steps, in order: names in records, metrics and logs are these (docs/house.md, section 3). */
@@ -142,7 +55,7 @@ struct exchange {
 
     struct http_response answer;
     struct str answer_body;
-    unsigned status; /* sent */
+    unsigned status;   /* sent */
     void *integration; /* state of the integration kind */
     struct decision_record record;
 };
@@ -183,7 +96,6 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK;
 
 /* route.c */
-enum err route__insert(struct arena *a, struct node *root, struct method *m, struct errinfo *e) MUSTCHECK;
 /* The API and stage that host and path select, and the path below the stage. */
 const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
                              struct str *below, const char **why);
@@ -193,19 +105,11 @@ const struct method *route__match(const struct api *api, enum http_method verb, 
 
 /* context.c: $context.NAME, stage variables and path parameters for mappings. False: no value. */
 bool exchange__context(struct exchange *x, struct str name, struct str *out);
-bool api__variable(const struct api *api, struct str name, struct str *out);
 bool exchange__param(const struct exchange *x, struct str name, struct str *out);
 /* Request times as $context spells them. */
 struct str exchange__request_time(struct exchange *x);
 /* Fills request id, extended id and trace. */
 void exchange__make_ids(struct exchange *x);
-
-/* peer.c */
-enum err peer__parse_cidr(struct str text, struct cidr *out) MUSTCHECK;
-bool peer__in(const struct cidr *list, size_t n, struct str ip);
-/* The client's address: the peer, or the rightmost untrusted one of X-Forwarded-For when the peer
- * is a trusted proxy. */
-struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h);
 
 /* mapping.c: requestParameters of an integration. */
 struct mapping;
@@ -232,10 +136,5 @@ struct str header__remapped(struct arena *a, struct str name) MUSTCHECK;
 
 /* event.c: the AWS_PROXY event, payload format 1.0. */
 void event__write(struct exchange *x, struct str body, struct buf *out);
-
-/* exchange of memory: snapshot.c */
-struct snapshot *snapshot__enter(struct gateway_worker *w);
-void snapshot__leave(struct gateway_worker *w, struct snapshot *s);
-void snapshot__free(struct snapshot *s);
 
 #endif

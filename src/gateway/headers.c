@@ -15,10 +15,25 @@ static bool in_table(const char *const *table, size_t n, struct str name)
 /* Dropped from client requests: hop-by-hop, those that the gateway writes itself, and those that
  * API Gateway does not pass on. */
 static const char *const stopped[] = {
-    "Connection",  "Content-Length", "Content-MD5",      "Expect",         "Host",
-    "HTTP2-Settings", "Keep-Alive",  "Max-Forwards",     "Proxy-Authenticate", "Proxy-Connection",
-    "Server",      "TE",             "Trailer",          "Transfer-Encoding", "Upgrade",
-    "WWW-Authenticate", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto",
+    "Connection",
+    "Content-Length",
+    "Content-MD5",
+    "Expect",
+    "Host",
+    "HTTP2-Settings",
+    "Keep-Alive",
+    "Max-Forwards",
+    "Proxy-Authenticate",
+    "Proxy-Connection",
+    "Server",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "WWW-Authenticate",
+    "X-Forwarded-For",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
 };
 
 /* Names that only the gateway may say to a backend. */
@@ -27,7 +42,16 @@ static const char *const ours[] = {"x-amzn-", "x-apigateway-", "x-ropeline-"};
 bool header__to_backend(struct str name)
 {
     switch (name.n ? name.p[0] | 0x20 : 0) { /* most names of a browser are none of these */
-    case 'c': case 'e': case 'h': case 'k': case 'm': case 'p': case 's': case 't': case 'u': case 'w':
+    case 'c':
+    case 'e':
+    case 'h':
+    case 'k':
+    case 'm':
+    case 'p':
+    case 's':
+    case 't':
+    case 'u':
+    case 'w':
     case 'x':
         if (in_table(stopped, COUNTOF(stopped), name))
             return false;
@@ -41,8 +65,9 @@ bool header__to_backend(struct str name)
     return memchr(name.p, '_', name.n) == NULL; /* CGI cannot tell X_User from X-User */
 }
 
-static const char *const stopped_back[] = {"Keep-Alive", "Proxy-Connection", "TE", "Trailer",
-                                           "Transfer-Encoding", "Upgrade", "x-amz-apigw-id"};
+static const char *const stopped_back[] = {"Keep-Alive",    "Proxy-Connection",  "TE",
+                                           "Trailer",       "Transfer-Encoding", "Upgrade",
+                                           "x-amz-apigw-id"};
 
 bool header__from_backend(struct str name)
 {
@@ -50,8 +75,8 @@ bool header__from_backend(struct str name)
 }
 
 /* Fields of the backend's answer that would contradict the gateway's own. */
-static const char *const remapped[] = {"Connection", "Content-Length", "Date", "Server",
-                                       "WWW-Authenticate", "x-amzn-RequestId"};
+static const char *const remapped[] = {"Connection", "Content-Length",   "Date",
+                                       "Server",     "WWW-Authenticate", "x-amzn-RequestId"};
 
 struct str header__remapped(struct arena *a, struct str name)
 {

@@ -20,8 +20,8 @@ struct proxy {
 };
 
 /* --- compile -------------------------------------------------------------------------------- */
-static enum err proxy_compile(struct arena *a, const struct json *spec, const struct integration_env *env,
-                              void **conf, struct errinfo *e)
+static enum err proxy_compile(struct arena *a, const struct json *spec,
+                              const struct integration_env *env, void **conf, struct errinfo *e)
 {
     struct proxy_conf *c = ARENA_NEW(a, struct proxy_conf);
     const struct json *uri = json_get(spec, "uri"), *timeout = json_get(spec, "timeoutInMillis");
@@ -48,7 +48,8 @@ static enum err proxy_compile(struct arena *a, const struct json *spec, const st
     return c->user_agent.p ? ERR_OK : ERR_NOMEM;
 }
 
-/* --- the request to the backend ----------------------------------------------------------------- */
+/* --- the request to the backend -----------------------------------------------------------------
+ */
 static bool is_mapped(struct exchange *x, const struct proxy_conf *c, struct str name)
 {
     struct str value;
@@ -68,7 +69,8 @@ static bool is_hop_by_hop(struct str connection, struct str name)
     return connection.n > 0 && http_list_has(connection, name);
 }
 
-static enum err add_client_headers(struct exchange *x, const struct proxy_conf *c, struct http_headers *h)
+static enum err add_client_headers(struct exchange *x, const struct proxy_conf *c,
+                                   struct http_headers *h)
 {
     const struct http_headers *in = &x->rq->headers;
     struct str connection = http_value(in, STR("Connection"));
@@ -120,7 +122,8 @@ static bool is_reserved(struct str name)
     return false;
 }
 
-static enum err add_mapped_headers(struct exchange *x, const struct proxy_conf *c, struct http_headers *h)
+static enum err add_mapped_headers(struct exchange *x, const struct proxy_conf *c,
+                                   struct http_headers *h)
 {
     for (size_t i = 0; i < c->maps.n; i++) {
         const struct mapping *m = &c->maps.v[i];
@@ -138,10 +141,12 @@ static enum err add_mapped_headers(struct exchange *x, const struct proxy_conf *
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
-static enum err copy_answer(struct exchange *x, const struct http_response *rs, struct http_response *out)
+static enum err copy_answer(struct exchange *x, const struct http_response *rs,
+                            struct http_response *out)
 {
     struct str connection = http_value(&rs->headers, STR("Connection"));
-    *out = (struct http_response){.status = rs->status, .framing = rs->framing, .length = rs->length};
+    *out =
+        (struct http_response){.status = rs->status, .framing = rs->framing, .length = rs->length};
     if (rs->framing == HTTP_UNTIL_CLOSE)
         out->framing = HTTP_CHUNKED;
     enum err err = exchange__add_ids(x, &out->headers);
@@ -216,7 +221,8 @@ static void on_call_done(void *arg, enum err how, const char *why)
     }
     if (how != ERR_CANCELLED) {
         metric_add(&x->worker->metrics, METRIC_BACKEND_ERRORS, 1);
-        decision_notef(&x->record, "integrate", VERDICT_ERROR, "backend", "%s: %s", err_text(how), why);
+        decision_notef(&x->record, "integrate", VERDICT_ERROR, "backend", "%s: %s", err_text(how),
+                       why);
     }
     if (http_respond_begun(x->http) || http_exchange_client_gone(x->http)) {
         http_respond_abort(x->http); /* a half answer must not look whole */
@@ -268,7 +274,8 @@ static void on_gone(void *arg)
 {
     struct exchange *x = arg;
     struct proxy *p = x->integration;
-    decision_note(&x->record, "integrate", VERDICT_ERROR, "client", STR("vanished before the answer"));
+    decision_note(&x->record, "integrate", VERDICT_ERROR, "client",
+                  STR("vanished before the answer"));
     if (p->call)
         http_call_cancel(p->call);
 }

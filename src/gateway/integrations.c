@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of integration kinds. A type that has no row here is refused when its document loads. */
+ * The table of integration kinds. A type that has no row here is refused when its document loads.
+ */
 #include "gateway_int.h"
 
 static const struct integration_kind *const kinds[] = {

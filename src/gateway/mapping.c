@@ -120,7 +120,8 @@ static enum err compile_target(struct mapping *m, struct str key, struct errinfo
         }
     }
     return errinfo_set(e, ERR_INVALID,
-                       "%.*s: a mapping is integration.request.header|querystring|path.NAME", STR_ARG(key));
+                       "%.*s: a mapping is integration.request.header|querystring|path.NAME",
+                       STR_ARG(key));
 }
 
 static enum err compile_source(struct mapping *m, struct str value, struct errinfo *e)
@@ -142,11 +143,12 @@ static enum err compile_source(struct mapping *m, struct str value, struct errin
             return ERR_OK;
         }
     }
-    return errinfo_set(e, ERR_UNSUPPORTED,
-                       "%.*s is no mapping source served here: method.request.header|querystring|path|"
-                       "multivalueheader|multivaluequerystring.NAME, stageVariables.NAME, context.NAME or "
-                       "'static text'",
-                       STR_ARG(str_sub(value, 0, 80)));
+    return errinfo_set(
+        e, ERR_UNSUPPORTED,
+        "%.*s is no mapping source served here: method.request.header|querystring|path|"
+        "multivalueheader|multivaluequerystring.NAME, stageVariables.NAME, context.NAME or "
+        "'static text'",
+        STR_ARG(str_sub(value, 0, 80)));
 }
 
 enum err mapping__compile(struct arena *a, const struct json *parameters, struct mappings *out,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * MOCK integrations: a literal {"statusCode": N} chooses the answer, which is a status, static
- * headers and a literal body. Anything that would need the template language is refused by name when
- * the document loads (specs 7.5). */
+ * headers and a literal body. Anything that would need the template language is refused by name
+ * when the document loads (specs 7.5). */
 #include "base/log.h"
 #include "gateway_int.h"
 
@@ -17,7 +17,8 @@ static bool is_template(struct str s)
     return str_chr(s, '$', 0) != SIZE_MAX || str_chr(s, '#', 0) != SIZE_MAX;
 }
 
-/* The status code that the request template yields: {"statusCode": 200}, keys unquoted tolerated. */
+/* The status code that the request template yields: {"statusCode": 200}, keys unquoted tolerated.
+ */
 static enum err request_status(struct arena *a, const struct json *spec, int64_t *status,
                                struct errinfo *e)
 {
@@ -46,9 +47,10 @@ static enum err request_status(struct arena *a, const struct json *spec, int64_t
     (void)a;
     *status = (int64_t)n;
     if (is_template(text) || !shape)
-        return errinfo_at(e, ERR_UNSUPPORTED, t->line, t->col,
-                          "a MOCK integration's template must be the literal {\"statusCode\": N}; the "
-                          "template language (VTL) is not served");
+        return errinfo_at(
+            e, ERR_UNSUPPORTED, t->line, t->col,
+            "a MOCK integration's template must be the literal {\"statusCode\": N}; the "
+            "template language (VTL) is not served");
     return ERR_OK;
 }
 
@@ -72,8 +74,9 @@ static enum err add_headers(struct arena *a, const struct json *parameters, stru
         struct str value = json_str_or(member->value, STR(""));
         bool is_static = value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'';
         if (!str_starts(member->key, prefix) || !is_static)
-            return errinfo_at(e, ERR_UNSUPPORTED, member->line, member->col,
-                              "a MOCK response maps only method.response.header.NAME to 'static text'");
+            return errinfo_at(
+                e, ERR_UNSUPPORTED, member->line, member->col,
+                "a MOCK response maps only method.response.header.NAME to 'static text'");
         struct str name = arena_str(a, str_from(member->key, prefix.n));
         value = arena_str(a, str_sub(value, 1, value.n - 2));
         if (name.p == NULL || value.p == NULL)
@@ -93,15 +96,16 @@ static enum err add_body(struct arena *a, const struct json *response, struct mo
     const struct json *t = json_get(json_get(response, "responseTemplates"), "application/json");
     struct str text = json_str_or(t, STR(""));
     if (is_template(text))
-        return errinfo_at(e, ERR_UNSUPPORTED, t->line, t->col,
-                          "a MOCK response's body must be literal; the template language (VTL) is not "
-                          "served");
+        return errinfo_at(
+            e, ERR_UNSUPPORTED, t->line, t->col,
+            "a MOCK response's body must be literal; the template language (VTL) is not "
+            "served");
     m->body = arena_str(a, text);
     return m->body.p ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err mock_compile(struct arena *a, const struct json *spec, const struct integration_env *env,
-                             void **conf, struct errinfo *e)
+static enum err mock_compile(struct arena *a, const struct json *spec,
+                             const struct integration_env *env, void **conf, struct errinfo *e)
 {
     (void)env;
     struct mock_conf *m = ARENA_NEW(a, struct mock_conf);
@@ -125,7 +129,8 @@ static enum err mock_compile(struct arena *a, const struct json *spec, const str
     else if (!str_u64(code, &n))
         n = 0;
     if (n < 100 || n > 599)
-        return errinfo_at(e, ERR_INVALID, response->line, response->col, "statusCode must be 100 to 599");
+        return errinfo_at(e, ERR_INVALID, response->line, response->col,
+                          "statusCode must be 100 to 599");
     m->status = (unsigned)n;
     err = add_headers(a, json_get(response, "responseParameters"), m, e);
     return err == ERR_OK ? add_body(a, response, m, e) : err;

@@ -62,7 +62,8 @@ struct model_api {
 
 struct model_function {
     struct function_spec spec;
-    bool code_missing; /* its code is absent, inline or on s3://: a note in check, an error in dev */
+    bool
+        code_missing; /* its code is absent, inline or on s3://: a note in check, an error in dev */
     struct str code_uri;
     struct model_function *next;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is calling. X-Forwarded-For is a stranger's word: it counts only as far as each hop that wrote
- * it is a trusted proxy, read from the right (specs/attacks (b) 16). */
+ * Who is calling. X-Forwarded-For is a stranger's word: it counts only as far as each hop that
+ * wrote it is a trusted proxy, read from the right (specs/attacks (b) 16). */
 #include <arpa/inet.h>
 
 #include "gateway_int.h"

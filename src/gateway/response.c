@@ -56,9 +56,9 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
                       struct http_response *rs, struct str *body)
 {
     static const enum gateway_response refusals[] = {
-        RESPONSE_BAD_REQUEST, RESPONSE_METHOD_NOT_ALLOWED, RESPONSE_REQUEST_TIMEOUT,
-        RESPONSE_REQUEST_TOO_LARGE, RESPONSE_URI_TOO_LONG, RESPONSE_EXPECTATION_FAILED,
-        RESPONSE_HEADERS_TOO_LARGE, RESPONSE_NOT_IMPLEMENTED, RESPONSE_UNAVAILABLE,
+        RESPONSE_BAD_REQUEST,           RESPONSE_METHOD_NOT_ALLOWED, RESPONSE_REQUEST_TIMEOUT,
+        RESPONSE_REQUEST_TOO_LARGE,     RESPONSE_URI_TOO_LONG,       RESPONSE_EXPECTATION_FAILED,
+        RESPONSE_HEADERS_TOO_LARGE,     RESPONSE_NOT_IMPLEMENTED,    RESPONSE_UNAVAILABLE,
         RESPONSE_VERSION_NOT_SUPPORTED,
     };
     (void)arg;
@@ -69,7 +69,8 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
             row = &rows[refusals[i]];
     *rs = (struct http_response){.status = status};
     *body = str_of(row->body, row->body_n);
-    if (a == NULL || http_add(a, &rs->headers, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||
+    if (a == NULL ||
+        http_add(a, &rs->headers, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||
         http_add(a, &rs->headers, STR("Content-Type"), STR("application/json")) != ERR_OK)
         rs->headers = (struct http_headers){0};
 }

@@ -30,8 +30,8 @@ static struct node *literal_child(struct arena *a, struct node *n, struct str se
     return child;
 }
 
-static enum err variable_child(struct arena *a, struct node *n, struct str segment, struct node **out,
-                               struct errinfo *e)
+static enum err variable_child(struct arena *a, struct node *n, struct str segment,
+                               struct node **out, struct errinfo *e)
 {
     struct str name = str_sub(segment, 1, segment.n - 2);
     bool greedy = str_ends(name, STR("+"));
@@ -41,10 +41,11 @@ static enum err variable_child(struct arena *a, struct node *n, struct str segme
     if (name.n == 0)
         return errinfo_set(e, ERR_INVALID, "a path variable needs a name");
     if (taken && ((n->greedy != NULL) != greedy || !str_eq(taken->variable, name)))
-        return errinfo_set(e, ERR_INVALID,
-                           "A sibling ({%.*s%s}) of this resource already has a variable path part -- "
-                           "only one is allowed",
-                           STR_ARG(taken->variable), n->greedy ? "+" : "");
+        return errinfo_set(
+            e, ERR_INVALID,
+            "A sibling ({%.*s%s}) of this resource already has a variable path part -- "
+            "only one is allowed",
+            STR_ARG(taken->variable), n->greedy ? "+" : "");
     if (taken == NULL) {
         taken = ARENA_NEW(a, struct node);
         if (taken == NULL)
@@ -76,14 +77,16 @@ enum err route__insert(struct arena *a, struct node *root, struct method *m, str
         if (segment.n >= 2 && segment.p[0] == '{' && segment.p[segment.n - 1] == '}') {
             struct node *child = NULL;
             if (++variables > PATH_PARAMS)
-                return errinfo_set(e, ERR_LIMIT, "a resource path has at most %d variables", PATH_PARAMS);
+                return errinfo_set(e, ERR_LIMIT, "a resource path has at most %d variables",
+                                   PATH_PARAMS);
             enum err err = variable_child(a, n, segment, &child, e);
             if (err != ERR_OK)
                 return err;
             if (child == n->greedy && rest.n > 0)
-                return errinfo_set(e, ERR_INVALID,
-                                   "Cannot create a child of a resource with a greedy path variable: %.*s",
-                                   STR_ARG(segment));
+                return errinfo_set(
+                    e, ERR_INVALID,
+                    "Cannot create a child of a resource with a greedy path variable: %.*s",
+                    STR_ARG(segment));
             n = child;
         } else if ((n = literal_child(a, n, segment)) == NULL) {
             return ERR_NOMEM;
@@ -91,12 +94,14 @@ enum err route__insert(struct arena *a, struct node *root, struct method *m, str
     }
     enum http_method slot = str_eqz(m->verb, "ANY") ? METHOD_ANY : http_method_of(m->verb);
     if (slot == HTTP_OTHER && !str_eqz(m->verb, "ANY"))
-        return errinfo_set(e, ERR_INVALID,
-                           "%.*s is no method of API Gateway: GET, PUT, POST, DELETE, PATCH, OPTIONS, HEAD "
-                           "or ANY",
-                           STR_ARG(str_sub(m->verb, 0, 20)));
+        return errinfo_set(
+            e, ERR_INVALID,
+            "%.*s is no method of API Gateway: GET, PUT, POST, DELETE, PATCH, OPTIONS, HEAD "
+            "or ANY",
+            STR_ARG(str_sub(m->verb, 0, 20)));
     if (n->methods[slot])
-        return errinfo_set(e, ERR_EXISTS, "%.*s %.*s is defined twice", STR_ARG(m->verb), STR_ARG(m->path));
+        return errinfo_set(e, ERR_EXISTS, "%.*s %.*s is defined twice", STR_ARG(m->verb),
+                           STR_ARG(m->path));
     n->methods[slot] = m;
     return ERR_OK;
 }
@@ -153,7 +158,8 @@ static void set_param(struct search *s, size_t at, struct str name, struct str v
     s->count = at + 1;
 }
 
-/* The value of {proxy+}: everything from this segment on, with the trailing slash if there is one. */
+/* The value of {proxy+}: everything from this segment on, with the trailing slash if there is one.
+ */
 static struct str greedy_value(const struct search *s, size_t depth)
 {
     const char *from = s->segment[depth].p;

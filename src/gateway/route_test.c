@@ -36,7 +36,8 @@ static const struct method *match(const struct fixture *f, enum http_method verb
     return route__match(&f->api, verb, str_c(path), params, &n);
 }
 
-static bool finds(const struct fixture *f, enum http_method verb, const char *path, const char *expected)
+static bool finds(const struct fixture *f, enum http_method verb, const char *path,
+                  const char *expected)
 {
     const struct method *m = match(f, verb, path);
     return expected ? m && str_eqz(m->path, expected) : m == NULL;
@@ -45,8 +46,9 @@ static bool finds(const struct fixture *f, enum http_method verb, const char *pa
 static void literals_win_over_params_and_params_over_greedy(void **state)
 {
     (void)state;
-    const char *rows[][2] = {{"GET", "/"}, {"GET", "/pets"}, {"GET", "/pets/{id}"}, {"GET", "/pets/mine"},
-                             {"GET", "/files/{proxy+}"}, {"GET", "/pets/{id}/toys"}};
+    const char *rows[][2] = {
+        {"GET", "/"},          {"GET", "/pets"},           {"GET", "/pets/{id}"},
+        {"GET", "/pets/mine"}, {"GET", "/files/{proxy+}"}, {"GET", "/pets/{id}/toys"}};
     struct fixture f = table((const char *const(*)[2])rows, COUNTOF(rows));
     assert_true(finds(&f, HTTP_GET, "/", "/"));
     assert_true(finds(&f, HTTP_GET, "/pets", "/pets"));
@@ -74,7 +76,10 @@ static void one_trailing_slash_routes_as_without(void **state)
 static void a_missing_verb_falls_to_the_nearest_greedy(void **state)
 {
     (void)state; /* trap 33 */
-    const char *rows[][2] = {{"POST", "/a/b"}, {"GET", "/{proxy+}"}, {"GET", "/a/{proxy+}"}, {"GET", "/c/{id}"},
+    const char *rows[][2] = {{"POST", "/a/b"},
+                             {"GET", "/{proxy+}"},
+                             {"GET", "/a/{proxy+}"},
+                             {"GET", "/c/{id}"},
                              {"PUT", "/c/d"}};
     struct fixture f = table((const char *const(*)[2])rows, COUNTOF(rows));
     assert_true(finds(&f, HTTP_POST, "/a/b", "/a/b"));
@@ -116,10 +121,12 @@ static void contradictions_are_refused_in_the_words_of_aws(void **state)
     struct fixture f = table((const char *const(*)[2])rows, COUNTOF(rows));
     struct errinfo e = {0};
     assert_int_equal(add(&f, "GET", "/{id}", &e), ERR_INVALID);
-    assert_string_equal(e.text, "A sibling ({proxy+}) of this resource already has a variable path part -- "
-                                "only one is allowed");
+    assert_string_equal(e.text,
+                        "A sibling ({proxy+}) of this resource already has a variable path part -- "
+                        "only one is allowed");
     assert_int_equal(add(&f, "GET", "/{proxy+}/x", &e), ERR_INVALID);
-    assert_string_equal(e.text, "Cannot create a child of a resource with a greedy path variable: {proxy+}");
+    assert_string_equal(
+        e.text, "Cannot create a child of a resource with a greedy path variable: {proxy+}");
     assert_int_equal(add(&f, "GET", "/{proxy+}", &e), ERR_EXISTS);
     assert_int_equal(add(&f, "BREW", "/tea", &e), ERR_INVALID);
     assert_int_equal(add(&f, "GET", "//x", &e), ERR_INVALID);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How a configuration changes under traffic. The control loop publishes a snapshot by posting it to
- * every worker; each counts the requests it has inside; the last one out of a retired snapshot gives
- * it back, and when all workers have, it is freed. No lock, no atomic. */
+ * every worker; each counts the requests it has inside; the last one out of a retired snapshot
+ * gives it back, and when all workers have, it is freed. No lock, no atomic. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway_int.h"

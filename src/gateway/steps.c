@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A request's way through the gateway: the list GATEWAY_STEPS, one function each. Any failure becomes
- * an answer; every answer goes through respond and account: one exit. Invariant: nothing reaches an
- * integration of a guarded method unless an allow for exactly this method and methodArn is attached. */
+ * A request's way through the gateway: the list GATEWAY_STEPS, one function each. Any failure
+ * becomes an answer; every answer goes through respond and account: one exit. Invariant: nothing
+ * reaches an integration of a guarded method unless an allow for exactly this method and methodArn
+ * is attached. */
 #include "base/limits.h"
 #include "gateway_int.h"
 
@@ -20,14 +21,16 @@ static enum next refuse_unmatched(struct exchange *x)
     AUTO_BUF body = BUF_INIT(KIB(32));
     AUTO_BUF text = BUF_INIT(KIB(24));
     if (str_chr(item, '=', 0) == SIZE_MAX)
-        buf_addf(&text, "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization header: "
-                        "'%.*s'.",
+        buf_addf(&text,
+                 "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization header: "
+                 "'%.*s'.",
                  STR_ARG(item), STR_ARG(header));
     else
-        buf_addf(&text, "Authorization header requires 'Credential' parameter. Authorization header "
-                        "requires 'Signature' parameter. Authorization header requires 'SignedHeaders' "
-                        "parameter. Authorization header requires existence of either a 'X-Amz-Date' or a "
-                        "'Date' header. Authorization=%.*s",
+        buf_addf(&text,
+                 "Authorization header requires 'Credential' parameter. Authorization header "
+                 "requires 'Signature' parameter. Authorization header requires 'SignedHeaders' "
+                 "parameter. Authorization header requires existence of either a 'X-Amz-Date' or a "
+                 "'Date' header. Authorization=%.*s",
                  STR_ARG(str_cut(header, ' ', &rest)));
     buf_addz(&body, "{\"message\":");
     json_write_str(&body, buf_str(&text));
@@ -88,7 +91,8 @@ static enum next step_match(struct exchange *x)
         return refuse_path(x, "an empty segment (//)");
     x->method = route__match(x->api, x->rq->method, x->route_path, x->params, &x->param_count);
     if (x->method == NULL) {
-        decision_note(&x->record, "match", VERDICT_DENY, "route", STR("no resource and method match"));
+        decision_note(&x->record, "match", VERDICT_DENY, "route",
+                      STR("no resource and method match"));
         return refuse_unmatched(x);
     }
     decision_note(&x->record, "match", VERDICT_PASS, "route", x->method->route);
@@ -124,7 +128,8 @@ static void auth_done(struct auth_call *c)
 static enum next step_authorize(struct exchange *x)
 {
     if (x->method->authorizer == NULL) {
-        decision_note(&x->record, "authorize", VERDICT_PASS, "authorizer", STR("none: the route is open"));
+        decision_note(&x->record, "authorize", VERDICT_PASS, "authorizer",
+                      STR("none: the route is open"));
         return NEXT;
     }
     const struct gateway_options *o = &x->worker->gateway->options;
@@ -149,8 +154,8 @@ static enum next step_authorize(struct exchange *x)
 static enum next step_integrate(struct exchange *x)
 {
     bool open = x->method->authorizer == NULL;
-    ASSERT(open || (x->granted.method == x->method && str_eq(x->granted.method_arn, x->method_arn) &&
-                    x->auth.verdict == AUTH_ALLOW));
+    ASSERT(open || (x->granted.method == x->method &&
+                    str_eq(x->granted.method_arn, x->method_arn) && x->auth.verdict == AUTH_ALLOW));
     decision_note(&x->record, "integrate", VERDICT_INFO, "kind", str_c(x->method->kind->name));
     return x->method->kind->start(x->method->conf, x);
 }

@@ -15,7 +15,8 @@ static enum err substitute(struct arena *a, const struct api *api, struct str ur
     while ((at = str_find(uri, open)) != SIZE_MAX) {
         struct str rest, value, name = str_cut(str_from(uri, at + open.n), '}', &rest);
         if (rest.p == NULL || !api__variable(api, name, &value))
-            return errinfo_set(e, ERR_NOTFOUND, "stage %.*s has no variable %.*s, which the uri needs",
+            return errinfo_set(e, ERR_NOTFOUND,
+                               "stage %.*s has no variable %.*s, which the uri needs",
                                STR_ARG(api->stage), STR_ARG(str_sub(name, 0, 60)));
         buf_add(&b, str_sub(uri, 0, at));
         buf_add(&b, value);
@@ -43,7 +44,8 @@ static enum err parse_authority(struct target *t, struct str authority, struct e
     uint64_t number = 80;
     if (host.n == 0 || host.n > 253 || str_chr(authority, '@', 0) != SIZE_MAX ||
         (port.n > 0 && (!str_u64(port, &number) || number == 0 || number > 65535)))
-        return errinfo_set(e, ERR_INVALID, "the uri needs a host and perhaps a port: http://HOST:PORT/...");
+        return errinfo_set(e, ERR_INVALID,
+                           "the uri needs a host and perhaps a port: http://HOST:PORT/...");
     t->origin.host = host;
     t->origin.port = (uint16_t)number;
     t->authority = authority;
@@ -94,10 +96,12 @@ enum err target__compile(struct arena *a, const struct api *api, struct str uri,
     if (err != ERR_OK)
         return err;
     if (str_istarts(uri, https))
-        return errinfo_set(e, ERR_UNSUPPORTED,
-                           "https:// backends are not served yet: use http:// on a network you trust");
+        return errinfo_set(
+            e, ERR_UNSUPPORTED,
+            "https:// backends are not served yet: use http:// on a network you trust");
     if (!str_istarts(uri, http))
-        return errinfo_set(e, ERR_INVALID, "the uri of an HTTP_PROXY integration begins with http://");
+        return errinfo_set(e, ERR_INVALID,
+                           "the uri of an HTTP_PROXY integration begins with http://");
     uri = str_from(uri, http.n);
     size_t end = 0;
     while (end < uri.n && uri.p[end] != '/' && uri.p[end] != '?')
@@ -107,8 +111,9 @@ enum err target__compile(struct arena *a, const struct api *api, struct str uri,
         return err;
     struct str path = str_cut(str_from(uri, end), '?', &out->query);
     if (str_chr(out->query, '{', 0) != SIZE_MAX)
-        return errinfo_set(e, ERR_UNSUPPORTED, "a { in the query of a uri: map it with "
-                                               "integration.request.querystring.NAME");
+        return errinfo_set(e, ERR_UNSUPPORTED,
+                           "a { in the query of a uri: map it with "
+                           "integration.request.querystring.NAME");
     return split_path(a, out, path.n ? path : STR("/"), e);
 }
 
@@ -160,7 +165,8 @@ static bool mapped_to(struct exchange *x, const struct mappings *maps, struct st
     return false;
 }
 
-/* The client's query with mapped names replaced. Without query mappings its bytes go as they came. */
+/* The client's query with mapped names replaced. Without query mappings its bytes go as they came.
+ */
 static enum err add_query(struct exchange *x, const struct target *t, const struct mappings *maps,
                           struct buf *out)
 {

@@ -52,7 +52,8 @@ void gateway_free(struct gateway *g)
     mem_free(g);
 }
 
-enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds, size_t count)
+enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds,
+                              size_t count)
 {
     struct gateway_worker *w = &g->worker[loop_index(worker)];
     struct http_server_options server = {
@@ -89,8 +90,8 @@ static void server_drained(void *arg)
         client_closed(w);
 }
 
-void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms, void (*drained)(void *arg),
-                          void *arg)
+void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
+                          void (*drained)(void *arg), void *arg)
 {
     struct gateway_worker *w = &g->worker[loop_index(worker)];
     ASSERT(loop_is_current(worker));
@@ -110,7 +111,8 @@ size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t ma
     return n;
 }
 
-/* --- finding a record --------------------------------------------------------------------------- */
+/* --- finding a record ---------------------------------------------------------------------------
+ */
 struct finder {
     struct gateway *gateway;
     char id[40];

@@ -428,9 +428,24 @@ struct declared *import__find_function(struct importer *im, const struct import_
 
 /* --- at the end ------------------------------------------------------------------------------- */
 
+static void warn_of_idle_overrides(struct importer *im)
+{
+    for (size_t i = 0; i < im->o->function_count; i++) {
+        struct str name = im->o->functions[i].name;
+        const struct declared *d = im->declared;
+        while (d && !str_eq(name, d->function->spec.name) && !str_eq(name, d->function->spec.arn) &&
+               !str_eq(name, d->logical))
+            d = d->next;
+        if (!d)
+            import__say(im, IMPORT_WARNING, (struct spot){0, 0},
+                        "--function %.*s: this document has no such function", SHORT(name));
+    }
+}
+
 void import__judge_functions(struct importer *im)
 {
     const char *file = im->file;
+    warn_of_idle_overrides(im);
     for (struct declared *d = im->declared; d; d = d->next) {
         const struct function_spec *spec = &d->function->spec;
         bool severe = d->needed && im->o->require_code;

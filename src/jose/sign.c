@@ -49,7 +49,8 @@ static const struct jws_alg *alg_named(struct str name)
 static EVP_PKEY *load_key(const struct jws_alg *alg, struct str pem)
 {
     if (alg->family == FAMILY_HMAC)
-        return EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)pem.p, pem.n);
+        return EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const unsigned char *)pem.p,
+                                            pem.n);
     BIO *in = BIO_new_mem_buf(pem.p, (int)pem.n);
     EVP_PKEY *key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, NULL) : NULL;
     BIO_free(in);
@@ -93,7 +94,8 @@ static enum err sign_bytes(const struct jws_alg *alg, EVP_PKEY *key, struct str 
         goto out;
     size_t der_n = sizeof der;
     bool ec = alg->family == FAMILY_ECDSA;
-    if (EVP_DigestSign(ctx, ec ? der : out, ec ? &der_n : n, (const unsigned char *)input.p, input.n) != 1)
+    if (EVP_DigestSign(ctx, ec ? der : out, ec ? &der_n : n, (const unsigned char *)input.p,
+                       input.n) != 1)
         goto out;
     err = ERR_OK;
     if (ec) {
@@ -112,7 +114,8 @@ enum err jws_sign(struct str name, struct str key_pem, struct str kid, struct st
     unsigned char signature[1024];
     size_t n = sizeof signature;
     if (alg == NULL)
-        return errinfo_set(e, ERR_UNSUPPORTED, "no such algorithm: %.*s", STR_ARG(str_sub(name, 0, 20)));
+        return errinfo_set(e, ERR_UNSUPPORTED, "no such algorithm: %.*s",
+                           STR_ARG(str_sub(name, 0, 20)));
     EVP_PKEY *key = load_key(alg, key_pem);
     if (key == NULL)
         return errinfo_set(e, ERR_INVALID, "the key is not a private key for %s", alg->name);

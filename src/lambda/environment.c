@@ -260,18 +260,23 @@ void lambda__env_closed(void *arg)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+/* Two may have waited long enough: the caller, who then goes, and everybody. */
 static void busy_timer(struct environment *env)
 {
-    int64_t left = env->due_ms - loop_now_ms(env->function->lambda->o.control);
-    if (left > 0) {
-        lambda__run_abandon(env);
-        lambda__env_arm(env, left);
-    } else if (env->running) {
-        run_timeout(env);
-    } else { /* it answered, and then never asked for the next event */
-        lambda__env_kill(env);
-        lambda__queue_serve(env->function);
+    const struct lambda_invocation *i = env->invocation;
+    int64_t now = loop_now_ms(env->function->lambda->o.control);
+    if (now >= env->due_ms) {
+        if (env->running) {
+            run_timeout(env);
+        } else { /* it answered, and then never asked for the next event */
+            lambda__env_kill(env);
+            lambda__queue_serve(env->function);
+        }
+        return;
     }
+    if (i && i->deadline_ms && now >= i->deadline_ms)
+        lambda__run_abandon(env);
+    lambda__env_arm(env, lambda__run_left(env));
 }
 
 static void on_timer(struct timer *t)

@@ -12,6 +12,7 @@
 
 #define MEMORY_MIN_MB 128
 #define TIMEOUT_MIN_MS 1000
+#define ARN_MAX 512
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
@@ -28,6 +29,14 @@ static enum err check_name(struct str name, struct errinfo *e)
     return errinfo_set(e, ERR_INVALID,
                        "function name \"%.*s\": 1 to %d letters, digits, hyphens and underscores",
                        STR_ARG(str_sub(name, 0, 64)), LIMIT_FUNCTION_NAME);
+}
+
+/* It becomes a header of every event. */
+static enum err check_arn(struct str arn, struct errinfo *e)
+{
+    if (arn.n <= ARN_MAX && http_is_field_value(arn))
+        return ERR_OK;
+    return errinfo_set(e, ERR_INVALID, "the function's ARN is not one");
 }
 
 /* nodejs20.x and its like, whatever node is installed; each other family is refused by its name. */
@@ -173,6 +182,8 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
         e->col = spec->col;
     }
     enum err err = check_name(spec->name, e);
+    if (err == ERR_OK)
+        err = check_arn(spec->arn, e);
     if (err == ERR_OK)
         err = check_runtime(l, spec->runtime, e);
     if (err == ERR_OK)

@@ -11,6 +11,7 @@
 #include "lambda_int.h"
 
 #define SAMPLE_EVERY_MS 1000
+#define TRACE_MAX 1024 /* bytes of X-Amzn-Trace-Id */
 
 static const char *const outcome_names[] = {
     [LAMBDA_OK] = "OK",
@@ -213,38 +214,48 @@ static void log_text(const struct environment *env, struct buf *text)
     buf_reset(text);
 }
 
+/* A trace header that cannot be passed on is left out: it comes from whoever called the gateway. */
 static void take_event(struct environment *env, struct lambda_invocation *i)
 {
+    bool traced = i->trace_header.n <= TRACE_MAX && http_is_field_value(i->trace_header);
     buf_fini(&env->event);
     env->event = i->payload;
     i->payload = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     buf_reset(&env->trace);
-    buf_add(&env->trace, i->trace_header);
+    if (traced)
+        buf_add(&env->trace, i->trace_header);
     memcpy(env->request_id, i->request_id, sizeof env->request_id);
+}
+
+int64_t lambda__run_left(const struct environment *env)
+{
+    const struct lambda_invocation *i = env->invocation;
+    int64_t until = env->due_ms;
+    if (i && i->deadline_ms && i->deadline_ms < until)
+        until = i->deadline_ms;
+    int64_t left = until - loop_now_ms(env->function->lambda->o.control);
+    return left > 0 ? left : 1;
 }
 
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
 {
     struct function *f = env->function;
     struct lambda *l = f->lambda;
-    int64_t now_ms = loop_now_ms(l->o.control), left = f->spec.timeout_ms;
     take_event(env, i);
     i->environment = env;
     env->invocation = i;
     env->running = true;
     env->run = ++l->runs;
     env->run_us = lambda__now_us(l);
-    env->due_ms = now_ms + left;
-    if (i->deadline_ms && i->deadline_ms < env->due_ms)
-        left = i->deadline_ms > now_ms ? i->deadline_ms - now_ms : 1;
-    lambda__env_arm(env, left);
+    env->due_ms = loop_now_ms(l->o.control) + f->spec.timeout_ms;
+    lambda__env_arm(env, lambda__run_left(env));
     if (env->ready) {
         /* Started on demand: then it is idle for the first time just now, with somebody waiting. */
         env->cold = !env->used && !env->warmed;
         lambda__env_move(env, ENV_BUSY);
         lambda__api_send_event(env);
     } else {
-        env->cold = true;
+        env->cold = env->init_inside = true;
     }
     AUTO_BUF line = BUF_INIT(256);
     lambda__line_start(&line, env->request_id);
@@ -281,7 +292,7 @@ static void log_end(struct environment *env, int64_t duration_us, const char *st
     struct lambda__report report = {
         .request_id = env->request_id,
         .duration_us = duration_us,
-        .init_us = env->used || !env->ready ? -1 : env->init_us,
+        .init_us = env->used || env->init_inside ? -1 : env->init_us,
         .memory_mb = f->spec.memory_mb,
         .used_mb = env->used_mb,
         .status = status,

@@ -58,9 +58,10 @@ struct environment {
     bool emptied;   /* its directory is gone */
     struct work cleaning;
 
-    bool ready;  /* has asked for its first event */
-    bool used;   /* has had one */
-    bool warmed; /* was idle before it had one: nobody waited for its start */
+    bool ready;       /* has asked for its first event */
+    bool used;        /* has had one */
+    bool warmed;      /* was idle before it had one: nobody waited for its start */
+    bool init_inside; /* it was started by its first invocation, whose duration holds its init */
     int64_t began_us, init_us;
     unsigned used_mb; /* the most memory it was seen to use */
     int64_t sampled_ms;
@@ -159,6 +160,7 @@ void lambda__api_send_event(struct environment *env);
 
 /* invoke.c */
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i);
+int64_t lambda__run_left(const struct environment *env); /* ms until somebody stops waiting; >= 1 */
 /* The function's answer, or what stands for it; takes *payload. */
 void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struct buf *payload,
                      const char *status, const char *error_type);

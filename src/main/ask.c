@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A verb speaks to a running daemon: one HTTP/1.0 request over its unix socket, answer until close. */
+ * A verb speaks to a running daemon: one HTTP/1.0 request over its unix socket, answer until close.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -61,7 +62,8 @@ static unsigned split_answer(struct arena *a, struct str whole, struct str *body
 {
     size_t end = str_find(whole, STR("\r\n\r\n"));
     uint64_t status;
-    if (end == SIZE_MAX || !str_starts(whole, STR("HTTP/1.")) || !str_u64(str_sub(whole, 9, 3), &status))
+    if (end == SIZE_MAX || !str_starts(whole, STR("HTTP/1.")) ||
+        !str_u64(str_sub(whole, 9, 3), &status))
         return 0;
     *body = arena_str(a, str_from(whole, end + 4));
     return body->p ? (unsigned)status : 0;
@@ -75,9 +77,11 @@ unsigned ask_daemon(const char *state, const char *method, const char *target, s
     for (size_t i = 0; state == NULL && fd < 0 && i < COUNTOF(usual); i++)
         fd = connect_to(usual[i]);
     if (fd < 0) {
-        fprintf(stderr, "ropeline: no daemon answers at %s/ropeline.sock (%s); name its state directory with "
-                        "--state DIR\n",
-                state ? state : ".ropeline", strerror(errno));
+        fprintf(
+            stderr,
+            "ropeline: no daemon answers at %s/ropeline.sock (%s); name its state directory with "
+            "--state DIR\n",
+            state ? state : ".ropeline", strerror(errno));
         return 0;
     }
     AUTO_BUF rq = BUF_INIT(LIMIT_INVOKE_PAYLOAD + KIB(16));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon's configuration: from flags for dev, from ropeline.yaml for serve. Each key of the file
- * is one row; a key that has no row is an error, and one whose feature is not built is refused by
- * name rather than ignored. */
+ * The daemon's configuration: from flags for dev, from ropeline.yaml for serve. Each key of the
+ * file is one row; a key that has no row is an error, and one whose feature is not built is refused
+ * by name rather than ignored. */
 #include "config.h"
 
 #include <errno.h>
@@ -18,7 +18,8 @@
 static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-tls", "admin",
                                                            "core",    "authorize",   "metrics"};
 /* Listeners that this build can open; the others stay closed, as --help says. */
-static const bool listener_built[LISTENER_COUNT] = {[LISTENER_gateway] = true, [LISTENER_metrics] = true};
+static const bool listener_built[LISTENER_COUNT] = {
+    [LISTENER_gateway] = true, [LISTENER_metrics] = true};
 
 bool config_address(const char *text, char host[64], uint16_t *port)
 {
@@ -39,7 +40,8 @@ bool config_address(const char *text, char host[64], uint16_t *port)
     return true;
 }
 
-/* --- common ------------------------------------------------------------------------------------ */
+/* --- common ------------------------------------------------------------------------------------
+ */
 static int parse_param(const char *text, struct import_parameter *out)
 {
     struct str value, name = str_cut(str_c(text), '=', &value);
@@ -51,14 +53,16 @@ static int parse_param(const char *text, struct import_parameter *out)
     return 0;
 }
 
-/* NAME=DIR:HANDLER, where NAME may be an ARN: the first '=' ends it, the last ':' begins HANDLER. */
+/* NAME=DIR:HANDLER, where NAME may be an ARN: the first '=' ends it, the last ':' begins HANDLER.
+ */
 static int parse_function(struct arena *a, const char *text, struct import_function *out)
 {
     struct str code, name = str_cut(str_c(text), '=', &code);
     size_t colon = str_rchr(code, ':');
     char real[PATH_MAX];
     if (code.p == NULL || name.n == 0 || colon == SIZE_MAX || colon + 1 == code.n) {
-        fprintf(stderr, "ropeline: --function %s: write --function NAME-or-ARN=DIR:HANDLER\n", text);
+        fprintf(stderr, "ropeline: --function %s: write --function NAME-or-ARN=DIR:HANDLER\n",
+                text);
         return 2;
     }
     char *dir = arena_cstr(a, str_sub(code, 0, colon));
@@ -67,13 +71,15 @@ static int parse_function(struct arena *a, const char *text, struct import_funct
                 strerror(dir ? errno : ENOMEM));
         return 1;
     }
-    *out = (struct import_function){name, arena_str(a, str_c(real)), str_from(code, colon + 1), STR("")};
+    *out = (struct import_function){name, arena_str(a, str_c(real)), str_from(code, colon + 1),
+                                    STR("")};
     return out->dir.p ? 0 : 1;
 }
 
 static int take_many(const struct options *o, struct config *c)
 {
-    const struct option_values *params = option_all(o, "param"), *functions = option_all(o, "function");
+    const struct option_values *params = option_all(o, "param"),
+                               *functions = option_all(o, "function");
     c->parameters = ARENA_ARRAY(c->arena, params->n, struct import_parameter);
     c->functions = ARENA_ARRAY(c->arena, functions->n, struct import_function);
     if (c->parameters == NULL || c->functions == NULL)
@@ -101,7 +107,8 @@ static int take_workers(const char *text, const char *origin, struct config *c)
     if (text == NULL)
         return 0;
     if (!str_u64(str_c(text), &n) || n < 1 || n > KEEPER_COPIES) {
-        fprintf(stderr, "ropeline: workers (%s) must be 1 to %d, not %s\n", origin, KEEPER_COPIES, text);
+        fprintf(stderr, "ropeline: workers (%s) must be 1 to %d, not %s\n", origin, KEEPER_COPIES,
+                text);
         return 2;
     }
     c->workers = (unsigned)n;
@@ -118,8 +125,8 @@ static int take_listeners(const struct options *o, struct config *c)
         if (flag && !(from_default && c->listen[i]))
             c->listen[i] = flag;
         if (c->listen[i] && !config_address(c->listen[i], host, &port)) {
-            fprintf(stderr, "ropeline: --%s %s: write HOST:PORT, like 127.0.0.1:8080\n", listener_flags[i],
-                    c->listen[i]);
+            fprintf(stderr, "ropeline: --%s %s: write HOST:PORT, like 127.0.0.1:8080\n",
+                    listener_flags[i], c->listen[i]);
             return 2;
         }
         if (!listener_built[i])
@@ -168,7 +175,8 @@ static int finish(const struct options *o, struct config *c)
     }
     int n = snprintf(c->socket_path, sizeof c->socket_path, "%s/ropeline.sock", c->state_dir);
     if (n < 0 || (size_t)n >= sizeof c->socket_path) {
-        fprintf(stderr, "ropeline: --state %s: the path is too long for a socket below it\n", c->state_dir);
+        fprintf(stderr, "ropeline: --state %s: the path is too long for a socket below it\n",
+                c->state_dir);
         return 1;
     }
     return 0;
@@ -182,7 +190,8 @@ static bool begin(struct config *out)
     return out->arena != NULL;
 }
 
-/* --- dev ----------------------------------------------------------------------------------------- */
+/* --- dev -----------------------------------------------------------------------------------------
+ */
 int config_from_dev(const struct options *o, struct config *c)
 {
     if (!begin(c))
@@ -207,7 +216,8 @@ int config_from_dev(const struct options *o, struct config *c)
     return bad ? bad : finish(o, c);
 }
 
-/* --- ropeline.yaml -------------------------------------------------------------------------------- */
+/* --- ropeline.yaml
+ * -------------------------------------------------------------------------------- */
 struct reader {
     const char *file;
     struct config *config;
@@ -215,7 +225,8 @@ struct reader {
     bool failed;
 };
 
-static void complain(struct reader *r, unsigned line, unsigned col, const char *fmt, ...) PRINTF(4, 5);
+static void complain(struct reader *r, unsigned line, unsigned col, const char *fmt, ...)
+    PRINTF(4, 5);
 static void complain(struct reader *r, unsigned line, unsigned col, const char *fmt, ...)
 {
     va_list args;
@@ -295,8 +306,8 @@ static void read_api(struct reader *r, const struct json *v, struct config_api *
             api->stage = str_c(text_of(r, m->value, "stage"));
         else if (str_eqz(m->key, "parameters"))
             api->parameters = parameters_of(r, m->value);
-        else if (str_eqz(m->key, "id") || str_eqz(m->key, "variables") || str_eqz(m->key, "domain") ||
-                 str_eqz(m->key, "base_path"))
+        else if (str_eqz(m->key, "id") || str_eqz(m->key, "variables") ||
+                 str_eqz(m->key, "domain") || str_eqz(m->key, "base_path"))
             complain(r, m->line, m->col, "apis: %.*s is not served yet; set it in the template",
                      STR_ARG(m->key));
         else
@@ -319,7 +330,8 @@ static void read_apis(struct reader *r, const struct json *v)
 }
 
 /* functions: {NAME: {code, handler, runtime}}: code for functions that the documents name. */
-static void read_function(struct reader *r, const struct json_member *m, struct import_function *out)
+static void read_function(struct reader *r, const struct json_member *m,
+                          struct import_function *out)
 {
     char real[PATH_MAX];
     const char *code = NULL;
@@ -333,13 +345,14 @@ static void read_function(struct reader *r, const struct json_member *m, struct 
         else if (str_eqz(f->key, "runtime"))
             out->runtime = str_c(text_of(r, f->value, "runtime"));
         else
-            complain(r, f->line, f->col, "functions: %.*s is not served yet; set it in the template",
-                     STR_ARG(f->key));
+            complain(r, f->line, f->col,
+                     "functions: %.*s is not served yet; set it in the template", STR_ARG(f->key));
     }
     if (code == NULL || out->handler.n == 0)
         complain(r, m->line, m->col, "functions: %.*s needs code and handler", STR_ARG(m->key));
     else if (realpath(code, real) == NULL)
-        complain(r, m->line, m->col, "functions: %.*s: %s: %s", STR_ARG(m->key), code, strerror(errno));
+        complain(r, m->line, m->col, "functions: %.*s: %s: %s", STR_ARG(m->key), code,
+                 strerror(errno));
     else
         out->dir = arena_str(r->config->arena, str_c(real));
 }
@@ -363,7 +376,8 @@ static void read_proxies(struct reader *r, const struct json *v)
     }
     c->trusted_proxies = ARENA_ARRAY(c->arena, v->n, struct str);
     for (size_t i = 0; c->trusted_proxies && i < v->n; i++)
-        c->trusted_proxies[c->trusted_proxy_count++] = str_c(text_of(r, v->items[i], "trusted_proxies"));
+        c->trusted_proxies[c->trusted_proxy_count++] =
+            str_c(text_of(r, v->items[i], "trusted_proxies"));
 }
 
 static void read_state(struct reader *r, const struct json *v)
@@ -395,12 +409,23 @@ static const struct {
     const char *key;
     void (*read)(struct reader *r, const struct json *v);
 } keys[] = {
-    {"listen", read_listen},   {"apis", read_apis},     {"functions", read_functions},
-    {"trusted_proxies", read_proxies}, {"state", read_state}, {"workers", read_workers},
-    {"region", read_region},   {"account", read_account}, {"user", read_user},
-    {"tls", refuse},           {"keys", refuse},        {"user_pools", refuse},
-    {"store", refuse},         {"kv", refuse},          {"function_uids", refuse},
-    {"limits", refuse},        {"fetch", refuse},
+    {"listen", read_listen},
+    {"apis", read_apis},
+    {"functions", read_functions},
+    {"trusted_proxies", read_proxies},
+    {"state", read_state},
+    {"workers", read_workers},
+    {"region", read_region},
+    {"account", read_account},
+    {"user", read_user},
+    {"tls", refuse},
+    {"keys", refuse},
+    {"user_pools", refuse},
+    {"store", refuse},
+    {"kv", refuse},
+    {"function_uids", refuse},
+    {"limits", refuse},
+    {"fetch", refuse},
 };
 
 static void read_document(struct reader *r, const struct json *doc)
@@ -437,7 +462,8 @@ int config_from_file(const struct options *o, struct config *c)
     }
     enum err err = file_read(c->arena, r.file, LIMIT_TEMPLATE_BYTES, &text);
     if (err != ERR_OK) {
-        fprintf(stderr, "ropeline: %s: %s\n", r.file, err == ERR_IO ? strerror(errno) : err_text(err));
+        fprintf(stderr, "ropeline: %s: %s\n", r.file,
+                err == ERR_IO ? strerror(errno) : err_text(err));
         return 1;
     }
     if (yaml_parse(c->arena, text, LIMIT_TEMPLATE_BYTES, &doc, &e) != ERR_OK) {
@@ -450,7 +476,8 @@ int config_from_file(const struct options *o, struct config *c)
     if (r.failed)
         return 1;
     const char *flag = option_get(o, "workers");
-    int bad = take_workers(flag ? flag : r.workers, flag ? option_all(o, "workers")->origin : r.file, c);
+    int bad =
+        take_workers(flag ? flag : r.workers, flag ? option_all(o, "workers")->origin : r.file, c);
     if (!bad)
         bad = finish(o, c);
     if (!bad && file_function_count > 0 && c->function_count == 0) {
@@ -460,7 +487,8 @@ int config_from_file(const struct options *o, struct config *c)
     return bad;
 }
 
-/* --- check --print ---------------------------------------------------------------------------------- */
+/* --- check --print
+ * ---------------------------------------------------------------------------------- */
 void config_print(const struct config *c, const struct options *o)
 {
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
@@ -469,7 +497,8 @@ void config_print(const struct config *c, const struct options *o)
                listener_built[i] ? origin : "not built yet");
     }
     printf("%-12s %-24s\n%-12s %-24u\n", "state", c->state_dir, "workers", c->workers);
-    printf("%-12s %.*s\n%-12s %.*s\n", "region", STR_ARG(c->region), "account", STR_ARG(c->account));
+    printf("%-12s %.*s\n%-12s %.*s\n", "region", STR_ARG(c->region), "account",
+           STR_ARG(c->account));
     for (size_t i = 0; i < c->api_count; i++)
         printf("%-12s %s\n", "template", c->apis[i].template);
 }

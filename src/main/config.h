@@ -9,12 +9,12 @@
 #include "keeper.h"
 #include "options.h"
 
-#define LISTENER_MAP(X)                                                                            \
-    X(gateway, "gateway")                                                                          \
-    X(gateway_tls, "gatewayTls")                                                                   \
-    X(admin, "admin")                                                                              \
-    X(core, "core")                                                                                \
-    X(authorize, "authorize")                                                                      \
+#define LISTENER_MAP(X)          \
+    X(gateway, "gateway")        \
+    X(gateway_tls, "gatewayTls") \
+    X(admin, "admin")            \
+    X(core, "core")              \
+    X(authorize, "authorize")    \
     X(metrics, "metrics")
 enum listener {
 #define X(name, json) LISTENER_##name,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the verbs ask a running daemon, over the unix socket STATE/ropeline.sock (mode 0600: only its
- * user), and what a scraper asks the metrics listener. One row per request. */
+ * What the verbs ask a running daemon, over the unix socket STATE/ropeline.sock (mode 0600: only
+ * its user), and what a scraper asks the metrics listener. One row per request. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,7 +36,8 @@ static void answer(struct ask *q, unsigned status, const char *type)
         q->answer.n = 0;
         rs.status = 500;
     }
-    if (http_add(http_exchange_arena(q->http), &rs.headers, STR("Content-Type"), str_c(type)) != ERR_OK)
+    if (http_add(http_exchange_arena(q->http), &rs.headers, STR("Content-Type"), str_c(type)) !=
+        ERR_OK)
         rs.headers = (struct http_headers){0};
     http_respond(q->http, &rs, buf_str(&q->answer));
 }
@@ -50,7 +51,8 @@ static void answer_error(struct ask *q, unsigned status, const char *text)
     answer(q, status, "application/json");
 }
 
-/* --- explain ------------------------------------------------------------------------------------ */
+/* --- explain ------------------------------------------------------------------------------------
+ */
 static void explained(void *arg, const struct decision_record *r)
 {
     struct ask *q = arg;
@@ -82,15 +84,18 @@ static void explained(void *arg, const struct decision_record *r)
 static void ask_explain(struct ask *q)
 {
     bool denied = query_of(q, "denied").n > 0;
-    if (gateway_find_decision(q->daemon->gateway, query_of(q, "id"), denied, explained, q) != ERR_OK)
+    if (gateway_find_decision(q->daemon->gateway, query_of(q, "id"), denied, explained, q) !=
+        ERR_OK)
         answer_error(q, 503, "out of memory");
 }
 
-/* --- functions ------------------------------------------------------------------------------------ */
+/* --- functions
+ * ------------------------------------------------------------------------------------ */
 static void invoked(struct lambda_invocation *i)
 {
     struct ask *q = i->arg;
-    buf_addf(&q->answer, "{\"outcome\":\"%s\",\"requestId\":\"%s\",\"cold\":%s,\"durationMs\":%.3f,\"answer\":",
+    buf_addf(&q->answer,
+             "{\"outcome\":\"%s\",\"requestId\":\"%s\",\"cold\":%s,\"durationMs\":%.3f,\"answer\":",
              lambda_outcome_name(i->outcome), i->request_id, i->cold ? "true" : "false",
              (double)i->duration_us / 1000);
     json_write_str(&q->answer, buf_str(&i->answer));
@@ -111,8 +116,12 @@ static void ask_invoke(struct ask *q)
     }
     function_ref(f);
     q->function = f;
-    q->invocation = (struct lambda_invocation){
-        .function = f, .payload = q->body, .queue = true, .reply = control, .done = invoked, .arg = q};
+    q->invocation = (struct lambda_invocation){.function = f,
+                                               .payload = q->body,
+                                               .queue = true,
+                                               .reply = control,
+                                               .done = invoked,
+                                               .arg = q};
     q->body = BUF_INIT(0); /* moved */
     lambda_invoke(q->daemon->lambda, &q->invocation);
 }
@@ -136,15 +145,17 @@ static void ask_logs(struct ask *q)
 
 static void ask_purge(struct ask *q)
 {
-    size_t n = authorizer_cache_purge(q->daemon->cache, query_of(q, "authorizer"), query_of(q, "principal"));
+    size_t n = authorizer_cache_purge(q->daemon->cache, query_of(q, "authorizer"),
+                                      query_of(q, "principal"));
     buf_addf(&q->answer, "{\"purged\":%zu}", n);
     answer(q, 200, "application/json");
 }
 
 static void ask_status(struct ask *q)
 {
-    buf_addf(&q->answer, "{\"version\":\"%s\",\"pid\":%d,\"cacheEntries\":%zu,\"functions\":",
-             ROPELINE_VERSION, (int)getpid(), authorizer_cache_count(q->daemon->cache));
+    buf_addf(&q->answer,
+             "{\"version\":\"%s\",\"pid\":%d,\"cacheEntries\":%zu,\"functions\":", ROPELINE_VERSION,
+             (int)getpid(), authorizer_cache_count(q->daemon->cache));
     lambda_describe(q->daemon->lambda, &q->answer);
     buf_addc(&q->answer, '}');
     answer(q, 200, "application/json");
@@ -157,7 +168,8 @@ static void ask_metrics(struct ask *q)
     metrics_write(sets, n, &q->answer);
     buf_addf(&q->answer,
              "# HELP ropeline_authorizer_cache_entries Decisions in the authorizer cache.\n"
-             "# TYPE ropeline_authorizer_cache_entries gauge\nropeline_authorizer_cache_entries %zu\n# EOF\n",
+             "# TYPE ropeline_authorizer_cache_entries gauge\nropeline_authorizer_cache_entries "
+             "%zu\n# EOF\n",
              authorizer_cache_count(q->daemon->cache));
     answer(q, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 }
@@ -191,7 +203,8 @@ static const struct ask_row metrics_rows[] = {
     {HTTP_GET, "/readyz", ask_readyz},
 };
 
-/* --- one request ---------------------------------------------------------------------------------- */
+/* --- one request
+ * ---------------------------------------------------------------------------------- */
 static void dispatch(struct ask *q, const struct ask_row *rows, size_t n)
 {
     const struct http_request *rq = http_exchange_request(q->http);
@@ -227,7 +240,8 @@ static void on_done(void *arg, enum err how)
     lambda_invocation_fini(&q->invocation);
 }
 
-static const struct http_exchange_events ask_events = {.data = on_data, .end = on_end, .done = on_done};
+static const struct http_exchange_events ask_events = {
+    .data = on_data, .end = on_end, .done = on_done};
 
 static struct ask *ask_new(struct daemon *d, struct http_exchange *x)
 {

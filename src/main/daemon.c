@@ -22,7 +22,8 @@ struct daemon_worker {
     struct post start, stop; /* two, because a stop may come while a start is under way */
 };
 
-/* --- what dev shows ------------------------------------------------------------------------------ */
+/* --- what dev shows ------------------------------------------------------------------------------
+ */
 struct shown_line {
     struct post post;
     struct buf text;
@@ -58,7 +59,8 @@ static void on_log(void *arg, struct str function, struct str line)
     fflush(stdout);
 }
 
-/* --- stopping ------------------------------------------------------------------------------------ */
+/* --- stopping ------------------------------------------------------------------------------------
+ */
 static void close_signal(uv_signal_t *s)
 {
     if (!uv_is_closing((uv_handle_t *)s))
@@ -144,7 +146,8 @@ static void keeper_lost(void *arg)
     _exit(1);
 }
 
-/* --- starting ------------------------------------------------------------------------------------ */
+/* --- starting ------------------------------------------------------------------------------------
+ */
 static void announce(struct daemon *d)
 {
     AUTO_BUF text = BUF_INIT(MIB(4));
@@ -192,7 +195,8 @@ static enum err start_workers(struct daemon *d)
         return ERR_NOMEM;
     for (unsigned i = 0; i < d->config->workers; i++) {
         struct daemon_worker *w = &d->workers[i];
-        *w = (struct daemon_worker){.daemon = d, .loop = run_worker(d->run, i), .fd = gateway->fds[i]};
+        *w = (struct daemon_worker){
+            .daemon = d, .loop = run_worker(d->run, i), .fd = gateway->fds[i]};
         w->start.fn = start_worker;
         run_post(w->loop, &w->start);
     }

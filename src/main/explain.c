@@ -32,19 +32,21 @@ static struct str reason(const struct decision_record *r)
 
 static bool names_one_method(struct str statement)
 {
-    return str_find(statement, STR(" Allow arn:")) != SIZE_MAX && str_chr(statement, '*', 0) == SIZE_MAX &&
-           str_chr(statement, '?', 0) == SIZE_MAX;
+    return str_find(statement, STR(" Allow arn:")) != SIZE_MAX &&
+           str_chr(statement, '*', 0) == SIZE_MAX && str_chr(statement, '?', 0) == SIZE_MAX;
 }
 
 /* A cached policy that names a single methodArn refuses every other route until its TTL ends. */
 static bool is_narrow_cached_policy(const struct decision_record *r)
 {
-    struct str cache = value_of(r, "authorize", "cache"), verdict = value_of(r, "policy", "verdict");
+    struct str cache = value_of(r, "authorize", "cache"),
+               verdict = value_of(r, "policy", "verdict");
     bool reused = str_starts(cache, STR("hit")) || value_of(r, "authorize", "shared").n > 0;
     if (!reused || !str_starts(verdict, STR("implicit deny")))
         return false;
     for (size_t i = 0; i < r->rows; i++)
-        if (str_eqz(str_c(r->row[i].key), "statement") && names_one_method(decision_value(r, &r->row[i])))
+        if (str_eqz(str_c(r->row[i].key), "statement") &&
+            names_one_method(decision_value(r, &r->row[i])))
             return true;
     return false;
 }
@@ -52,9 +54,11 @@ static bool is_narrow_cached_policy(const struct decision_record *r)
 void explain_hint(const struct decision_record *r, struct buf *out)
 {
     if (is_narrow_cached_policy(r))
-        buf_addz(out, "the cached policy names a single methodArn, so every other route is refused until "
-                      "the TTL ends: let the function return a wildcard Resource (for example .../STAGE/*), "
-                      "or set the TTL to 0; `ropeline cache purge` drops it now");
+        buf_addz(
+            out,
+            "the cached policy names a single methodArn, so every other route is refused until "
+            "the TTL ends: let the function return a wildcard Resource (for example .../STAGE/*), "
+            "or set the TTL to 0; `ropeline cache purge` drops it now");
 }
 
 /* "GET /dev/orders 403 1.2 ms  implicit deny: ..." */
@@ -128,8 +132,9 @@ void explain_text(const struct decision_record *r, struct str invocation_json, s
 {
     char when[TIME_TEXT];
     time_rfc3339(r->wall_us, when);
-    buf_addf(out, "%u  %.*s %.*s   %s   %s   %.1f ms\n", r->status, STR_ARG(value_of(r, "match", "method")),
-             STR_ARG(value_of(r, "match", "path")), r->id, when, (double)r->duration_us / 1000);
+    buf_addf(out, "%u  %.*s %.*s   %s   %s   %.1f ms\n", r->status,
+             STR_ARG(value_of(r, "match", "method")), STR_ARG(value_of(r, "match", "path")), r->id,
+             when, (double)r->duration_us / 1000);
     add_rows(r, out);
     if (has_token_rows(r))
         buf_addz(out, "  (token: read without its key, not verified)\n");

@@ -11,8 +11,8 @@
 #include "file.h"
 
 /* --param and this API's own parameters, which win. */
-static enum err join_parameters(const struct config *c, const struct config_api *api, struct arena *a,
-                                struct import_options *o)
+static enum err join_parameters(const struct config *c, const struct config_api *api,
+                                struct arena *a, struct import_options *o)
 {
     size_t own = api->parameters ? api->parameters->n : 0;
     struct import_parameter *v = ARENA_ARRAY(a, c->parameter_count + own, struct import_parameter);

@@ -25,8 +25,9 @@ static const struct verb {
 
 static void usage(FILE *to)
 {
-    fprintf(to, "ropeline " ROPELINE_VERSION ": an API gateway with Lambda authorizers, on your own "
-                "machine\n\nusage: ropeline VERB [ARGUMENTS]   (ropeline VERB --help says more)\n\n");
+    fprintf(to,
+            "ropeline " ROPELINE_VERSION ": an API gateway with Lambda authorizers, on your own "
+            "machine\n\nusage: ropeline VERB [ARGUMENTS]   (ropeline VERB --help says more)\n\n");
     for (size_t i = 0; i < COUNTOF(verbs); i++)
         fprintf(to, "  %-8s %-24s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 }

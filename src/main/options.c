@@ -6,20 +6,28 @@
 #include <stdlib.h>
 
 const struct option_row daemon_options[] = {
-    {"config", 'c', OPTION_VALUE, true, NULL, "FILE", "serve: the configuration file (ropeline.yaml)"},
-    {"gateway", 0, OPTION_VALUE, true, "127.0.0.1:8080", "HOST:PORT", "where the API gateway listens"},
-    {"gateway-tls", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "TLS listener (not built yet: not opened)"},
-    {"admin", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "AWS control plane (not built yet: not opened)"},
+    {"config", 'c', OPTION_VALUE, true, NULL, "FILE",
+     "serve: the configuration file (ropeline.yaml)"},
+    {"gateway", 0, OPTION_VALUE, true, "127.0.0.1:8080", "HOST:PORT",
+     "where the API gateway listens"},
+    {"gateway-tls", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
+     "TLS listener (not built yet: not opened)"},
+    {"admin", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
+     "AWS control plane (not built yet: not opened)"},
     {"core", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "identity core (not built yet: not opened)"},
-    {"authorize", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "forward-auth (not built yet: not opened)"},
-    {"metrics", 0, OPTION_VALUE, true, "127.0.0.1:9464", "HOST:PORT", "/metrics, /healthz, /readyz"},
-    {"state", 0, OPTION_VALUE, true, NULL, "DIR", "state directory (dev: .ropeline beside the file)"},
+    {"authorize", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
+     "forward-auth (not built yet: not opened)"},
+    {"metrics", 0, OPTION_VALUE, true, "127.0.0.1:9464", "HOST:PORT",
+     "/metrics, /healthz, /readyz"},
+    {"state", 0, OPTION_VALUE, true, NULL, "DIR",
+     "state directory (dev: .ropeline beside the file)"},
     {"workers", 0, OPTION_VALUE, true, NULL, "N", "gateway threads (default: one per core)"},
     {"region", 0, OPTION_VALUE, true, "us-east-1", "NAME", "AWS region in ARNs"},
     {"account", 0, OPTION_VALUE, true, "123456789012", "ID", "AWS account in ARNs"},
     {"ready-file", 0, OPTION_VALUE, true, NULL, "FILE", "written when all listeners accept"},
     {"param", 0, OPTION_MANY, false, NULL, "K=V", "a template parameter"},
-    {"function", 0, OPTION_MANY, false, NULL, "NAME=DIR:HANDLER", "code for a function named in a document"},
+    {"function", 0, OPTION_MANY, false, NULL, "NAME=DIR:HANDLER",
+     "code for a function named in a document"},
     {"quiet", 'q', OPTION_FLAG, false, NULL, NULL, "print errors only"},
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
@@ -47,7 +55,8 @@ static bool put(struct options *o, size_t row, const char *value)
     if (o->rows[row].kind != OPTION_MANY)
         to->n = 0;
     if (to->n == OPTION_MAX) {
-        fprintf(stderr, "ropeline: --%s is given more than %d times\n", o->rows[row].name, OPTION_MAX);
+        fprintf(stderr, "ropeline: --%s is given more than %d times\n", o->rows[row].name,
+                OPTION_MAX);
         return false;
     }
     to->v[to->n++] = value;
@@ -75,7 +84,8 @@ static bool parse_flag(struct options *o, int argc, char **argv, int *at)
     if (value.p)
         return put(o, row, value.p);
     if (*at + 1 == argc) {
-        fprintf(stderr, "ropeline: --%s needs a value: %s\n", o->rows[row].name, o->rows[row].value);
+        fprintf(stderr, "ropeline: --%s needs a value: %s\n", o->rows[row].name,
+                o->rows[row].value);
         return false;
     }
     return put(o, row, argv[++*at]);
@@ -142,8 +152,9 @@ void options_help(const struct option_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char left[64];
-        snprintf(left, sizeof left, "%s--%s%s%s", rows[i].letter ? (char[]){'-', rows[i].letter, ',', ' ', 0} : "",
-                 rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
+        snprintf(left, sizeof left, "%s--%s%s%s",
+                 rows[i].letter ? (char[]){'-', rows[i].letter, ',', ' ', 0} : "", rows[i].name,
+                 rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
         printf("  %-34s %s", left, rows[i].help);
         if (rows[i].fallback)
             printf(" [%s]", rows[i].fallback);

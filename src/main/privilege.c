@@ -27,8 +27,9 @@ bool privilege_drop(const char *user, const char *state_dir, const char *socket_
     if (geteuid() != 0) {
         if (geteuid() == uid)
             return true;
-        fprintf(stderr, "ropeline: user %s: only root can become another user; start as root or remove "
-                        "user:\n",
+        fprintf(stderr,
+                "ropeline: user %s: only root can become another user; start as root or remove "
+                "user:\n",
                 user);
         return false;
     }

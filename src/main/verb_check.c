@@ -12,7 +12,8 @@
 #include "verbs.h"
 
 static const struct option_row check_rows[] = {
-    {"print", 0, OPTION_FLAG, false, NULL, NULL, "show the effective values and where each comes from"},
+    {"print", 0, OPTION_FLAG, false, NULL, NULL,
+     "show the effective values and where each comes from"},
     {"json", 0, OPTION_FLAG, false, NULL, NULL, "findings as JSON"},
 };
 static struct option_row rows[OPTION_MAX];
@@ -38,7 +39,8 @@ static void print_json(const struct import_report *r)
     AUTO_BUF out = BUF_INIT(MIB(16));
     buf_addc(&out, '[');
     for (const struct import_finding *f = r->first; f; f = f->next) {
-        buf_addf(&out, "%s{\"severity\":\"%s\",\"file\":", f == r->first ? "" : ",", severities[f->severity]);
+        buf_addf(&out, "%s{\"severity\":\"%s\",\"file\":", f == r->first ? "" : ",",
+                 severities[f->severity]);
         json_write_str(&out, str_c(f->file));
         buf_addf(&out, ",\"line\":%u,\"col\":%u,\"text\":", f->line, f->col);
         json_write_str(&out, f->text);
@@ -53,8 +55,9 @@ static void describe(const struct model *m)
     for (const struct model_api *api = m->apis; api; api = api->next)
         for (const struct model_method *x = api->methods; x; x = x->next) {
             struct str name = json_str_or(json_get(x->method, "authorizerName"), STR("open"));
-            printf("%-7.*s /%.*s%.*s  %.*s  %.*s\n", STR_ARG(x->verb), STR_ARG(api->stage), STR_ARG(x->path),
-                   STR_ARG(name), STR_ARG(json_str_or(json_get(x->integration, "type"), STR(""))));
+            printf("%-7.*s /%.*s%.*s  %.*s  %.*s\n", STR_ARG(x->verb), STR_ARG(api->stage),
+                   STR_ARG(x->path), STR_ARG(name),
+                   STR_ARG(json_str_or(json_get(x->integration, "type"), STR(""))));
         }
 }
 
@@ -63,7 +66,8 @@ static bool check_template(const struct options *o, const struct config *c, cons
     struct arena *a = arena_new(KIB(64), LIMIT_DOCUMENT_ARENA);
     struct import_report report = {.arena = a};
     struct str text;
-    struct model m = {.arena = a, .region = c->region, .account = c->account, .partition = STR("aws")};
+    struct model m = {
+        .arena = a, .region = c->region, .account = c->account, .partition = STR("aws")};
     struct import_options io = {.region = c->region,
                                 .account = c->account,
                                 .parameters = c->parameters,
@@ -85,8 +89,8 @@ static bool check_template(const struct options *o, const struct config *c, cons
     if (good && option_is(o, "print"))
         describe(&m);
     if (!option_is(o, "json"))
-        printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", file, good ? "ok" : "refused", report.errors,
-               report.warnings, report.notes);
+        printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", file, good ? "ok" : "refused",
+               report.errors, report.warnings, report.notes);
     arena_free(a);
     return good;
 }

@@ -36,7 +36,8 @@ static void ready_text(void *arg, struct buf *out)
 static bool on_opened(void *arg)
 {
     const struct daemon_start *start = arg;
-    return privilege_drop(start->config->user, start->config->state_dir, start->config->socket_path);
+    return privilege_drop(start->config->user, start->config->state_dir,
+                          start->config->socket_path);
 }
 
 /* Root would be the gateway and every function: serve insists on a user to become. */
@@ -78,8 +79,8 @@ static int run(struct config *c)
         listen[i].copies = i == LISTENER_gateway ? c->workers : 1;
     }
     if (file_make_dir(c->state_dir) != ERR_OK) {
-        fprintf(stderr, "ropeline: the state directory %s: %s; choose another with --state\n", c->state_dir,
-                strerror(errno));
+        fprintf(stderr, "ropeline: the state directory %s: %s; choose another with --state\n",
+                c->state_dir, strerror(errno));
         return 1;
     }
     if (!c->quiet && geteuid() == 0)

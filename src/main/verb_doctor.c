@@ -11,8 +11,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "verbs.h"
 
 static const struct option_row rows[] = {
@@ -31,7 +31,8 @@ static void find_program(const char *name, const char *variable, struct finding 
     const char *chosen = getenv(variable), *path = getenv("PATH");
     if (chosen && *chosen) {
         f->good = access(chosen, X_OK) == 0;
-        snprintf(f->text, sizeof f->text, "%s (%s)%s", chosen, variable, f->good ? "" : ": not executable");
+        snprintf(f->text, sizeof f->text, "%s (%s)%s", chosen, variable,
+                 f->good ? "" : ": not executable");
         return;
     }
     struct str rest = str_c(path ? path : "");
@@ -71,8 +72,9 @@ static void find_landlock(struct finding *f)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     f->good = abi > 0;
-    snprintf(f->text, sizeof f->text, abi > 0 ? "kernel offers Landlock ABI %ld; not used yet"
-                                              : "kernel offers no Landlock (%ld)",
+    snprintf(f->text, sizeof f->text,
+             abi > 0 ? "kernel offers Landlock ABI %ld; not used yet"
+                     : "kernel offers no Landlock (%ld)",
              abi);
 }
 
@@ -87,15 +89,16 @@ static void find_kernel(struct finding *f)
 static void find_isolation(struct finding *f)
 {
     f->good = true;
-    snprintf(f->text, sizeof f->text, "active for functions: own session, no_new_privs, rlimits, "
-                                      "PDEATHSIG, own tmp, nothing inherited");
+    snprintf(f->text, sizeof f->text,
+             "active for functions: own session, no_new_privs, rlimits, "
+             "PDEATHSIG, own tmp, nothing inherited");
 }
 
 static const struct {
     const char *name;
     void (*find)(struct finding *f);
 } looks[] = {
-    {"kernel", find_kernel}, {"node", find_node},         {"files", find_files},
+    {"kernel", find_kernel}, {"node", find_node},           {"files", find_files},
     {"user", find_user},     {"isolation", find_isolation}, {"landlock", find_landlock},
 };
 
@@ -117,7 +120,8 @@ int verb_doctor(int argc, char **argv)
         looks[i].find(&f);
         if (strcmp(f.name, "node") == 0)
             good = f.good; /* the only thing without which functions cannot run */
-        buf_addf(&json, "%s{\"name\":\"%s\",\"ok\":%s,\"text\":", i ? "," : "", f.name, f.good ? "true" : "false");
+        buf_addf(&json, "%s{\"name\":\"%s\",\"ok\":%s,\"text\":", i ? "," : "", f.name,
+                 f.good ? "true" : "false");
         json_write_str(&json, str_c(f.text));
         buf_addc(&json, '}');
         if (!option_is(&o, "json"))

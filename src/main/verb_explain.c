@@ -22,8 +22,9 @@ int verb_explain(int argc, char **argv)
     if (!options_parse(rows, COUNTOF(rows), argc, argv, &o) || o.positionals > 1)
         return 2;
     if (option_is(&o, "help")) {
-        printf("usage: ropeline explain [ID] [OPTIONS]    ID: an x-amzn-RequestId or its beginning;\n"
-               "without one, the last refusal\n\n");
+        printf(
+            "usage: ropeline explain [ID] [OPTIONS]    ID: an x-amzn-RequestId or its beginning;\n"
+            "without one, the last refusal\n\n");
         options_help(rows, COUNTOF(rows));
         return 0;
     }
@@ -39,11 +40,13 @@ int verb_explain(int argc, char **argv)
         ask_add(&target, "denied", STR("1"));
     if (option_is(&o, "json"))
         ask_add(&target, "json", STR("1"));
-    unsigned status = ask_daemon(option_get(&o, "state"), "GET", buf_cstr(&target), STR(""), a, &answer);
+    unsigned status =
+        ask_daemon(option_get(&o, "state"), "GET", buf_cstr(&target), STR(""), a, &answer);
     if (status == 200)
         printf("%.*s%s", STR_ARG(answer), option_is(&o, "json") ? "\n" : "");
     else if (status)
-        fprintf(stderr, "ropeline: there is no such decision; the last 1,024 of each worker are kept\n");
+        fprintf(stderr,
+                "ropeline: there is no such decision; the last 1,024 of each worker are kept\n");
     arena_free(a);
     return status == 200 ? 0 : 1;
 }

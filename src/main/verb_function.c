@@ -11,9 +11,18 @@
 #include "file.h"
 #include "verbs.h"
 
-#define STATE_ROW {"state", 0, OPTION_VALUE, true, NULL, "DIR", "the daemon's state directory [.ropeline]"}
-#define JSON_ROW {"json", 0, OPTION_FLAG, false, NULL, NULL, "as JSON"}
-#define HELP_ROW {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"}
+#define STATE_ROW                                                                               \
+    {                                                                                           \
+        "state", 0, OPTION_VALUE, true, NULL, "DIR", "the daemon's state directory [.ropeline]" \
+    }
+#define JSON_ROW                                             \
+    {                                                        \
+        "json", 0, OPTION_FLAG, false, NULL, NULL, "as JSON" \
+    }
+#define HELP_ROW                                                 \
+    {                                                            \
+        "help", 'h', OPTION_FLAG, false, NULL, NULL, "this text" \
+    }
 
 static int show_help(const char *usage, const struct option_row *rows, size_t n)
 {
@@ -29,7 +38,8 @@ static void say_error(struct arena *a, struct str answer)
         fprintf(stderr, "ropeline: %.*s\n", STR_ARG(json_str_or(json_get(v, "message"), answer)));
 }
 
-/* --- invoke ---------------------------------------------------------------------------------------- */
+/* --- invoke
+ * ---------------------------------------------------------------------------------------- */
 static const struct option_row invoke_rows[] = {
     {"event", 0, OPTION_VALUE, false, NULL, "FILE", "the event as JSON; - = standard input [{}]"},
     STATE_ROW,
@@ -76,7 +86,8 @@ int verb_invoke(int argc, char **argv)
     }
     buf_addz(&target, "/invoke");
     ask_add(&target, "function", str_c(o.positional[0]));
-    unsigned status = ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), event, a, &answer);
+    unsigned status =
+        ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), event, a, &answer);
     const struct json *v = NULL;
     if (status == 200 && json_parse(a, answer, MIB(64), &v, NULL) == ERR_OK) {
         bool ok = str_eqz(json_str_or(json_get(v, "outcome"), STR("")), "OK");
@@ -90,7 +101,8 @@ int verb_invoke(int argc, char **argv)
     return code;
 }
 
-/* --- logs ------------------------------------------------------------------------------------------ */
+/* --- logs
+ * ------------------------------------------------------------------------------------------ */
 static const struct option_row logs_rows[] = {
     {"follow", 'f', OPTION_FLAG, false, NULL, NULL, "go on as new lines come"},
     STATE_ROW,
@@ -125,8 +137,8 @@ int verb_logs(int argc, char **argv)
     if (!options_parse(logs_rows, COUNTOF(logs_rows), argc, argv, &o))
         return 2;
     if (option_is(&o, "help"))
-        return show_help("logs [FUNCTION] [OPTIONS]    without a function: the list of functions", logs_rows,
-                         COUNTOF(logs_rows));
+        return show_help("logs [FUNCTION] [OPTIONS]    without a function: the list of functions",
+                         logs_rows, COUNTOF(logs_rows));
     if (o.positionals > 1)
         return 2;
     uint64_t last = 0;
@@ -155,7 +167,8 @@ int verb_logs(int argc, char **argv)
     return status == 200 ? 0 : 1;
 }
 
-/* --- cache purge ------------------------------------------------------------------------------------- */
+/* --- cache purge
+ * ------------------------------------------------------------------------------------- */
 static const struct option_row cache_rows[] = {
     {"authorizer", 0, OPTION_VALUE, false, NULL, "NAME", "only decisions of this authorizer"},
     {"principal", 0, OPTION_VALUE, false, NULL, "ID", "only decisions about this principalId"},
@@ -187,7 +200,8 @@ int verb_cache(int argc, char **argv)
         ask_add(&target, "authorizer", str_c(option_get(&o, "authorizer")));
     if (option_get(&o, "principal"))
         ask_add(&target, "principal", str_c(option_get(&o, "principal")));
-    unsigned status = ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), STR(""), a, &answer);
+    unsigned status =
+        ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), STR(""), a, &answer);
     if (status == 200 && json_parse(a, answer, KIB(64), &v, NULL) == ERR_OK &&
         json_int(json_get(v, "purged"), &n)) {
         if (option_is(&o, "json"))

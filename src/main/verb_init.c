@@ -65,7 +65,8 @@ static const char authorizer_js[] =
     "    policyDocument: {\n"
     "      Version: '2012-10-17',\n"
     "      // The whole stage, not event.methodArn: the answer is cached and serves every route.\n"
-    "      Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: `${stage}/*` }],\n"
+    "      Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: `${stage}/*` "
+    "}],\n"
     "    },\n"
     "    context: { role: claims.role || 'viewer' },\n"
     "  };\n"
@@ -102,9 +103,12 @@ static const char readme_md[] =
 static const struct {
     const char *path, *text;
 } files[] = {
-    {"template.yaml", template_yaml},      {"authorizer/index.js", authorizer_js},
-    {"authorizer/package.json", package_json}, {"authorizer/.npmrc", "package-lock=false\n"},
-    {"hello/index.js", hello_js},          {"README.md", readme_md},
+    {"template.yaml", template_yaml},
+    {"authorizer/index.js", authorizer_js},
+    {"authorizer/package.json", package_json},
+    {"authorizer/.npmrc", "package-lock=false\n"},
+    {"hello/index.js", hello_js},
+    {"README.md", readme_md},
     {".gitignore", "node_modules/\n.ropeline/\nkeys/\n"},
 };
 
@@ -136,7 +140,8 @@ static bool write_one(const char *dir, const char *name, struct str text, unsign
 int verb_init(int argc, char **argv)
 {
     if (argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        printf("usage: ropeline init DIR\n\nmakes a small project: an authorizer, a template, keys, a README\n");
+        printf("usage: ropeline init DIR\n\nmakes a small project: an authorizer, a template, "
+               "keys, a README\n");
         return 0;
     }
     if (argc != 1 || argv[0][0] == '-') {

@@ -10,7 +10,8 @@
 #include "verbs.h"
 
 static const struct option_row rows[] = {
-    {"jsonl", 0, OPTION_FLAG, false, NULL, NULL, "lines {\"id\",\"policy\",\"request\":{\"methodArn\",\"action\"}}"},
+    {"jsonl", 0, OPTION_FLAG, false, NULL, NULL,
+     "lines {\"id\",\"policy\",\"request\":{\"methodArn\",\"action\"}}"},
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
 
@@ -72,11 +73,13 @@ int verb_policy(int argc, char **argv)
     static struct options o;
     if (!options_parse(rows, COUNTOF(rows), argc, argv, &o))
         return 2;
-    bool eval = o.positionals == 1 && str_eqz(str_c(o.positional[0]), "eval") && option_is(&o, "jsonl");
+    bool eval =
+        o.positionals == 1 && str_eqz(str_c(o.positional[0]), "eval") && option_is(&o, "jsonl");
     if (option_is(&o, "help") || !eval) {
         fprintf(option_is(&o, "help") ? stdout : stderr,
                 "usage: ropeline policy eval --jsonl\n\n"
-                "reads {\"id\",\"policy\",\"request\":{\"methodArn\",\"action\",\"context\"}} and writes\n"
+                "reads {\"id\",\"policy\",\"request\":{\"methodArn\",\"action\",\"context\"}} and "
+                "writes\n"
                 "{\"id\",\"verdict\"}: ALLOW, EXPLICIT_DENY, IMPLICIT_DENY or INVALID\n");
         return option_is(&o, "help") ? 0 : 2;
     }

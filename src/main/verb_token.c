@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * token: a development JWT, signed with a private key on this machine. It is a secret for as long as
- * it lives, so it goes to standard output alone. */
+ * token: a development JWT, signed with a private key on this machine. It is a secret for as long
+ * as it lives, so it goes to standard output alone. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +16,12 @@
 static const struct option_row rows[] = {
     {"sub", 0, OPTION_VALUE, false, "dev", "NAME", "the subject"},
     {"role", 0, OPTION_VALUE, false, NULL, "NAME", "the claim role"},
-    {"claim", 0, OPTION_MANY, false, NULL, "K=V", "any other claim; V as JSON if it is JSON, else text"},
+    {"claim", 0, OPTION_MANY, false, NULL, "K=V",
+     "any other claim; V as JSON if it is JSON, else text"},
     {"ttl", 0, OPTION_VALUE, false, "15m", "TIME", "how long it lives: 90s, 15m, 8h, 30d"},
     {"alg", 0, OPTION_VALUE, false, "RS256", "ALG", "RS*, PS*, ES*, EdDSA or HS*"},
-    {"key", 0, OPTION_VALUE, true, "keys/dev.pem", "FILE", "the private key in PEM (HS*: the secret)"},
+    {"key", 0, OPTION_VALUE, true, "keys/dev.pem", "FILE",
+     "the private key in PEM (HS*: the secret)"},
     {"kid", 0, OPTION_VALUE, false, NULL, "ID", "the key id in the header"},
     {"aud", 0, OPTION_VALUE, false, NULL, "NAME", "the audience"},
     {"iss", 0, OPTION_VALUE, false, NULL, "NAME", "the issuer"},
@@ -38,7 +40,8 @@ static bool parse_ttl(const char *text, int64_t *seconds)
     struct str s = str_c(text);
     uint64_t n;
     for (size_t i = 0; s.n > 1 && i < COUNTOF(units); i++)
-        if (s.p[s.n - 1] == units[i].unit && str_u64(str_sub(s, 0, s.n - 1), &n) && n < 1000000000) {
+        if (s.p[s.n - 1] == units[i].unit && str_u64(str_sub(s, 0, s.n - 1), &n) &&
+            n < 1000000000) {
             *seconds = (int64_t)n * units[i].seconds;
             return true;
         }
@@ -50,7 +53,8 @@ static enum err set_text(struct arena *a, struct json *claims, const char *name,
     return value ? json_set(a, claims, str_c(name), json_new_str(a, str_c(value))) : ERR_OK;
 }
 
-static enum err set_claims(struct arena *a, struct json *claims, const struct options *o, bool *usage)
+static enum err set_claims(struct arena *a, struct json *claims, const struct options *o,
+                           bool *usage)
 {
     const struct option_values *v = option_all(o, "claim");
     enum err err = ERR_OK;
@@ -69,8 +73,8 @@ static enum err set_claims(struct arena *a, struct json *claims, const struct op
     return err;
 }
 
-static enum err make_claims(struct arena *a, const struct options *o, int64_t ttl, struct json **out,
-                            bool *usage)
+static enum err make_claims(struct arena *a, const struct options *o, int64_t ttl,
+                            struct json **out, bool *usage)
 {
     int64_t now = clock_wall_us(&clock_system) / 1000000;
     bool expired = option_is(o, "expired");
@@ -90,7 +94,8 @@ static enum err make_claims(struct arena *a, const struct options *o, int64_t tt
     return err ? err : set_claims(a, c, o, usage);
 }
 
-static int print_token(const struct options *o, struct arena *a, struct str key, struct json *claims)
+static int print_token(const struct options *o, struct arena *a, struct str key,
+                       struct json *claims)
 {
     struct errinfo e = {0};
     AUTO_BUF text = BUF_INIT(KIB(64));
@@ -98,8 +103,8 @@ static int print_token(const struct options *o, struct arena *a, struct str key,
     const char *kid = option_get(o, "kid");
     (void)a;
     json_write(&text, claims);
-    if (jws_sign(str_c(option_get(o, "alg")), key, str_c(kid ? kid : ""), buf_str(&text), &token, &e) !=
-        ERR_OK) {
+    if (jws_sign(str_c(option_get(o, "alg")), key, str_c(kid ? kid : ""), buf_str(&text), &token,
+                 &e) != ERR_OK) {
         fprintf(stderr, "ropeline: %s\n", e.text);
         return 1;
     }

@@ -50,7 +50,8 @@ static bool is_noise(struct str name)
 
 static bool is_document(struct str name)
 {
-    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || str_ends(name, STR(".json"));
+    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) ||
+           str_ends(name, STR(".json"));
 }
 
 static void on_change(uv_fs_event_t *e, const char *name, int events, int status)
@@ -59,7 +60,8 @@ static void on_change(uv_fs_event_t *e, const char *name, int events, int status
     struct str s = str_c(name ? name : "");
     (void)events;
     if (status == 0 && !is_noise(s) && (!at->documents || is_document(s)))
-        timer_start(run_control(at->watcher->daemon->run), &at->watcher->settle, SETTLE_MS, settled);
+        timer_start(run_control(at->watcher->daemon->run), &at->watcher->settle, SETTLE_MS,
+                    settled);
 }
 
 static void closed(uv_handle_t *h)
@@ -155,7 +157,8 @@ void watch_model(struct daemon *d, const struct model *m)
             watch_tree(w, dir, 0);
     }
     if (w->full)
-        log_warn("main", "more than %d directories: changes below some are not noticed", WATCHED_MAX);
+        log_warn("main", "more than %d directories: changes below some are not noticed",
+                 WATCHED_MAX);
 }
 
 void watch_stop(struct daemon *d)

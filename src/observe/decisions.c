@@ -132,11 +132,12 @@ void decision_write_json(const struct decision_record *r, struct buf *out)
 {
     char when[TIME_TEXT];
     time_rfc3339(r->wall_us, when);
-    buf_addf(out, "{\"id\":\"%s\",\"time\":\"%s\",\"status\":%u,\"durationUs\":%u,\"steps\":[", r->id,
-             when, r->status, r->duration_us);
+    buf_addf(out, "{\"id\":\"%s\",\"time\":\"%s\",\"status\":%u,\"durationUs\":%u,\"steps\":[",
+             r->id, when, r->status, r->duration_us);
     for (size_t i = 0; i < r->rows; i++) {
         const struct decision_row *row = &r->row[i];
-        buf_addf(out, "%s{\"step\":\"%s\",\"verdict\":\"%s\",\"key\":\"%s\",\"value\":", i ? "," : "",
+        buf_addf(out,
+                 "%s{\"step\":\"%s\",\"verdict\":\"%s\",\"key\":\"%s\",\"value\":", i ? "," : "",
                  row->step, verdict_names[row->verdict], row->key);
         json_write_str(out, decision_value(r, row));
         buf_addc(out, '}');

@@ -20,7 +20,8 @@ struct metrics {
     _Atomic uint64_t value[METRIC_COUNT];
 };
 
-/* Only the loop that owns `m` writes, so a relaxed load and store is enough and no bus is locked. */
+/* Only the loop that owns `m` writes, so a relaxed load and store is enough and no bus is locked.
+ */
 static inline void metric_add(struct metrics *m, enum metric id, uint64_t n)
 {
     uint64_t now = atomic_load_explicit(&m->value[id], memory_order_relaxed);

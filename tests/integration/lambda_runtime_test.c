@@ -144,6 +144,32 @@ static void a_crashed_environment_is_replaced(void **s)
     drop(f);
 }
 
+static void a_crash_takes_its_children_along(void **s)
+{
+    (void)s;
+    char text[64] = "", path[128], source[512];
+    int pid[2] = {0};
+    snprintf(path, sizeof path, "%s/children", root);
+    snprintf(
+        source, sizeof source,
+        "const { spawn } = require('child_process');\n"
+        "exports.handler = async () => {\n"
+        "  const pids = [false, true].map((detached) => spawn('sleep', ['600'], { detached }))\n"
+        "    .map((one) => one.pid);\n"
+        "  require('fs').writeFileSync('%s', pids.join(' ')); process.exit(1); };",
+        path);
+    struct function *f = handler(source);
+    assert_fails(f, LAMBDA_FUNCTION_ERROR, "Runtime.ExitError", "exit status 1");
+    FILE *pids = fopen(path, "r");
+    assert_non_null(pids);
+    assert_non_null(fgets(text, sizeof text, pids));
+    fclose(pids);
+    assert_int_equal(sscanf(text, "%d %d", &pid[0], &pid[1]), 2);
+    assert_gone(pid[0]);
+    assert_gone(pid[1]);
+    drop(f);
+}
+
 static void an_exception_nobody_caught_is_the_answer(void **s)
 {
     (void)s;
@@ -219,6 +245,7 @@ int main(void)
         TEST(what_a_handler_throws_is_the_answer),
         TEST(a_hung_environment_is_killed_with_its_children_and_replaced),
         TEST(a_crashed_environment_is_replaced),
+        TEST(a_crash_takes_its_children_along),
         TEST(an_exception_nobody_caught_is_the_answer),
         TEST(a_failed_init_is_tried_once_more_and_then_reported),
         TEST(an_init_that_works_the_second_time_serves_the_waiting_call),

@@ -13,7 +13,7 @@ const allow = (Resource = '*', more) =>
 const deny = (Resource = '*', more) =>
     ({ principalId: 'ana', policyDocument: policy(statement('Deny', Resource)), ...more });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const called = (event) => appendFileSync(process.env.CALLS, JSON.stringify(event) + '\\n');
+const called = (event) => process.env.CALLS && appendFileSync(process.env.CALLS, JSON.stringify(event) + '\\n');
 `;
 
 /** A function: an expression that is a handler, or a whole module, or {files, handler}. */

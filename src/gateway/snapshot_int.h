@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a snapshot is made of, and who holds it: the frozen APIs, and the workers. Nothing here
+ * changes once gateway_publish has it, but the counts that each worker keeps for itself. */
+#ifndef ROPELINE_GATEWAY_SNAPSHOT_INT_H
+#define ROPELINE_GATEWAY_SNAPSHOT_INT_H
+
+#include "gateway/gateway.h"
+#include "http/client.h"
+#include "http/server.h"
+
+struct integration_kind;
+
+struct variable {
+    struct str name, value;
+};
+
+struct method {
+    struct api *api;
+    struct str path;  /* resource path as the document has it: "/pets/{id}" */
+    struct str verb;  /* "GET" or "ANY" */
+    struct str route; /* "GET /pets/{id}", for records */
+    struct str resource_id, operation_name;
+    const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
+    const struct integration_kind *kind;
+    void *conf;
+};
+
+#define METHOD_ANY HTTP_OTHER /* slot of ANY in node.methods */
+struct node {
+    struct str segment;     /* literal text */
+    struct node **literals; /* sorted by segment */
+    size_t literal_count;
+    struct node *param, *greedy;
+    struct str variable; /* name of the param or greedy child that this node is */
+    struct method *methods[HTTP_OTHER + 1];
+};
+
+struct api {
+    enum api_kind kind;
+    struct str id, stage, name, arn_prefix; /* arn:aws:execute-api:R:A:ID/STAGE/ */
+    struct str account;
+    bool allow_double_slash, stage_is_ambiguous;
+    struct variable *variables;
+    size_t variable_count;
+    struct node root;
+    struct authorizer **authorizers;
+    size_t authorizer_count;
+    struct api *next;
+};
+
+struct snapshot {
+    struct arena *arena;
+    struct gateway *gateway;
+    struct api *apis;
+    bool any_double_slash;
+    struct function **functions; /* references held */
+    size_t function_count;
+    struct snapshot_share { /* one per worker; touched by that worker only */
+        struct snapshot *snapshot;
+        size_t in_use;
+        bool retired;
+        struct post take, give_back;
+        struct gateway_worker *worker;
+    } * shares;
+    unsigned shares_out; /* control loop: workers that still hold it */
+};
+
+struct gateway_worker {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct snapshot *snapshot;
+    struct http_server *server;
+    struct http_client *client;
+    struct decision_ring *decisions;
+    struct metrics metrics;
+    struct http_counters http;
+    void (*drained)(void *arg);
+    void *drained_arg;
+};
+
+struct cidr {
+    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;
+};
+
+struct gateway {
+    struct gateway_options options;
+    struct snapshot *current; /* control loop */
+    struct cidr *trusted;
+    size_t trusted_count;
+    size_t workers;
+    struct gateway_worker worker[];
+};
+
+/* snapshot.c */
+struct snapshot *snapshot__enter(struct gateway_worker *w); /* NULL before the first one */
+void snapshot__leave(struct gateway_worker *w, struct snapshot *s);
+void snapshot__free(struct snapshot *s);
+
+/* route.c */
+enum err route__insert(struct arena *a, struct node *root, struct method *m,
+                       struct errinfo *e) MUSTCHECK;
+bool api__variable(const struct api *api, struct str name, struct str *out);
+
+/* peer.c */
+enum err peer__parse_cidr(struct str text, struct cidr *out) MUSTCHECK;
+bool peer__in(const struct cidr *list, size_t n, struct str ip);
+/* The client's address: the peer, or the rightmost untrusted one of X-Forwarded-For when the peer
+ * is a trusted proxy. */
+struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h);
+
+#endif
