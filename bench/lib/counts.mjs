@@ -4,7 +4,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
-import { ask } from './load.mjs';
 import { SUBJECT_CPU, stop } from './process.mjs';
 import { guardedTemplate, startRopeline } from './ropeline.mjs';
 import { median } from './report.mjs';
@@ -124,11 +123,4 @@ export async function measureStarts(report, backend, authorizer, rounds) {
     '<= 0.15x', rounds);
   report.compare('7: the same when a second environment is needed', next, node, '<= 0.10x');
   report.compare('7: the same in a warm environment', second, node, null);
-}
-
-export async function expectCounting(port) {
-  const { status, body } = await ask(port, '/dev/guarded', { headers: { Authorization: 'Bearer x' } });
-  if (status !== 200 || !callOf(body).environment) {
-    throw new Error(`the counting authorizer: ${status} ${body}`);
-  }
 }

@@ -107,6 +107,15 @@ static enum err check_expression(const struct token_conf *t, struct auth_call *c
     return ERR_LIMIT;
 }
 
+/* Two values would let the authorizer judge one and the backend believe the other. */
+static bool sent_twice(const struct http_headers *h, struct str name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++)
+        n += str_ieq(h->v[i].name, name);
+    return n > 1;
+}
+
 static enum err token_identity(const void *conf, struct auth_call *c, struct buf *key)
 {
     const struct token_conf *t = conf;
@@ -116,6 +125,11 @@ static enum err token_identity(const void *conf, struct auth_call *c, struct buf
     if (value.n == 0) {
         decision_note(c->record, "authorize", VERDICT_DENY, "identity",
                       STR("the header is missing or empty; the function is not called"));
+        return ERR_DENIED;
+    }
+    if (sent_twice(c->facts.headers, t->header)) {
+        decision_note(c->record, "authorize", VERDICT_DENY, "identity",
+                      STR("the header is there more than once; the function is not called"));
         return ERR_DENIED;
     }
     if (value.n > LIMIT_IDENTITY_VALUE || !str_is_utf8(value)) {

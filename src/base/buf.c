@@ -118,3 +118,12 @@ const char *buf_cstr(struct buf *b)
     b->p[b->n] = '\0';
     return b->p;
 }
+
+void buf_printable(struct buf *b, size_t from)
+{
+    for (size_t i = from; i < b->n; i++) {
+        unsigned char c = (unsigned char)b->p[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            b->p[i] = '?';
+    }
+}

@@ -26,6 +26,9 @@ void buf_addu(struct buf *b, uint64_t n); /* decimal, without printf */
 /* Room for n more bytes, to be filled by the caller and then claimed with b->n += used; NULL on
  * error. */
 char *buf_reserve(struct buf *b, size_t n) MUSTCHECK;
+/* Replaces every control byte but the tab from byte `from` on by '?': what strangers wrote can then
+ * neither steer a terminal nor forge a line. */
+void buf_printable(struct buf *b, size_t from);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* NUL-terminated view (the NUL is not counted); "" when empty or in error. */

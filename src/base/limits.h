@@ -77,8 +77,7 @@
 #define LIMIT_FUNCTION_TIMEOUT_MS 900000
 #define LIMIT_FUNCTION_MEMORY_MB 32768
 #define LIMIT_FUNCTION_NAME 140
-#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of an answer that is too large \
-                                                */
+#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of a too large answer */
 #define LIMIT_LOG_BYTES MIB(4)                 /* kept in memory per function */
 #define LIMIT_CODE_FILES 200000
 #define LIMIT_CODE_DEPTH 48

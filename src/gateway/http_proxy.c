@@ -66,7 +66,14 @@ static bool is_mapped(struct exchange *x, const struct proxy_conf *c, struct str
 /* Header fields that the client's Connection lists are its own affair with us (RFC 9110 7.6.1). */
 static bool is_hop_by_hop(struct str connection, struct str name)
 {
-    return connection.n > 0 && http_list_has(connection, name);
+    /* a client cannot make the gateway hide who it is from the backend */
+    static const char *const end_to_end[] = {"Authorization", "Cookie"};
+    if (connection.n == 0 || !http_list_has(connection, name))
+        return false;
+    for (size_t i = 0; i < COUNTOF(end_to_end); i++)
+        if (str_ieq(name, str_c(end_to_end[i])))
+            return false;
+    return true;
 }
 
 static enum err add_client_headers(struct exchange *x, const struct proxy_conf *c,

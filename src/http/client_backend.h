@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -153,23 +152,12 @@ static inline int backend_socket(uint16_t *port, int backlog)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 65536;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small); /* senders feel it soon */
     assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
     assert_int_equal(listen(fd, backlog), 0);
     *port = ntohs(at.sin_port);
-    return fd;
-}
-
-static inline int backend_unix_socket(char path[64])
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    static int serial;
-    snprintf(path, 64, "/tmp/ropeline-client-test-%d-%d", (int)getpid(), serial++);
-    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0);
-    assert_int_equal(listen(fd, 8), 0);
     return fd;
 }
 

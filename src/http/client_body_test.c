@@ -199,10 +199,19 @@ static bool read_chunked_pattern(struct peer *p, size_t wanted)
     return at == wanted && peer_body(p, 2);
 }
 
+/* Set once the client was told to pause: until then the backend reads no body. */
+static atomic_bool piled_up;
+
+static void wait_until_piled_up(void)
+{
+    while (!atomic_load(&piled_up))
+        usleep(1000);
+}
+
 static void serve_upload(struct peer *p)
 {
     while (peer_head(p, NULL, 0)) {
-        usleep(20000); /* let it pile up */
+        wait_until_piled_up();
         if (!read_pattern(p, 0, BIG))
             return;
         peer_say(p, OK_ANSWER);
@@ -212,7 +221,7 @@ static void serve_upload(struct peer *p)
 static void serve_chunked_upload(struct peer *p)
 {
     while (peer_head(p, NULL, 0)) {
-        usleep(20000);
+        wait_until_piled_up();
         if (!read_chunked_pattern(p, BIG))
             return;
         peer_say(p, OK_ANSWER);
@@ -231,6 +240,7 @@ static void upload(serve_fn *serve, enum http_framing framing)
     o.length = BIG;
     for (int round = 0; round < 3; round++) {
         unsigned pauses = 0;
+        atomic_store(&piled_up, false);
         start(&b, &r, &o);
         if (round == 2)
             bench_turn(&b); /* the head goes alone */
@@ -239,6 +249,8 @@ static void upload(serve_fn *serve, enum http_framing framing)
             for (size_t i = 0; i < n; i++)
                 part[i] = pattern(at + i);
             bool room = http_call_write(r.call, str_of(part, n));
+            if (!room)
+                atomic_store(&piled_up, true);
             for (unsigned drains = r.drains; !room && r.drains == drains && r.dones == 0;)
                 bench_turn(&b);
             pauses += !room;
@@ -276,8 +288,10 @@ static void one_write_of_everything_goes_whole(void **state)
     o.framing = HTTP_BY_LENGTH;
     o.length = BIG;
     for (int round = 0; round < 2; round++) {
+        atomic_store(&piled_up, false);
         start(&b, &r, &o);
         assert_false(http_call_write(r.call, str_of(all, BIG)));
+        atomic_store(&piled_up, true);
         memset(all, 'x', BIG); /* copied, where the socket did not take it */
         finish(&b, &r);
         assert_int_equal(r.how, ERR_OK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connections: made, kept, reused, given up. What may be sent twice is, once, and nothing else. */
+ * Connections: kept, reused, given up. What may be sent twice is, once, and nothing else. */
 #include <limits.h>
 
 #include "client_bench.h"
@@ -370,142 +370,6 @@ static void a_held_connection_that_goes_bad_is_replaced(void **state)
     held_until("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen");
 }
 
-/* --- getting there -------------------------------------------------------------------------- */
-
-static void a_closed_port_is_unavailable(void **state)
-{
-    (void)state;
-    struct bench b;
-    struct record r;
-    uint16_t port;
-    close(backend_socket(&port, 1));
-    bench_open(&b, NULL);
-    struct http_call_options o = {.origin = {STR("127.0.0.1"), port}, .method = STR("GET")};
-    o.target = STR("/");
-    o.headers = (struct http_headers){host_only, 1, 1};
-    call(&b, &r, &o);
-    assert_int_equal(r.how, ERR_UNAVAILABLE);
-    assert_string_equal(r.why, "connection refused");
-    end(&r);
-    o.origin.host = STR("localhost");
-    call(&b, &r, &o);
-    assert_int_equal(r.how, ERR_UNAVAILABLE);
-    assert_string_equal(r.why, "connection refused");
-    end(&r);
-    o.origin = (struct http_origin){STR("/nowhere/socket"), 0};
-    call(&b, &r, &o);
-    assert_int_equal(r.how, ERR_UNAVAILABLE);
-    assert_string_equal(r.why, "no such file or directory");
-    end(&r);
-    bench_close(&b);
-}
-
-static void an_unknown_host_is_not_found(void **state)
-{
-    (void)state;
-    struct bench b;
-    struct record r[2];
-    bench_open(&b, NULL);
-    struct http_call_options o = {.origin = {STR("a..b"), 80}, .method = STR("GET")};
-    o.target = STR("/");
-    o.headers = (struct http_headers){host_only, 1, 1};
-    start(&b, &r[0], &o);
-    start(&b, &r[1], &o); /* one look-up serves both */
-    for (int i = 0; i < 2; i++) {
-        finish(&b, &r[i]);
-        assert_int_equal(r[i].how, ERR_UNAVAILABLE);
-        assert_string_equal(r[i].why, "host not found");
-        end(&r[i]);
-    }
-    bench_close(&b);
-}
-
-static void a_name_is_looked_up(void **state)
-{
-    (void)state;
-    struct bench b;
-    struct record r;
-    struct backend *to = backend_start(serve_ok, NULL);
-    bench_open(&b, NULL);
-    struct http_call_options o = options(to, "GET");
-    o.origin.host = STR("localhost");
-    for (int i = 0; i < 2; i++) {
-        call(&b, &r, &o);
-        assert_int_equal(r.how, ERR_OK);
-        assert_int_equal(r.reused, i);
-        end(&r);
-    }
-    expect_ok(&b, to, false); /* another spelling is another origin */
-    bench_close(&b);
-    backend_stop(to);
-}
-
-static void a_unix_socket_is_an_origin(void **state)
-{
-    (void)state;
-    struct bench b;
-    char path[64];
-    int fd = backend_unix_socket(path);
-    struct backend *to = backend_start_on(fd, 0, serve_ok, NULL);
-    memcpy(to->path, path, sizeof path);
-    bench_open(&b, NULL);
-    expect_ok(&b, to, false);
-    expect_ok(&b, to, true);
-    bench_close(&b);
-    backend_stop(to);
-}
-
-static void ipv6_is_an_origin(void **state)
-{
-    (void)state;
-    struct bench b;
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    socklen_t n = sizeof at;
-    int fd = socket(AF_INET6, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0)
-        skip(); /* a machine without IPv6 */
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
-    assert_int_equal(listen(fd, 4), 0);
-    struct backend *to = backend_start_on(fd, ntohs(at.sin6_port), serve_ok, NULL);
-    struct record r;
-    bench_open(&b, NULL);
-    struct http_call_options o = options(to, "GET");
-    o.origin.host = STR("::1");
-    call(&b, &r, &o);
-    assert_int_equal(r.how, ERR_OK);
-    end(&r);
-    bench_close(&b);
-    backend_stop(to);
-}
-
-/* A listener whose queue is full drops what comes: nobody says no. */
-static void connecting_times_out(void **state)
-{
-    (void)state;
-    struct bench b;
-    struct record r;
-    uint16_t port;
-    int fd = backend_socket(&port, 0), filler[4];
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (size_t i = 0; i < COUNTOF(filler); i++) {
-        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)!connect(filler[i], (struct sockaddr *)&at, sizeof at);
-    }
-    bench_open(&b, &(struct http_client_options){.connect_ms = 60});
-    struct http_call_options o = {.origin = {STR("127.0.0.1"), port}, .method = STR("GET")};
-    o.target = STR("/");
-    o.headers = (struct http_headers){host_only, 1, 1};
-    call(&b, &r, &o);
-    assert_int_equal(r.how, ERR_TIMEOUT);
-    assert_string_equal(r.why, "connect timed out");
-    end(&r);
-    bench_close(&b);
-    for (size_t i = 0; i < COUNTOF(filler); i++)
-        close(filler[i]);
-    close(fd);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,12 +386,6 @@ int main(void)
         cmocka_unit_test(after_a_byte_of_an_answer_it_is_not_sent_again),
         cmocka_unit_test(a_post_looks_for_the_end_before_it_speaks),
         cmocka_unit_test(a_held_connection_that_goes_bad_is_replaced),
-        cmocka_unit_test(a_closed_port_is_unavailable),
-        cmocka_unit_test(an_unknown_host_is_not_found),
-        cmocka_unit_test(a_name_is_looked_up),
-        cmocka_unit_test(a_unix_socket_is_an_origin),
-        cmocka_unit_test(ipv6_is_an_origin),
-        cmocka_unit_test(connecting_times_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

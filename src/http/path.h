@@ -12,11 +12,10 @@
 
 /* Escapes of unreserved characters (RFC 3986 2.3) are decoded, hex digits of other escapes are
  * upper-cased. Refused with ERR_INVALID and a static *why: a path that does not begin with '/', a
- * broken escape, %2F %5C %00 in any case, a backslash, a control byte or blank or '#', an octet
- * above 0x7F that is not escaped, a segment that is "." or ".." after decoding, an empty segment in
- * the middle
- * ("//", unless allowed). One trailing slash is kept. When nothing needs to change *out is `raw`
- * itself. ERR_NOMEM. */
+ * broken escape, %2F %5C %00 in any case, a backslash, a control byte or blank, '#' or '?', an
+ * octet above 0x7F that is not escaped, a segment that is "." or ".." after decoding (also before
+ * ";parameters"), an empty segment in the middle ("//", unless allowed). One trailing slash is
+ * kept. When nothing needs to change *out is `raw` itself. ERR_NOMEM. */
 enum err path_canonical(struct arena *a, struct str raw, unsigned flags, struct str *out,
                         const char **why) MUSTCHECK;
 
@@ -28,7 +27,7 @@ struct str path_percent_encode(struct arena *a, struct str s) MUSTCHECK;
 struct query_pair {
     struct str name, value; /* decoded */
 };
-/* "a=1&b&a=2" -> pairs in order; at most `cap`. ERR_LIMIT, ERR_NOMEM. */
+/* "a=1&b&a=2" -> pairs in order, at most LIMIT_QUERY_PAIRS. ERR_LIMIT, ERR_NOMEM. */
 enum err query_parse(struct arena *a, struct str query, struct query_pair **out,
                      size_t *n) MUSTCHECK;
 

@@ -94,31 +94,52 @@ const struct import_function *import__override(const struct importer *im, struct
 
 /* --- declaring -------------------------------------------------------------------------------- */
 
-static struct declared *new_declared(struct importer *im, struct str name, struct str arn,
-                                     struct spot at)
+static struct declared *enter(struct importer *im, struct model_function *f)
 {
     struct declared *d = ARENA_NEW(im->a, struct declared);
-    struct model_function *f = ARENA_NEW(im->a, struct model_function);
-    if (!d || !f) {
+    if (!d) {
         import__no_memory(im);
         return NULL;
     }
-    f->spec = (struct function_spec){
-        .name = name, .arn = arn, .file = im->file, .line = at.line, .col = at.col};
-    *d = (struct declared){.function = f, .file = im->file, .spot = at};
-    enum err err = map_put(&im->arns, arn, d, NULL);
+    *d =
+        (struct declared){.function = f, .file = f->spec.file, .spot = {f->spec.line, f->spec.col}};
+    enum err err = map_put(&im->arns, f->spec.arn, d, NULL);
     if (err != ERR_OK) {
         import__fail(im, err);
         return NULL;
     }
-    *im->functions_end = f;
-    im->functions_end = &f->next;
     if (im->last_declared)
         im->last_declared->next = d;
     else
         im->declared = d;
     im->last_declared = d;
     return d;
+}
+
+/* Functions of documents that came before: they may be called from here too. */
+void import__know_functions(struct importer *im)
+{
+    for (; *im->functions_end; im->functions_end = &(*im->functions_end)->next) {
+        struct declared *d = enter(im, *im->functions_end);
+        if (!d)
+            return;
+        d->elsewhere = true;
+    }
+}
+
+static struct declared *new_declared(struct importer *im, struct str name, struct str arn,
+                                     struct spot at)
+{
+    struct model_function *f = ARENA_NEW(im->a, struct model_function);
+    if (!f) {
+        import__no_memory(im);
+        return NULL;
+    }
+    f->spec = (struct function_spec){
+        .name = name, .arn = arn, .file = im->file, .line = at.line, .col = at.col};
+    *im->functions_end = f;
+    im->functions_end = &f->next;
+    return enter(im, f);
 }
 
 static void set_dir(struct importer *im, struct declared *d, struct str dir)
@@ -428,7 +449,7 @@ struct declared *import__find_function(struct importer *im, const struct import_
 
 /* --- at the end ------------------------------------------------------------------------------- */
 
-static void warn_of_idle_overrides(struct importer *im)
+static void note_idle_overrides(struct importer *im)
 {
     for (size_t i = 0; i < im->o->function_count; i++) {
         struct str name = im->o->functions[i].name;
@@ -437,7 +458,7 @@ static void warn_of_idle_overrides(struct importer *im)
                !str_eq(name, d->logical))
             d = d->next;
         if (!d)
-            import__say(im, IMPORT_WARNING, (struct spot){0, 0},
+            import__say(im, IMPORT_NOTE, (struct spot){0, 0},
                         "--function %.*s: this document has no such function", SHORT(name));
     }
 }
@@ -445,9 +466,13 @@ static void warn_of_idle_overrides(struct importer *im)
 void import__judge_functions(struct importer *im)
 {
     const char *file = im->file;
-    warn_of_idle_overrides(im);
+    note_idle_overrides(im);
     for (struct declared *d = im->declared; d; d = d->next) {
         const struct function_spec *spec = &d->function->spec;
+        if (d->elsewhere && !d->function->code_missing)
+            continue;
+        if (d->elsewhere)
+            d->missing = "its code is not here";
         bool severe = d->needed && im->o->require_code;
         im->file = d->file;
         d->function->code_missing = d->missing != NULL;

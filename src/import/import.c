@@ -23,8 +23,7 @@ static void find_ends(struct importer *im)
     im->functions_end = &m->functions;
     for (; err == ERR_OK && *im->apis_end; im->apis_end = &(*im->apis_end)->next)
         err = map_put(&im->ids, (*im->apis_end)->id, *im->apis_end, NULL);
-    while (*im->functions_end)
-        im->functions_end = &(*im->functions_end)->next;
+    import__know_functions(im);
     if (err != ERR_OK)
         import__fail(im, err);
 }

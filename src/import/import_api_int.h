@@ -22,6 +22,7 @@ struct declared {
     bool overridden; /* --function gives its code */
     bool by_uri;     /* called by a URI that a person wrote, so AWS wants a permission */
     bool permitted;  /* and has one */
+    bool elsewhere;  /* of a document that was read before */
     struct declared *next;
 };
 
@@ -75,6 +76,7 @@ struct import_api {
 /* --- functions (functions.c) ------------------------------------------------------------------ */
 struct str import__function_arn(struct importer *im, struct str name);
 const struct import_function *import__override(const struct importer *im, struct str name);
+void import__know_functions(struct importer *im);
 void import__declare_function(struct importer *im, const struct symbol *s);
 /* The function that an ARN (or, with `is_uri`, the invocation URI around one) names; reports and
  * answers NULL when it is none we could run. `user` is who asks, in words. */
@@ -134,7 +136,7 @@ const struct json *import__integration(struct importer *im, struct import_api *a
                                        const struct route *r, const struct json *v);
 /* {"statusCode": N} and nothing else, unquoted key allowed; -1 for anything else. */
 int import__mock_status(struct str template);
-bool import__has_vtl(struct str text); /* a reference or a directive of Velocity */
+bool import__has_vtl(struct str text); /* Velocity might change it */
 
 void import__template(struct importer *im, const struct json *doc);
 void import__serverless_api(struct importer *im, struct symbol *s);

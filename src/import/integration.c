@@ -101,8 +101,9 @@ static void read_method(struct reading *x)
         import__say(x->im, IMPORT_ERROR, spot_of(method), "\"%.*s\" is no HTTP method",
                     SHORT(method->s));
     else if (x->kind == KIND_AWS_PROXY && !str_eqz(method->s, "POST"))
-        import__say(x->im, IMPORT_WARNING, spot_of(method),
-                    "%.*s %.*s: Lambda is invoked with POST; with httpMethod %.*s AWS answers 500",
+        import__say(x->im, IMPORT_ERROR, spot_of(method),
+                    "%.*s %.*s: httpMethod must be POST, whatever the client's method: Lambda is "
+                    "invoked by POST, and AWS answers 500 to %.*s",
                     LABEL(x->route), SHORT(method->s));
 }
 
@@ -124,16 +125,19 @@ static void read_http_uri(struct reading *x)
     const struct json *uri = copy_text(x, "uri", false);
     if (!uri)
         return;
-    if (!import__stage_variables(x->im, x->api, uri->s, &text, &missing)) {
-        import__say(x->im, IMPORT_WARNING, spot_of(uri),
-                    "%.*s %.*s: the stage variable %.*s has no value in this document",
-                    LABEL(x->route), SHORT(missing));
-        return;
-    }
-    if (!str_istarts(text, STR("http://")) && !str_istarts(text, STR("https://")))
+    if (!import__stage_variables(x->im, x->api, uri->s, &text, &missing))
         import__say(x->im, IMPORT_ERROR, spot_of(uri),
-                    "%.*s %.*s: uri must begin with http:// or https://, not \"%.*s\"",
-                    LABEL(x->route), SHORT(text));
+                    "%.*s %.*s: the stage variable %.*s has no value", LABEL(x->route),
+                    SHORT(missing));
+    else if (str_istarts(text, STR("https://")))
+        import__say(x->im, IMPORT_ERROR, spot_of(uri),
+                    "%.*s %.*s: https:// backends are not served yet; use http:// on a network you "
+                    "trust",
+                    LABEL(x->route));
+    else if (!str_istarts(text, STR("http://")))
+        import__say(x->im, IMPORT_ERROR, spot_of(uri),
+                    "%.*s %.*s: uri must begin with http://, not \"%.*s\"", LABEL(x->route),
+                    SHORT(text));
 }
 
 static void read_uri(struct reading *x)
@@ -224,6 +228,29 @@ static void read_parameters(struct reading *x)
 /* --- MOCK ---------------------------------------------------------------------------------------
  */
 
+#define JSON_TYPE "application/json"
+
+/* One template for each content type; ours answers all requests with the one for JSON. */
+static void read_request_template(struct reading *x, const struct json_member *m, int *status)
+{
+    struct str text;
+    struct spot at = spot_or(m->value, spot_key(m));
+    if (!import__text(x->im, m->value, "a request template", &text))
+        return;
+    int found = import__mock_status(text);
+    if (found < 0)
+        import__say(x->im, IMPORT_ERROR, at,
+                    "%.*s %.*s: a MOCK template is served only as the literal {\"statusCode\": N}; "
+                    "Velocity (VTL) is not served yet",
+                    LABEL(x->route));
+    else if (*status >= 0 && *status != found)
+        import__say(x->im, IMPORT_ERROR, at,
+                    "%.*s %.*s: MOCK templates with another statusCode for each content type are "
+                    "not served yet",
+                    LABEL(x->route));
+    *status = found;
+}
+
 static void read_request_templates(struct reading *x)
 {
     const struct json *given =
@@ -235,26 +262,16 @@ static void read_request_templates(struct reading *x)
         return;
     }
     struct json *out = import__new_object(x->im, given);
-    if (!given || given->n == 0)
+    int status = -1;
+    if (!json_get(given, JSON_TYPE))
         import__say(x->im, IMPORT_ERROR, spot_of(x->v),
-                    "%.*s %.*s: a MOCK integration needs requestTemplates: {application/json: "
-                    "'{\"statusCode\": 200}'}",
+                    "%.*s %.*s: a MOCK integration needs requestTemplates: {" JSON_TYPE
+                    ": '{\"statusCode\": 200}'}",
                     LABEL(x->route));
-    for (size_t i = 0; given && i < given->n; i++) {
-        const struct json_member *m = &given->members[i];
-        struct str text;
-        if (!import__text(x->im, m->value, "a request template", &text))
-            continue;
-        int status = import__mock_status(text);
-        if (status < 0)
-            import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
-                        "%.*s %.*s: a MOCK template is served only as the literal "
-                        "{\"statusCode\": N}; Velocity (VTL) is not served yet",
-                        LABEL(x->route));
-        text = import__fmt(x->im, "{\"statusCode\": %d}", status);
-        if (out && json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)))
-            import__no_memory(x->im);
-    }
+    for (size_t i = 0; given && i < given->n; i++)
+        read_request_template(x, &given->members[i], &status);
+    struct str text = import__fmt(x->im, "{\"statusCode\": %d}", status);
+    import__put(x->im, out, JSON_TYPE, import__new_text(x->im, text, json_get(given, JSON_TYPE)));
     import__put(x->im, x->out, "requestTemplates", out);
 }
 
@@ -280,6 +297,10 @@ static void put_plain_texts(struct reading *x, struct json *response, const stru
                         "Invalid mapping expression specified: %.*s; a MOCK integration can only "
                         "send plain text, in single quotes",
                         SHORT(text));
+        else if (!header && !str_eqz(m->key, JSON_TYPE))
+            import__say(x->im, IMPORT_ERROR, spot_key(m),
+                        "%.*s %.*s: a MOCK answer is served as " JSON_TYPE " only",
+                        LABEL(x->route));
         else if (!header && import__has_vtl(text))
             import__say(x->im, IMPORT_ERROR, at,
                         "%.*s %.*s: the response template is Velocity (VTL), which is not served "
@@ -305,8 +326,14 @@ static void read_response(struct reading *x, const struct json_member *m, struct
     const struct json *given = import__object(x->im, m->value, "an integration response");
     struct json *out = import__new_object(x->im, m->value);
     int64_t status = 0;
+    uint64_t literal;
     if (!given || !out)
         return;
+    if (!str_eqz(m->key, "default") && !(m->key.n == 3 && str_u64(m->key, &literal)))
+        import__say(x->im, IMPORT_ERROR, spot_key(m),
+                    "%.*s %.*s: a MOCK answer is chosen by its literal status or \"default\"; the "
+                    "pattern \"%.*s\" is not served yet",
+                    LABEL(x->route), SHORT(m->key));
     import__check_keys(x->im, given, &response_keys);
     if (!import__number(x->im, json_get(given, "statusCode"), "statusCode", 100, 599, &status)) {
         if (!json_get(given, "statusCode"))

@@ -287,9 +287,9 @@ static void a_local_ref_is_followed(void **state)
              "{x-amazon-apigateway-integration: {$ref: "
              "'#/components/x-amazon-apigateway-integrations/one'}}}}\ncomponents: "
              "{x-amazon-apigateway-integrations: {one: {type: http_proxy, httpMethod: ANY, uri: "
-             "'https://b/'}}}\n");
+             "'http://b/'}}}\n");
     assert_json(method(&l, "GET", "/a")->integration,
-                "{\"type\":\"HTTP_PROXY\",\"httpMethod\":\"ANY\",\"uri\":\"https://b/\"}");
+                "{\"type\":\"HTTP_PROXY\",\"httpMethod\":\"ANY\",\"uri\":\"http://b/\"}");
     unload(&l);
 }
 
@@ -339,7 +339,7 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
         {WITH("{}"), "the integration has no type"},
         {WITH("{type: http_proxy, httpMethod: GET}"), "has no uri"},
         {WITH("{type: http_proxy, uri: 'http://b'}"), "has no httpMethod"},
-        {WITH("{type: http_proxy, httpMethod: GET, uri: '${uri}'}"), "http:// or https://"},
+        {WITH("{type: http_proxy, httpMethod: GET, uri: '${uri}'}"), "must begin with http://"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', connectionType: VPC_LINK}"),
          "there is no VPC here"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', timeoutInMillis: 30000}"),
@@ -360,7 +360,21 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', integrationTarget: x}"),
          "no property \"integrationTarget\""},
         {WITH("{type: aws_proxy, httpMethod: POST, uri: 'https://b'}"), "FUNCTION-ARN/invocations"},
+        {WITH("{type: http_proxy, httpMethod: GET, uri: 'https://b'}"), "https:// backends"},
+        {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://${stageVariables.b}'}"),
+         "the stage variable b has no value"},
         {WITH("{type: mock}"), "needs requestTemplates"},
+        {WITH("{type: mock, requestTemplates: {text/xml: '{statusCode: 200}'}}"),
+         "needs requestTemplates"},
+        {WITH("{type: mock, requestTemplates: {application/json: '{statusCode: 200}', text/xml: "
+              "'{statusCode: 400}'}}"),
+         "another statusCode for each content type"},
+        {WITH("{type: mock, requestTemplates: {application/json: '{statusCode: 200}'}, responses: "
+              "{'2..': {statusCode: 200}}}"),
+         "the pattern \"2..\" is not served yet"},
+        {WITH("{type: mock, requestTemplates: {application/json: '{statusCode: 200}'}, responses: "
+              "{default: {statusCode: 200, responseTemplates: {text/html: x}}}}"),
+         "as application/json only"},
         {WITH("{type: mock, requestTemplates: {application/json: '#set($a = 1){\"statusCode\": "
               "200}'}}"),
          "Velocity (VTL) is not served yet"},
@@ -388,29 +402,25 @@ static void a_literal_mock_is_served(void **state)
 {
     (void)state;
     struct loaded l = accepted(WITH(
-        "{type: MOCK, requestTemplates: {application/json: ' { statusCode : 204 } '}, responses: {"
-        "default: {statusCode: '204', responseParameters: {"
-        "method.response.header.Access-Control-Allow-Origin: \"'*'\"}}, '4\\d{2}': {statusCode: "
-        "400, "
-        "responseTemplates: {text/plain: 'costs $5 #1'}}}}"));
+        "{type: MOCK, requestTemplates: {application/json: ' { statusCode : 204 } ', text/xml: "
+        "'{statusCode: 204}'}, responses: {default: {statusCode: '204', responseParameters: {"
+        "method.response.header.Access-Control-Allow-Origin: \"'*'\"}}, '400': {statusCode: 400, "
+        "responseTemplates: {application/json: 'bad'}}}}"));
     assert_json(
         method(&l, "GET", "/a")->integration,
         "{\"type\":\"MOCK\",\"requestTemplates\":{\"application/json\":\"{\\\"statusCode\\\": "
         "204}\"},\"integrationResponses\":{\"default\":{\"statusCode\":\"204\","
         "\"responseParameters\":{\"method.response.header.Access-Control-Allow-Origin\":"
-        "\"'*'\"}},\"4\\\\d{2}\":{\"statusCode\":\"400\",\"responseTemplates\":{\"text/"
-        "plain\":\"costs $5 #1\"}}}}");
+        "\"'*'\"}},\"400\":{\"statusCode\":\"400\",\"responseTemplates\":{\"application/"
+        "json\":\"bad\"}}}}");
     unload(&l);
 }
 
-static void a_lambda_integration_with_another_method_than_post_warns(void **state)
+static void a_lambda_integration_with_another_method_than_post_is_refused(void **state)
 {
     (void)state;
-    struct loaded l =
-        load_guided(WITH("{type: aws_proxy, httpMethod: GET, uri: '" LAMBDA_URI("guide") "'}"));
-    assert_int_equal(l.err, ERR_OK);
-    expect(&l, IMPORT_WARNING, 6, "AWS answers 500");
-    unload(&l);
+    refuses_guided(WITH("{type: aws_proxy, httpMethod: GET, uri: '" LAMBDA_URI("guide") "'}"), 6,
+                   "httpMethod must be POST");
 }
 
 /* --- the document --------------------------------------------------------------------------------
@@ -555,7 +565,7 @@ int main(void)
         cmocka_unit_test(an_http_proxy_keeps_its_mappings),
         cmocka_unit_test(integrations_that_are_not_served_are_refused_by_name),
         cmocka_unit_test(a_literal_mock_is_served),
-        cmocka_unit_test(a_lambda_integration_with_another_method_than_post_warns),
+        cmocka_unit_test(a_lambda_integration_with_another_method_than_post_is_refused),
         cmocka_unit_test(a_bare_document_is_an_api_with_stage_dev),
         cmocka_unit_test(the_stage_of_a_bare_document_can_be_given),
         cmocka_unit_test(json_documents_have_lines_too),

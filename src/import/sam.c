@@ -144,7 +144,7 @@ static void note_permissions(struct importer *im)
             d->permitted = true;
     }
     for (const struct declared *d = im->declared; d; d = d->next)
-        if (d->by_uri && !d->permitted)
+        if (d->by_uri && !d->permitted && !d->elsewhere)
             import__say(im, IMPORT_NOTE, d->spot,
                         "AWS would also want an AWS::Lambda::Permission that lets API Gateway "
                         "invoke %.*s",

@@ -115,7 +115,7 @@ static void an_override_gives_a_function_its_code(void **state)
     }
 }
 
-static void an_override_that_fits_no_function_warns(void **state)
+static void an_override_that_fits_no_function_is_noted(void **state)
 {
     struct import_options o = plain_options();
     const struct import_function f = {.name = STR("Gone"), .dir = STR("."), .handler = STR("a.b")};
@@ -124,7 +124,7 @@ static void an_override_that_fits_no_function_warns(void **state)
     o.function_count = 1;
     struct loaded l = load_with(&o, "Resources:\n" FUNCTION("F", ""));
     assert_int_equal(l.err, ERR_OK);
-    expect(&l, IMPORT_WARNING, 0, "--function Gone: this document has no such function");
+    expect(&l, IMPORT_NOTE, 0, "--function Gone: this document has no such function");
     unload(&l);
 }
 
@@ -437,7 +437,7 @@ int main(void)
         cmocka_unit_test(missing_code_is_a_note_in_check_and_an_error_in_dev),
         cmocka_unit_test(missing_code_that_no_route_needs_stays_a_note),
         cmocka_unit_test(an_override_gives_a_function_its_code),
-        cmocka_unit_test(an_override_that_fits_no_function_warns),
+        cmocka_unit_test(an_override_that_fits_no_function_is_noted),
         cmocka_unit_test(a_missing_handler_is_a_reason_not_to_run),
         cmocka_unit_test(plain_lambda_functions_can_be_authorizers),
         cmocka_unit_test(other_events_are_noted),

@@ -54,8 +54,11 @@ static void on_decision(void *arg, struct loop *loop, const struct decision_reco
 
 static void on_log(void *arg, struct str function, struct str line)
 {
+    AUTO_BUF text = BUF_INIT(LIMIT_LOG_LINE + KIB(1));
     (void)arg;
-    printf("  [%.*s] %.*s\n", STR_ARG(function), STR_ARG(line));
+    buf_addf(&text, "  [%.*s] %.*s", STR_ARG(function), STR_ARG(line));
+    buf_printable(&text, 0);
+    puts(buf_cstr(&text));
     fflush(stdout);
 }
 

@@ -61,12 +61,21 @@ void explain_hint(const struct decision_record *r, struct buf *out)
             "or set the TTL to 0; `ropeline cache purge` drops it now");
 }
 
+/* What stands in a record came from clients, functions and documents: none of it steers a terminal.
+ */
+static void end_line(struct buf *out, size_t from)
+{
+    buf_printable(out, from);
+    buf_addc(out, '\n');
+}
+
 /* "GET /dev/orders 403 1.2 ms  implicit deny: ..." */
 void explain_line(const struct decision_record *r, struct buf *out)
 {
     struct str method = value_of(r, "match", "method"), path = value_of(r, "match", "path");
     struct str cache = value_of(r, "authorize", "cache"), who = value_of(r, "policy", "principal");
     struct str why = reason(r);
+    size_t start = out->n;
     buf_addf(out, "%3u  %-6.*s %.*s  %.1f ms", r->status, STR_ARG(method), STR_ARG(path),
              (double)r->duration_us / 1000);
     if (who.n > 0)
@@ -75,7 +84,7 @@ void explain_line(const struct decision_record *r, struct buf *out)
         buf_addf(out, "  cache %.*s", STR_ARG(str_sub(cache, 0, str_chr(cache, ',', 0))));
     if (r->status >= 400 && why.n > 0)
         buf_addf(out, "  %.*s", STR_ARG(why));
-    buf_addc(out, '\n');
+    end_line(out, start);
     size_t before = out->n;
     buf_addz(out, "     hint: ");
     size_t mark = out->n;
@@ -93,9 +102,10 @@ static void add_rows(const struct decision_record *r, struct buf *out)
     for (size_t i = 0; i < r->rows; i++) {
         const struct decision_row *row = &r->row[i];
         bool same = str_eqz(str_c(row->step), step);
+        size_t start = out->n;
         buf_addf(out, "  %-10s %c %-12s ", same ? "" : row->step, marks[row->verdict], row->key);
         buf_add(out, decision_value(r, row));
-        buf_addc(out, '\n');
+        end_line(out, start);
         step = row->step;
     }
 }
@@ -108,13 +118,18 @@ static void add_invocation(struct str text, struct buf *out)
     if (a && json_parse(a, text, MIB(1), &v, NULL) == ERR_OK) {
         const struct json *log = json_get(v, "log");
         struct str answer = json_str_or(json_get(v, "answer"), STR(""));
-        if (answer.n > 0)
-            buf_addf(out, "  the function answered: %.*s\n", STR_ARG(answer));
+        size_t start = out->n;
+        if (answer.n > 0) {
+            buf_addf(out, "  the function answered: %.*s", STR_ARG(answer));
+            end_line(out, start);
+        }
         for (size_t i = 0; log && i < log->n; i++) {
             struct str line = json_str_or(json_at(log, i), STR(""));
             while (line.n > 0 && line.p[line.n - 1] == '\n')
                 line.n--;
-            buf_addf(out, "  its log: %.*s\n", STR_ARG(line));
+            start = out->n;
+            buf_addf(out, "  its log: %.*s", STR_ARG(line));
+            end_line(out, start);
         }
     }
     arena_free(a);
@@ -132,9 +147,11 @@ void explain_text(const struct decision_record *r, struct str invocation_json, s
 {
     char when[TIME_TEXT];
     time_rfc3339(r->wall_us, when);
-    buf_addf(out, "%u  %.*s %.*s   %s   %s   %.1f ms\n", r->status,
+    size_t start = out->n;
+    buf_addf(out, "%u  %.*s %.*s   %s   %s   %.1f ms", r->status,
              STR_ARG(value_of(r, "match", "method")), STR_ARG(value_of(r, "match", "path")), r->id,
              when, (double)r->duration_us / 1000);
+    end_line(out, start);
     add_rows(r, out);
     if (has_token_rows(r))
         buf_addz(out, "  (token: read without its key, not verified)\n");

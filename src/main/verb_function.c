@@ -120,10 +120,12 @@ static uint64_t print_events(struct arena *a, struct str lines, bool json, uint6
         if (line.n == 0 || json_parse(a, line, MIB(4), &v, NULL) != ERR_OK)
             continue;
         struct str text = json_str_or(json_get(v, "message"), STR(""));
-        if (json)
-            printf("%.*s\n", STR_ARG(line));
-        else
-            printf("%.*s%s", STR_ARG(text), str_ends(text, STR("\n")) ? "" : "\n");
+        AUTO_BUF shown = BUF_INIT(MIB(4));
+        if (str_ends(text, STR("\n")))
+            text.n--;
+        buf_add(&shown, json ? line : text);
+        buf_printable(&shown, 0);
+        puts(buf_cstr(&shown));
         if (json_int(json_get(v, "seq"), &seq) && (uint64_t)seq > last)
             last = (uint64_t)seq;
     }

@@ -353,7 +353,7 @@ export async function refusal(t, project, options = {}) {
 /** node:test's test; what the daemons said meanwhile is shown when it fails. */
 export function test(name, ...rest) {
     const run = rest.pop();
-    return nodeTest(name, ...rest, async (t) => {
+    return nodeTest(name, { timeout: 90_000 * PATIENCE, ...rest[0] }, async (t) => {
         try {
             await run(t);
         } catch (e) {
