@@ -43,10 +43,10 @@ has_node() {
     ((${version%%.*} >= 18)) && command -v npm >/dev/null
 }
 
-# compile KIND [TARGET...]: brings one of the build directories up to date, all of it by default.
-compile() {
-    local kind=$1 dir=build-$1 compiler=gcc options=()
-    shift
+# configure KIND: makes a build directory where there is none yet, and puts its name in $dir.
+configure() {
+    local kind=$1 compiler=gcc options=()
+    dir=build-$kind
     case $kind in
     release) dir=build ;;
     asan) options=('-Db_sanitize=address,undefined' -Doptimization=1) ;;
@@ -62,6 +62,13 @@ compile() {
             die "meson could not configure $dir/"
         }
     fi
+}
+
+# compile KIND [TARGET...]: brings a build directory up to date, all of it by default.
+compile() {
+    local dir
+    configure "$1"
+    shift
     say "compiling $dir/${1-}"
     ninja --quiet -C "$dir" "$@"
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checking tools share: which files there are, and C without its comments and strings."""
+"""What the checking tools share: which files there are, and C without its comments and strings.
+As a program it prints the files with the suffixes that it is given."""
 import re
 import subprocess
 import sys
@@ -43,3 +44,7 @@ def finish(tool, findings, *notes):
         print(line)
     print(f'{tool}: {len(findings)} findings')
     sys.exit(1 if findings else 0)
+
+
+if __name__ == '__main__':
+    print('\n'.join(paths(*sys.argv[1:])))

@@ -64,6 +64,7 @@
 
 /* Lambda */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
+#define LIMIT_RUNTIME_TRAILERS KIB(256) /* the error of a streamed response, base64 */
 #define LIMIT_XRAY_CAUSE_HEADER 1153434 /* clients send up to 1 MiB in one header */
 #define LIMIT_FUNCTION_ENV_BYTES KIB(4)
 #define LIMIT_INVOKE_QUEUE 1000

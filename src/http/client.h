@@ -18,7 +18,7 @@ struct http_client_options {
     int64_t connect_ms, idle_ms;  /* 0 = TIMEOUT_CONNECT_MS, TIMEOUT_POOL_IDLE_MS */
 };
 
-/* Where a call goes. One struct per backend, kept by the snapshot; `pool` is this room's. */
+/* Where a call goes. */
 struct http_origin {
     struct str host; /* name or address, without brackets; for unix: the path */
     uint16_t port;   /* 0 = unix socket */
@@ -43,7 +43,8 @@ struct http_call_events {
     /* Exactly once, never from inside http_call_start; the call is gone when it returns.
      * ERR_OK: answer complete. ERR_UNAVAILABLE: no connection (`why`: "connection refused", "host
      * not found", ...). ERR_TIMEOUT. ERR_IO: broken off. ERR_SYNTAX: the backend answered nonsense.
-     * ERR_LIMIT: its head is too large. ERR_CANCELLED. */
+     * ERR_LIMIT: its head is too large. ERR_INVALID: the request body
+     * was not as long as announced. ERR_NOMEM. ERR_CANCELLED. */
     void (*done)(void *arg, enum err how, const char *why);
 };
 
@@ -67,7 +68,7 @@ void http_call_end(struct http_call *call);   /* request body complete; not need
 void http_call_pause(struct http_call *call); /* no more data events until resume */
 void http_call_resume(struct http_call *call);
 void http_call_cancel(struct http_call *call); /* done(ERR_CANCELLED) follows, not synchronously */
-/* Whether the connection was taken from the pool, and the milliseconds until the head came. */
+/* Whether the connection was taken from the pool. */
 bool http_call_reused(const struct http_call *call);
 
 #endif

@@ -94,6 +94,8 @@ static void exchange_over(struct http__conn *c, enum err how)
     struct arena *a = x->arena;
     if (x->events.done)
         x->events.done(x->arg, how);
+    c->body.trailers = NULL;
+    buf_fini(&x->trailers);
     c->x = NULL;
     http__arena_give(c->server, a);
 }
@@ -237,6 +239,9 @@ static void begin_exchange(struct http__conn *c, struct str head)
     x->began_us = c->began_us;
     x->keep = http__keep_alive(&x->request.headers, x->request.minor);
     http__body_init(&c->body, x->request.framing, x->request.length, s->o.body_max);
+    x->trailers = BUF_INIT(s->o.trailers_max);
+    if (s->o.trailers_max > 0)
+        c->body.trailers = &x->trailers;
     c->x = x;
     enter(c, CONN_EXCHANGE, -1);
     HTTP_COUNT(s, requests, 1);

@@ -59,13 +59,17 @@ static enum err size_line_end(struct http__body *b, char c)
     return b->left > b->max - b->total ? ERR_LIMIT : ERR_OK;
 }
 
-/* A byte that is dropped, of an extension or a trailer. */
+/* A byte of an extension or a trailer: dropped, unless it is a trailer that somebody keeps. */
 static enum err drop(struct http__body *b, char c, unsigned kind, unsigned next)
 {
-    if (!http__is(c, kind) || ++b->dropped > LIMIT_CHUNK_EXTENSIONS)
+    if (!http__is(c, kind))
+        return ERR_SYNTAX;
+    if (b->trailers && b->state >= TRAILER_FIRST)
+        buf_addc(b->trailers, c);
+    else if (++b->dropped > LIMIT_CHUNK_EXTENSIONS)
         return ERR_SYNTAX;
     b->state = next;
-    return ERR_OK;
+    return b->trailers && b->trailers->err ? ERR_SYNTAX : ERR_OK;
 }
 
 static enum err want(struct http__body *b, char c, char wanted, unsigned next)
@@ -102,6 +106,8 @@ static enum err framing_byte(struct http__body *b, char c)
     case TRAILER_VALUE:
         return c == '\r' ? want(b, c, '\r', TRAILER_LF) : drop(b, c, BYTE_VALUE, TRAILER_VALUE);
     case TRAILER_LF:
+        if (b->trailers)
+            buf_addc(b->trailers, '\n');
         return want(b, c, '\n', TRAILER_FIRST);
     case LAST_LF:
         b->complete = c == '\n';

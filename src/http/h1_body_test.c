@@ -145,6 +145,27 @@ static void attack_20_trailers_are_checked_and_dropped(void **state)
     chunked_fails(STR("0\r\n: b\r\n\r\n"), ERR_SYNTAX);
 }
 
+static void trailers_are_kept_only_where_asked_for_and_within_a_cap(void **state)
+{
+    (void)state;
+    struct http__body b;
+    struct buf kept = BUF_INIT(16);
+    struct str in = STR("0\r\nA: b\r\nC: d\r\n\r\n");
+    size_t used;
+    bool complete;
+    http__body_init(&b, HTTP_CHUNKED, 0, 100);
+    b.trailers = &kept;
+    assert_int_equal(http__body_feed(&b, in, &used, NULL, NULL, &complete), ERR_OK);
+    assert_true(complete);
+    assert_string_equal(buf_cstr(&kept), "A: b\nC: d\n");
+    buf_fini(&kept);
+    kept = BUF_INIT(4);
+    http__body_init(&b, HTTP_CHUNKED, 0, 100);
+    b.trailers = &kept;
+    assert_int_equal(http__body_feed(&b, in, &used, NULL, NULL, &complete), ERR_SYNTAX);
+    buf_fini(&kept);
+}
+
 static void a_length_ends_the_body(void **state)
 {
     (void)state;
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test(attack_5_a_chunk_size_is_hex_digits_and_crlf),
         cmocka_unit_test(attack_5_extensions_beyond_4_kib_are_refused),
         cmocka_unit_test(attack_20_trailers_are_checked_and_dropped),
+        cmocka_unit_test(trailers_are_kept_only_where_asked_for_and_within_a_cap),
         cmocka_unit_test(a_length_ends_the_body),
         cmocka_unit_test(an_answers_framing_and_life_are_read),
         cmocka_unit_test(attack_25_an_answer_with_two_meanings_is_refused),

@@ -5,6 +5,7 @@
 #ifndef ROPELINE_HTTP_HTTP_INT_H
 #define ROPELINE_HTTP_HTTP_INT_H
 
+#include "base/buf.h"
 #include "h1_llhttp.h"
 #include "http/message.h"
 
@@ -79,9 +80,10 @@ struct http__body {
     enum http_framing framing;
     uint64_t left; /* of the body, or of the chunk */
     uint64_t max, total;
-    unsigned state;  /* enum chunk_state of h1_body.c */
-    unsigned digits; /* of the chunk size being read */
-    size_t dropped;  /* bytes of chunk extensions and trailers so far */
+    unsigned state;       /* enum chunk_state of h1_body.c */
+    unsigned digits;      /* of the chunk size being read */
+    size_t dropped;       /* bytes of chunk extensions and trailers so far */
+    struct buf *trailers; /* NULL: dropped; else kept here as "Name: value\n" lines */
     bool complete;
     enum err failed; /* sticky */
     bool hold;       /* set it in `data`: feed returns after this piece */

@@ -290,6 +290,11 @@ int64_t http_exchange_began_us(struct http_exchange *x)
     return x->began_us;
 }
 
+struct str http_exchange_trailers(struct http_exchange *x)
+{
+    return x->trailers.err ? STR_NONE : buf_str(&x->trailers);
+}
+
 bool http_exchange_client_gone(const struct http_exchange *x)
 {
     return x->conn->eof || is_cut(x);

@@ -24,8 +24,9 @@ struct http_server_options {
     size_t arena_max;                       /* 0 = LIMIT_REQUEST_ARENA */
     size_t connections_max;                 /* 0 = LIMIT_CONNECTIONS_PER_WORKER */
     int64_t head_timeout_ms, body_idle_ms, write_idle_ms,
-        keepalive_ms;   /* 0 = TIMEOUT_*; -1 = none */
-    bool host_optional; /* a Runtime API or control client may leave Host out */
+        keepalive_ms;    /* 0 = TIMEOUT_*; -1 = none */
+    size_t trailers_max; /* 0 = trailers are dropped; else kept for http_exchange_trailers */
+    bool host_optional;  /* a Runtime API or control client may leave Host out */
     /* Answers the errors that happen before there is a request (400, 408, 413, 414, 431, 405, 501,
      * 503): NULL = a plain JSON {"message":...}. Runs in the loop's thread. */
     void (*refusal)(void *arg, unsigned status, const char *why, struct arena *a,
@@ -60,6 +61,9 @@ struct str http_exchange_peer_ip(struct http_exchange *x); /* "127.0.0.1", "::1"
 unsigned http_exchange_peer_port(struct http_exchange *x);
 void *http_exchange_adopt_arg(struct http_exchange *x);  /* the arg of http_server_adopt, or NULL */
 int64_t http_exchange_began_us(struct http_exchange *x); /* monotonic, first byte of the head */
+/* The trailer fields of the request's body as "Name: value\n" lines, once its end has come; only
+ * with trailers_max. They are never merged into the headers. */
+struct str http_exchange_trailers(struct http_exchange *x);
 bool http_exchange_client_gone(const struct http_exchange *x);
 
 struct http_exchange_events {

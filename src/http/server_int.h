@@ -111,6 +111,7 @@ struct http_exchange {
     bool keep;    /* the client's wish, then what the answer's head promised */
     bool expects; /* waits for 100 Continue */
     bool body_started, body_paused, body_over;
+    struct buf trailers; /* only with trailers_max */
     bool begun, ended, cancelled;
     bool choked; /* a write returned false: drain is owed */
     bool gone_told;

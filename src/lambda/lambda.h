@@ -19,8 +19,8 @@ struct lambda_options {
     struct keeper_link *keeper;
     const char *state_dir; /* runtime files and per-environment tmp directories go below it */
     const char *region, *account;
-    const char *node;               /* absolute path of the node to run, NULL = none found */
-    unsigned environments_max;      /* per function; 0 = max(4, 2 x cores) */
+    const char *node;          /* absolute path of the node to run, NULL = none found */
+    unsigned environments_max; /* per function; 0 = max(4, 2 x cores) */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;
@@ -80,8 +80,8 @@ struct lambda_invocation {
     struct buf payload;        /* the event: owned by the invocation, moved */
     int64_t deadline_ms;       /* loop_now_ms time at which the caller stops waiting; 0 = the
                                   function's own timeout only */
-    bool queue;                /* wait when all are busy (gateway calls); false = throttled at once */
-    struct str trace_header;   /* X-Amzn-Trace-Id for the runtime; "" = none */
+    bool queue;              /* wait when all are busy (gateway calls); false = throttled at once */
+    struct str trace_header; /* X-Amzn-Trace-Id for the runtime; "" = none */
     struct loop *reply;
     void (*done)(struct lambda_invocation *i);
     void *arg;
@@ -89,9 +89,9 @@ struct lambda_invocation {
     enum lambda_outcome outcome;
     struct buf answer; /* owned by the invocation; lambda_invocation_fini frees both buffers */
     char request_id[37];
-    bool cold;            /* an environment was started for it */
-    int64_t init_us;      /* INIT phase of that environment when cold */
-    int64_t duration_us;  /* inside the environment */
+    bool cold;           /* an environment was started for it */
+    int64_t init_us;     /* INIT phase of that environment when cold */
+    int64_t duration_us; /* inside the environment */
     /* of the lambda room */
     struct post post;
     struct lambda_invocation *next;
@@ -101,12 +101,14 @@ void lambda_invoke(struct lambda *l, struct lambda_invocation *i); /* any loop *
 void lambda_invocation_fini(struct lambda_invocation *i);
 
 /* What was kept of a recent invocation (the last INVOCATIONS_KEPT), for `explain`: copied into the
- * buffers as JSON: {"requestId","function","cold","initMs","durationMs","outcome","answer","log":[..]}.
- * The answer is cut at INVOCATION_TEXT. ERR_NOTFOUND when it is too long ago. Control loop. */
+ * buffers as JSON:
+ * {"requestId","function","cold","initMs","durationMs","outcome","answer","log":[..]}. The answer
+ * is cut at INVOCATION_TEXT. ERR_NOTFOUND when it is too long ago. Control loop. */
 enum err lambda_recall(struct lambda *l, struct str request_id, struct buf *out) MUSTCHECK;
 
 /* The functions and their log events, for `invoke` and `logs`. Control loop. */
-struct function *lambda_find(struct lambda *l, struct str name_or_arn); /* borrowed, newest version */
+struct function *lambda_find(struct lambda *l,
+                             struct str name_or_arn); /* borrowed, newest version */
 /* Appends log events after sequence number `after` as JSON lines {"seq","timestamp","message"};
  * *last receives the highest. ERR_NOTFOUND: no function of that name. */
 enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, struct buf *out,

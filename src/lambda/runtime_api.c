@@ -4,6 +4,7 @@
  * the next event and posts what came of it. A connection speaks for the environment that it was
  * made for; nothing in a request can name another. Codes and texts are those that AWS's own runtime
  * clients are tested with. */
+#include "base/crypt.h"
 #include "lambda_int.h"
 
 #define PREFIX "/2018-06-01/runtime/"
@@ -160,6 +161,36 @@ static void end_too_large(struct post_call *p)
     refuse(p->x, 413, "RequestEntityTooLarge", text);
 }
 
+/* A value among the trailers, "Name: value\n" each; names in any case. */
+static struct str trailer_value(struct str lines, struct str name)
+{
+    while (lines.n > 0) {
+        struct str value, line = str_cut(lines, '\n', &lines);
+        if (str_ieq(str_cut(line, ':', &value), name))
+            return str_trim(value);
+    }
+    return STR_NONE;
+}
+
+/* A streamed response that failed midway says so behind its body. What was sent before is then no
+ * answer: whoever trusted it would trust a function that failed. */
+static bool end_failed_midway(struct post_call *p)
+{
+    struct str lines = http_exchange_trailers(p->x);
+    struct str type = trailer_value(lines, STR("Lambda-Runtime-Function-Error-Type"));
+    struct str body = trailer_value(lines, STR("Lambda-Runtime-Function-Error-Body"));
+    if (type.n == 0 && body.n == 0)
+        return false;
+    struct buf payload = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    if (body.n == 0 || crypt_base64_decode(&payload, body) != ERR_OK) {
+        buf_reset(&payload);
+        lambda__payload_error(&payload, "Runtime.StreamError", STR("the response stream failed"));
+    }
+    lambda__run_end(p->env, LAMBDA_FUNCTION_ERROR, &payload, "error",
+                    lambda__error_type(type, p->type_text));
+    return true;
+}
+
 /* The whole body is here, or never will be. */
 static void post_end(void *arg, enum err how)
 {
@@ -179,7 +210,8 @@ static void post_end(void *arg, enum err how)
         lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &p->body, "error", p->type);
         accepted(p->x);
     } else {
-        lambda__run_end(env, LAMBDA_OK, &p->body, NULL, NULL);
+        if (!end_failed_midway(p))
+            lambda__run_end(env, LAMBDA_OK, &p->body, NULL, NULL);
         accepted(p->x);
     }
 }
@@ -317,6 +349,7 @@ enum err lambda__api_new(struct lambda *l)
         .body_idle_ms = -1,
         .write_idle_ms = -1,
         .keepalive_ms = -1,
+        .trailers_max = LIMIT_RUNTIME_TRAILERS,
         .host_optional = true,
         .refusal = on_refusal,
         .request = on_request,

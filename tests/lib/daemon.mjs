@@ -107,8 +107,10 @@ export function ropeline(args, { cwd, input = '', env = {}, timeout = 20_000 } =
 
 /** One request by node's own client; the body is text or a Buffer. */
 export function request(port, method, target, { headers = {}, body, agent = false } = {}) {
+    const framing = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
+    const options = { host: '127.0.0.1', port, method, path: target, agent };
     return new Promise((resolve, reject) => {
-        const rq = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent }, (rs) => {
+        const rq = http.request({ ...options, headers: { ...framing, ...headers } }, (rs) => {
             const chunks = [];
             rs.on('data', (chunk) => chunks.push(chunk));
             rs.on('error', reject);
@@ -130,6 +132,11 @@ export function request(port, method, target, { headers = {}, body, agent = fals
 /* ---- the daemon ---- */
 
 const running = new Set();
+/* A runner that is stopped takes its daemons with it. */
+process.on('exit', () => running.forEach((daemon) => daemon.abandon()));
+for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => process.exit(1));
+}
 
 export class Daemon {
     transcript = '';
