@@ -120,11 +120,11 @@ function printSubjects(report, samples) {
   const lines = [...samples].map(([name, rounds]) => {
     const of = (field) => rounds.map((r) => r[field]);
     const share = (field) => `${(100 * median(of(field))).toFixed(0)}%`;
-    return [name, median(of('cpu')), range(of('cpu')), String(Math.round(median(of('rps')))), median(of('p50')),
+    return [name, median(of('cpu')), range(of('cpu')), median(of('node')), String(Math.round(median(of('rps')))), median(of('p50')),
       median(of('p99')), share('busy'), share('loadBusy'), share('backendBusy')];
   });
   console.log('');
-  table(['medians', 'CPU us/req', 'range', 'rps', 'p50 ms', 'p99 ms', 'CPU 0: subject', 'CPU 1: wrk', 'backend'],
+  table(['medians', 'CPU us/req', 'range', 'of it Node', 'rps', 'p50 ms', 'p99 ms', 'CPU 0: subject', 'CPU 1: wrk', 'backend'],
     lines);
   for (const [name, rounds] of samples) {
     const full = rounds.filter((r) => r.loadBusy + r.backendBusy > 0.95).length;

@@ -41,7 +41,6 @@ BY_WORD = {word: rule for rule in RULES for word in rule.words.split()}
 WORD = re.compile(r'(?<![\w.])(?<!->)(' + '|'.join(BY_WORD) + r')\b(?=(\s*\()?)')
 ALLOWED = re.compile(r'/\* allowed: (.+?) *\*/')
 PLAIN_C = ('tests/lib/', 'tests/fuzz/', 'tests/vectors/')
-IS_TEST = re.compile(r'^tests/|_(test|fixture|bench)\w*\.[ch]$')
 
 
 def broken_rules(name, text):
@@ -52,7 +51,7 @@ def broken_rules(name, text):
         rule = BY_WORD[found[1]]
         if rule.is_call and found[2] is None:
             continue
-        if room in rule.rooms.split() or (rule.where == PRODUCT and IS_TEST.search(name)):
+        if room in rule.rooms.split() or (rule.where == PRODUCT and tree.is_test(name)):
             continue
         yield code.count('\n', 0, found.start()) + 1, found[1], rule
 

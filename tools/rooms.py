@@ -49,7 +49,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTIL
 MESON_ROOM = re.compile(r"^ +'(\w+)': \{'deps': \[.*?\], *'rooms': \[(.*?)\]", re.MULTILINE | re.DOTALL)
 
 
-def why_not(room, quote, header, is_test):
+def why_not(room, is_test, quote, header):
     """What is wrong with this include in this room, or None."""
     rules = ROOMS[room]
     if quote == '<':
@@ -75,15 +75,13 @@ def why_not(room, quote, header, is_test):
 
 def wrong_includes():
     for name in tree.paths('.c', '.h', '.def', under='src/'):
-        room, _, file = name.removeprefix('src/').partition('/')
+        room = name.split('/')[1]
         if room not in ROOMS:
             yield f'{name}:1: there is no room {room}/ on the map'
             continue
-        is_test = bool(re.search(r'_(test|fixture|bench)\w*\.[ch]$', file))
         text = tree.read(name)
         for found in INCLUDE.finditer(text):
-            wrong = why_not(room, *found.groups(), is_test)
-            if wrong:
+            if wrong := why_not(room, tree.is_test(name), *found.groups()):
                 line = text.count('\n', 0, found.start()) + 1
                 yield f'{name}:{line}: {found.group().strip()}: {wrong}'
 
@@ -105,7 +103,7 @@ def meson_differs():
 def budgets():
     lines = Counter()
     for name in tree.paths('.c', '.h', '.def', under='src/'):
-        if not re.search(r'_(test|fixture|bench)\w*\.[ch]$', name):
+        if not tree.is_test(name):
             lines[name.split('/')[1]] += tree.read(name).count('\n')
     for room, rules in ROOMS.items():
         if lines[room]:

@@ -9,6 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOT_OURS = re.compile(r'(^|/)(\.git|build|build-[^/]*|node_modules|__pycache__|\.ropeline)(/|$)')
 
+# Tests and what is made for them; product files obey more rules.
+TEST = re.compile(r'^tests/|_(test|fixture|bench|backend|rig)(_\w+)?\.[ch]$')
+
 # A comment, a string or a character constant; the longest alternative that fits stands first.
 NOT_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 
@@ -25,6 +28,10 @@ def paths(*suffixes, under=''):
     return sorted(name for name in set(names)
                   if name.endswith(suffixes) and name.startswith(under)
                   and not NOT_OURS.search(name) and (ROOT / name).is_file())
+
+
+def is_test(name):
+    return bool(TEST.search(name))
 
 
 def read(name):

@@ -6,7 +6,7 @@ import { request as httpRequest } from 'node:http';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LOAD_CPU, PRIVATE, cpuBetween, cpuOf, sleep } from './process.mjs';
+import { LOAD_CPU, PRIVATE, cpuBetween, cpuOf, programOf, sleep } from './process.mjs';
 
 const LUA = fileURLToPath(new URL('load.lua', import.meta.url));
 const CONNECTIONS = 64;
@@ -86,16 +86,29 @@ export function wrk(load, seconds, from = 0) {
   });
 }
 
-// One round of one subject: {name, load, roots, lost?}. CPU microseconds are per request.
+function onlyNode(cpu) {
+  const programs = new Map();
+  return new Map([...cpu].filter(([task]) => {
+    const pid = task.split('/')[0];
+    programs.set(pid, programs.get(pid) ?? programOf(pid));
+    return programs.get(pid) === 'node';
+  }));
+}
+
+// One round of one subject: {name, load, roots}. `cpu` is microseconds per request, `node` what of it
+// was spent in Node (the authorizer); busy shares are of one CPU.
 export async function round(subject, backend, seconds) {
   const before = cpuOf(subject.roots);
   const backendBefore = cpuOf(backend.roots);
   const result = await wrk(subject.load, seconds, Math.floor(Math.random() * (subject.load.count ?? 0)));
   await sleep(AFTERWARDS_MS);
-  const used = cpuBetween(before, cpuOf(subject.roots));
+  const after = cpuOf(subject.roots);
+  const used = cpuBetween(before, after);
+  const inNode = cpuBetween(before, onlyNode(after));
   const backendUsed = cpuBetween(backendBefore, cpuOf(backend.roots));
   return {
     cpu: used.us / result.requests,
+    node: inNode.us / result.requests,
     rps: result.requests / (result.us / 1e6),
     p50: result.p50 / 1000,
     p99: result.p99 / 1000,

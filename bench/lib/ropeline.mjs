@@ -145,7 +145,7 @@ export function routesTemplate(backend, count) {
 
 function appears(dir, name) {
   return new Promise((resolve) => {
-    const watcher = watch(dir, (_, file) => {
+    const watcher = watch(dir, { persistent: false }, (_, file) => {
       if (file === name) {
         watcher.close();
         resolve();

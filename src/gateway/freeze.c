@@ -10,7 +10,7 @@
 #include "lambda/arn.h"
 
 struct freezer {
-    struct gateway *gateway;
+    struct gateway *gateway; /* NULL: judged only */
     const struct model *model;
     struct snapshot *snapshot;
     void (*problem)(void *arg, const struct model_place *at, const char *text);
@@ -52,6 +52,15 @@ static struct function *find_function(void *arg, struct str arn)
     return NULL;
 }
 
+static enum err freeze_function(struct freezer *f, const struct function_spec *spec,
+                                struct function **out, struct errinfo *e)
+{
+    if (f->gateway)
+        return lambda_function(f->gateway->options.lambda, spec, out, e);
+    *out = function_described(f->snapshot->arena, spec);
+    return *out ? ERR_OK : ERR_NOMEM;
+}
+
 static void freeze_functions(struct freezer *f)
 {
     struct snapshot *s = f->snapshot;
@@ -67,9 +76,9 @@ static void freeze_functions(struct freezer *f)
         struct errinfo e = {0};
         struct model_place at = {m->spec.file, m->spec.line, m->spec.col};
         struct function *made = NULL;
-        if (m->code_missing)
+        if (m->code_missing && f->gateway)
             continue; /* the importer said so; who needs it will not find it */
-        enum err err = lambda_function(f->gateway->options.lambda, &m->spec, &made, &e);
+        enum err err = freeze_function(f, &m->spec, &made, &e);
         if (!failed(f, &at, err, &e))
             s->functions[s->function_count++] = made;
     }
@@ -222,29 +231,52 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
         freeze_method(f, method, api);
 }
 
+/* Everything that freezing judges, into a snapshot for so many workers. NULL after `problem` was
+ * told, or when out of memory (*nomem). */
+static struct snapshot *freeze(struct freezer *f, size_t workers)
+{
+    struct arena *a = arena_new(KIB(16), LIMIT_DOCUMENT_ARENA);
+    struct snapshot *s = a ? ARENA_NEW(a, struct snapshot) : NULL;
+    f->nomem = true;
+    if (s)
+        s->shares = ARENA_ARRAY(a, workers, struct snapshot_share);
+    if (s == NULL || s->shares == NULL) {
+        arena_free(a);
+        return NULL;
+    }
+    f->nomem = false;
+    f->snapshot = s;
+    s->arena = a;
+    s->gateway = f->gateway;
+    freeze_functions(f);
+    for (const struct model_api *api = f->model->apis; api && s->functions; api = api->next)
+        freeze_api(f, api);
+    return s;
+}
+
 enum err gateway_freeze(struct gateway *g, const struct model *m,
                         void (*problem)(void *arg, const struct model_place *at, const char *text),
                         void *arg, struct snapshot **out)
 {
+    struct freezer f = {.gateway = g, .model = m, .problem = problem, .arg = arg};
+    struct snapshot *s = freeze(&f, g->workers);
     *out = NULL;
-    struct arena *a = arena_new(KIB(16), LIMIT_DOCUMENT_ARENA);
-    struct snapshot *s = a ? ARENA_NEW(a, struct snapshot) : NULL;
-    if (s)
-        s->shares = ARENA_ARRAY(a, g->workers, struct snapshot_share);
-    if (s == NULL || s->shares == NULL) {
-        arena_free(a);
-        return ERR_NOMEM;
-    }
-    s->arena = a;
-    s->gateway = g;
-    struct freezer f = {.gateway = g, .model = m, .snapshot = s, .problem = problem, .arg = arg};
-    freeze_functions(&f);
-    for (const struct model_api *api = m->apis; api && s->functions; api = api->next)
-        freeze_api(&f, api);
     if (f.problems > 0 || f.nomem) {
-        snapshot__free(s);
+        snapshot_discard(s);
         return f.nomem ? ERR_NOMEM : ERR_INVALID;
     }
     *out = s;
     return ERR_OK;
+}
+
+enum err gateway_judge(const struct model *m,
+                       void (*problem)(void *arg, const struct model_place *at, const char *text),
+                       void *arg)
+{
+    struct freezer f = {.model = m, .problem = problem, .arg = arg};
+    struct snapshot *s = freeze(&f, 0);
+    if (s)
+        s->function_count = 0; /* described only: there is nothing to release */
+    snapshot_discard(s);
+    return f.nomem ? ERR_NOMEM : f.problems > 0 ? ERR_INVALID : ERR_OK;
 }

@@ -251,6 +251,16 @@ void function_unref(struct function *f)
     lambda__function_maybe_free(f);
 }
 
+struct function *function_described(struct arena *a, const struct function_spec *spec)
+{
+    struct function *f = ARENA_NEW(a, struct function);
+    if (!f)
+        return NULL;
+    f->spec.name = arena_str(a, spec->name);
+    f->spec.arn = arena_str(a, spec->arn);
+    return f->spec.name.p && f->spec.arn.p ? f : NULL;
+}
+
 struct str function_name(const struct function *f)
 {
     return f->spec.name;

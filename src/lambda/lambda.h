@@ -54,6 +54,9 @@ struct function_spec {
  * runtime not available here; ERR_INVALID: env too large, reserved names. Control loop. */
 enum err lambda_function(struct lambda *l, const struct function_spec *spec, struct function **out,
                          struct errinfo *e) MUSTCHECK;
+/* One that can only be named, for judging a document that nobody runs: in `a`, never invoked,
+ * referenced or released. NULL when out of memory. */
+struct function *function_described(struct arena *a, const struct function_spec *spec) MUSTCHECK;
 void function_ref(struct function *f);
 /* The last reference drains and kills its environments. Control loop. */
 void function_unref(struct function *f);

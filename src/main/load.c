@@ -66,6 +66,11 @@ struct model *config_load(const struct config *c, struct import_report *report, 
     return good && report->errors == 0 ? m : NULL;
 }
 
+void report_problem(void *report, const struct model_place *at, const char *text)
+{
+    import_note(report, IMPORT_ERROR, at->file ? at->file : "", at->line, at->col, "%s", text);
+}
+
 void report_print(const struct import_report *r, bool notes)
 {
     static const char *const severities[] = {"note", "warning", "error"};

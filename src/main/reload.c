@@ -19,17 +19,11 @@ struct reload {
     bool again; /* another change came meanwhile */
 };
 
-static void on_problem(void *arg, const struct model_place *at, const char *text)
-{
-    struct import_report *r = arg;
-    import_note(r, IMPORT_ERROR, at->file ? at->file : "", at->line, at->col, "%s", text);
-}
-
 /* True when published. */
 static bool publish(struct daemon *d, struct model *m, struct import_report *report, bool notes)
 {
     struct snapshot *s = NULL;
-    enum err err = m ? gateway_freeze(d->gateway, m, on_problem, report, &s) : ERR_INVALID;
+    enum err err = m ? gateway_freeze(d->gateway, m, report_problem, report, &s) : ERR_INVALID;
     report_print(report, notes && !d->config->quiet);
     if (err == ERR_NOMEM)
         fprintf(stderr, "ropeline: out of memory while loading\n");

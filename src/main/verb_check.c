@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "config.h"
 #include "file.h"
+#include "gateway/gateway.h"
 #include "verbs.h"
 
 static const struct option_row check_rows[] = {
@@ -81,6 +82,8 @@ static bool check_template(const struct options *o, const struct config *c, cons
         return false;
     }
     err = import_document(&io, file, text, &m, &report);
+    if (err == ERR_OK)
+        err = gateway_judge(&m, report_problem, &report);
     if (option_is(o, "json"))
         print_json(&report);
     else
