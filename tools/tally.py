@@ -65,7 +65,7 @@ def read_tap(text):
 def read_runner(text):
     """TAP of Node's runner or of script/test. Node reports a file without tests as one that passed."""
     for outcome in read_tap(text):
-        if outcome.verdict == 'passed' and outcome.name.endswith('.mjs'):
+        if outcome.verdict == 'passed' and outcome.name.endswith('.test.mjs'):
             outcome = Outcome('failed', outcome.name, 'there is no test in it', [])
         yield outcome
 
@@ -82,7 +82,8 @@ def read_meson(text):
         for outcome in outcomes:
             if outcome.verdict == 'failed':
                 outcome.told.extend(run.pop('stderr', '').rstrip().split('\n')[-TOLD:])
-            yield outcome._replace(name=f'{run["name"]}: {outcome.name}')
+            program = run['name'].rpartition(' / ')[2]
+            yield outcome._replace(name=f'{program}: {outcome.name}')
 
 
 def is_excused(reason):

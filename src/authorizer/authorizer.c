@@ -193,8 +193,11 @@ static void take_answer(struct auth_call *c)
                       STR("the function failed with exactly \"Unauthorized\": 401"));
         c->verdict = AUTH_UNAUTHORIZED;
     } else if (i->outcome != LAMBDA_OK) {
-        decision_note(c->record, "authorize", VERDICT_ERROR, "verdict",
-                      STR("the function failed with something other than \"Unauthorized\": 500"));
+        decision_note(
+            c->record, "authorize", VERDICT_ERROR, "verdict",
+            i->outcome == LAMBDA_FUNCTION_ERROR
+                ? STR("the function failed with something other than \"Unauthorized\": 500")
+                : STR("the function gave no answer: 500"));
     } else if (auth__result_parse(buf_str(&i->answer), &c->result, &why) != ERR_OK) {
         decision_notef(c->record, "authorize", VERDICT_ERROR, "answer", "refused: %s",
                        why.text[0] ? why.text : err_text(why.code));

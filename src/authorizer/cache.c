@@ -122,13 +122,13 @@ enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call
             order_append(s, e);
         }
         answer = CACHE_HIT;
-    } else if (e && c->authorizer->coalesce) {
+    } else if (e && c->authorizer->coalesce && !e->doomed) {
         c->next = NULL;
         *e->waiters_end = c;
         e->waiters_end = &c->next;
         answer = CACHE_WAIT;
     } else if (e) {
-        answer = CACHE_FULL; /* coalescing is off and a leader is under way: call on one's own */
+        answer = CACHE_FULL; /* coalescing is off, or the call under way began before a purge */
     } else if ((c->flight = start_flight(s, c)) == NULL) {
         answer = CACHE_FULL;
     }

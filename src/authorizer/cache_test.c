@@ -130,6 +130,9 @@ static void purging_drops_what_matches_and_what_is_under_way(void **state)
     store(c, "b", "bob", 1000);
     assert_int_equal(cache__lookup(c, &lead, 0, &r), CACHE_LEAD);
     assert_int_equal(authorizer_cache_purge(c, STR(""), STR("ana")), 1);
+    struct auth_call late = call("running");
+    assert_int_equal(cache__lookup(c, &late, 0, &r),
+                     CACHE_FULL); /* it must not join the old call */
     assert_null(cache__land(c, &lead, made, 1000));
     auth__result_unref(made);
     assert_false(has(c, "a", 0));

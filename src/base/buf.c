@@ -125,5 +125,8 @@ void buf_printable(struct buf *b, size_t from)
         unsigned char c = (unsigned char)b->p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             b->p[i] = '?';
+        bool c1 = c == 0xc2 && i + 1 < b->n && ((unsigned char)b->p[i + 1] & 0xe0) == 0x80;
+        if (c1) /* U+0080 to U+009F: control characters too, CSI among them */
+            b->p[i] = b->p[i + 1] = '?';
     }
 }

@@ -79,6 +79,33 @@ struct str exchange__request_time(struct exchange *x)
     return arena_str(x->arena, str_c(text));
 }
 
+struct str exchange__forwarded_for(struct exchange *x)
+{
+    const struct http_headers *h = &x->rq->headers;
+    struct str chain = STR_NONE, peer = http_exchange_peer_ip(x->http);
+    for (size_t i = 0; i <= h->n; i++) {
+        struct str next = i == h->n ? peer : h->v[i].value;
+        if (i < h->n && (!str_ieq(h->v[i].name, STR("X-Forwarded-For")) || next.n == 0))
+            continue;
+        struct str parts[] = {chain, STR(", "), next};
+        chain = chain.n ? arena_cat(x->arena, parts, COUNTOF(parts)) : next;
+    }
+    return chain.p ? chain : peer;
+}
+
+/* Index of the ':' before the port of a host, or SIZE_MAX. */
+static size_t port_colon(struct str host)
+{
+    bool literal = host.n > 0 && host.p[host.n - 1] == ']';
+    return literal ? SIZE_MAX : str_rchr(host, ':');
+}
+
+struct str exchange__port(const struct exchange *x)
+{
+    size_t colon = port_colon(x->rq->host);
+    return colon == SIZE_MAX ? STR("80") : str_from(x->rq->host, colon + 1);
+}
+
 bool api__variable(const struct api *api, struct str name, struct str *out)
 {
     for (size_t i = 0; i < api->variable_count; i++)
@@ -154,9 +181,7 @@ static struct str get_stage(struct exchange *x)
 }
 static struct str get_domain_name(struct exchange *x)
 {
-    size_t colon = str_rchr(x->rq->host, ':');
-    bool port = colon != SIZE_MAX && x->rq->host.p[x->rq->host.n - 1] != ']';
-    return port ? str_sub(x->rq->host, 0, colon) : x->rq->host;
+    return str_sub(x->rq->host, 0, port_colon(x->rq->host));
 }
 static struct str get_domain_prefix(struct exchange *x)
 {

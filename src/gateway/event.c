@@ -114,9 +114,6 @@ static struct pair *header_pairs(struct exchange *x, size_t *n)
 {
     const struct http_headers *h = &x->rq->headers;
     struct pair *v = ARENA_ARRAY(x->arena, h->n + 4, struct pair);
-    struct str chain = http_value(h, STR("X-Forwarded-For")), peer = http_exchange_peer_ip(x->http),
-               port;
-    struct str parts[] = {chain, STR(", "), peer};
     *n = 0;
     if (v == NULL)
         return NULL;
@@ -131,25 +128,26 @@ static struct pair *header_pairs(struct exchange *x, size_t *n)
         if (host || (!ours && header__to_backend(name)))
             v[(*n)++] = (struct pair){name, to_utf8(x->arena, h->v[i].value)};
     }
-    str_cut(x->rq->host, ':', &port);
     v[(*n)++] = (struct pair){STR("X-Amzn-Trace-Id"), str_c(x->trace)};
-    v[(*n)++] = (struct pair){STR("X-Forwarded-For"),
-                              chain.n ? to_utf8(x->arena, arena_cat(x->arena, parts, 3)) : peer};
-    v[(*n)++] = (struct pair){STR("X-Forwarded-Port"), port.n ? port : STR("80")};
+    v[(*n)++] =
+        (struct pair){STR("X-Forwarded-For"), to_utf8(x->arena, exchange__forwarded_for(x))};
+    v[(*n)++] = (struct pair){STR("X-Forwarded-Port"), exchange__port(x)};
     v[(*n)++] = (struct pair){STR("X-Forwarded-Proto"), STR("http")};
     return v;
 }
 
-static struct pair *query_pairs(struct exchange *x, size_t *n)
+static struct pair *query_pairs(struct exchange *x, size_t *n, enum err *err)
 {
     struct query_pair *q = NULL;
-    if (query_parse(x->arena, x->rq->query, &q, n) != ERR_OK)
-        *n = 0;
+    *n = 0;
+    *err = query_parse(x->arena, x->rq->query, &q, n);
+    if (*err != ERR_OK)
+        return NULL;
     struct pair *v = ARENA_ARRAY(x->arena, *n, struct pair);
     for (size_t i = 0; v && i < *n; i++)
         v[i] = (struct pair){to_utf8(x->arena, q[i].name), to_utf8(x->arena, q[i].value)};
     if (v == NULL)
-        *n = 0;
+        *err = ERR_NOMEM;
     return v;
 }
 
@@ -233,11 +231,12 @@ void event__write(struct exchange *x, struct str body, struct buf *out)
 {
     size_t headers = 0, queries = 0;
     bool first = true;
-    struct pair *h = header_pairs(x, &headers), *q = query_pairs(x, &queries);
+    enum err err;
+    struct pair *h = header_pairs(x, &headers), *q = query_pairs(x, &queries, &err);
     struct pair params[PATH_PARAMS],
         *vars = ARENA_ARRAY(x->arena, x->api->variable_count, struct pair);
-    if (h == NULL || vars == NULL) {
-        out->err = ERR_NOMEM;
+    if (h == NULL || q == NULL || vars == NULL) {
+        out->err = err ? err : ERR_NOMEM; /* an event without part of the request would lie */
         return;
     }
     for (size_t i = 0; i < x->param_count; i++)

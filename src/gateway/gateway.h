@@ -27,6 +27,8 @@ struct gateway_options {
     void *arg;
 };
 
+/* "10.0.0.0/8", "::1": what trusted_proxies takes. */
+bool gateway_is_network(struct str text);
 enum err gateway_new(const struct gateway_options *o, struct gateway **out,
                      struct errinfo *e) MUSTCHECK;
 /* After every worker has drained. Drops the last snapshot. */

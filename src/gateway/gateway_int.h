@@ -106,6 +106,9 @@ const struct method *route__match(const struct api *api, enum http_method verb, 
 /* context.c: $context.NAME, stage variables and path parameters for mappings. False: no value. */
 bool exchange__context(struct exchange *x, struct str name, struct str *out);
 bool exchange__param(const struct exchange *x, struct str name, struct str *out);
+/* The client's X-Forwarded-For lines and the peer behind them; the port that the client asked. */
+struct str exchange__forwarded_for(struct exchange *x);
+struct str exchange__port(const struct exchange *x);
 /* Request times as $context spells them. */
 struct str exchange__request_time(struct exchange *x);
 /* Fills request id, extended id and trace. */

@@ -43,7 +43,13 @@ static enum err proxy_compile(struct arena *a, const struct json *spec,
         return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col,
                           "timeoutInMillis must be 50 to %d", TIMEOUT_INTEGRATION_MS);
     struct str method = json_str_or(json_get(spec, "httpMethod"), STR("ANY"));
-    c->method = str_ieq(method, STR("ANY")) ? STR("") : http_method_name(http_method_of(method));
+    c->method = http_method_name(http_method_of(method));
+    if (c->method.n == 0 && !str_eqz(method, "ANY"))
+        return errinfo_at(
+            e, ERR_INVALID, spec->line, spec->col,
+            "httpMethod %.*s is no method: GET, PUT, POST, DELETE, PATCH, OPTIONS, HEAD "
+            "or ANY",
+            STR_ARG(str_sub(method, 0, 20)));
     c->user_agent = arena_fmt(a, "AmazonAPIGateway_%.*s", STR_ARG(env->api->id));
     return c->user_agent.p ? ERR_OK : ERR_NOMEM;
 }
@@ -100,15 +106,9 @@ static enum err add_client_headers(struct exchange *x, const struct proxy_conf *
 
 static enum err add_own_headers(struct exchange *x, struct http_headers *h)
 {
-    struct str chain = http_value(&x->rq->headers, STR("X-Forwarded-For"));
-    struct str peer = http_exchange_peer_ip(x->http);
-    struct str parts[] = {chain, STR(", "), peer};
-    struct str forwarded = chain.n ? arena_cat(x->arena, parts, 3) : peer;
-    struct str port;
-    str_cut(x->rq->host, ':', &port);
-    enum err err = http_add(x->arena, h, STR("X-Forwarded-For"), forwarded);
+    enum err err = http_add(x->arena, h, STR("X-Forwarded-For"), exchange__forwarded_for(x));
     if (err == ERR_OK)
-        err = http_add(x->arena, h, STR("X-Forwarded-Port"), port.n ? port : STR("80"));
+        err = http_add(x->arena, h, STR("X-Forwarded-Port"), exchange__port(x));
     if (err == ERR_OK)
         err = http_add(x->arena, h, STR("X-Forwarded-Proto"), STR("http"));
     if (err == ERR_OK)

@@ -39,7 +39,7 @@ static enum err request_status(struct arena *a, const struct json *spec, int64_t
         digits++;
     uint64_t n = 0;
     struct str after = str_from(tail, digits), before = str_sub(text, 0, at == SIZE_MAX ? 0 : at);
-    bool shape = str_u64(str_sub(tail, 0, digits), &n) && n >= 100 && n <= 599;
+    bool shape = str_u64(str_sub(tail, 0, digits), &n) && n >= 200 && n <= 599;
     for (size_t i = 0; i < after.n; i++)
         shape = shape && strchr(" \t\r\n}", after.p[i]) != NULL;
     for (size_t i = 0; i < before.n; i++)
@@ -128,9 +128,9 @@ static enum err mock_compile(struct arena *a, const struct json *spec,
         n = (uint64_t)number;
     else if (!str_u64(code, &n))
         n = 0;
-    if (n < 100 || n > 599)
+    if (n < 200 || n > 599)
         return errinfo_at(e, ERR_INVALID, response->line, response->col,
-                          "statusCode must be 100 to 599");
+                          "statusCode must be 200 to 599");
     m->status = (unsigned)n;
     err = add_headers(a, json_get(response, "responseParameters"), m, e);
     return err == ERR_OK ? add_body(a, response, m, e) : err;

@@ -55,20 +55,38 @@ bool peer__in(const struct cidr *list, size_t n, struct str ip)
     return false;
 }
 
-struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h)
+/* Reads the hops of one X-Forwarded-For line from the right. True: `*out` is the answer, the peer
+ * when there is garbage in the line, which makes nothing of it believable. */
+static bool read_hops(const struct gateway *g, struct str chain, size_t *hops, struct str peer,
+                      struct str *out)
 {
     unsigned char address[16];
-    if (!peer__in(g->trusted, g->trusted_count, peer))
-        return peer;
-    struct str chain = http_value(h, STR("X-Forwarded-For"));
-    for (size_t hops = 0; chain.n > 0 && hops < FORWARDED_MAX; hops++) {
+    *out = peer;
+    while (chain.n > 0) {
         size_t comma = str_rchr(chain, ',');
         struct str hop = str_trim(comma == SIZE_MAX ? chain : str_from(chain, comma + 1));
         chain = comma == SIZE_MAX ? STR_NONE : str_sub(chain, 0, comma);
-        if (!parse_address(hop, address))
-            return peer; /* garbage: believe nothing of it */
-        if (!peer__in(g->trusted, g->trusted_count, hop))
-            return hop;
+        if (++*hops > FORWARDED_MAX || !parse_address(hop, address))
+            return true;
+        if (!peer__in(g->trusted, g->trusted_count, hop)) {
+            *out = hop;
+            return true;
+        }
     }
+    return false;
+}
+
+/* A proxy may append to the client's line or write a line of its own below it: lines are read from
+ * the last one up, as if they were one (RFC 9110 5.3). */
+struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h)
+{
+    struct str found;
+    size_t hops = 0;
+    if (!peer__in(g->trusted, g->trusted_count, peer))
+        return peer;
+    for (size_t i = h->n; i-- > 0;)
+        if (str_ieq(h->v[i].name, STR("X-Forwarded-For")) &&
+            read_hops(g, h->v[i].value, &hops, peer, &found))
+            return found;
     return peer;
 }

@@ -34,6 +34,20 @@ static void the_rightmost_untrusted_hop_is_the_client(void **state)
     assert_true(source("fd00::/8", "fd00::1", "2001:db8::7", "2001:db8::7"));
 }
 
+static void several_lines_are_read_as_one(void **state)
+{
+    (void)state;
+    struct cidr list[1];
+    struct gateway g = {.trusted = list, .trusted_count = 1};
+    struct http_header h[] = {{STR("X-Forwarded-For"), STR("6.6.6.6")},
+                              {STR("x-forwarded-for"), STR("1.2.3.4")}};
+    struct http_headers headers = {h, 2, 2};
+    assert_int_equal(peer__parse_cidr(STR("10.0.0.0/8"), &list[0]), ERR_OK);
+    assert_true(str_eqz(peer__source_ip(&g, STR("10.0.0.1"), &headers), "1.2.3.4"));
+    h[1].value = STR("10.2.2.2");
+    assert_true(str_eqz(peer__source_ip(&g, STR("10.0.0.1"), &headers), "6.6.6.6"));
+}
+
 static void garbage_in_the_chain_is_not_believed(void **state)
 {
     (void)state;
@@ -61,6 +75,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_cannot_choose_an_address),
         cmocka_unit_test(the_rightmost_untrusted_hop_is_the_client),
+        cmocka_unit_test(several_lines_are_read_as_one),
         cmocka_unit_test(garbage_in_the_chain_is_not_believed),
         cmocka_unit_test(networks_are_matched_to_the_bit),
     };

@@ -125,8 +125,8 @@ static enum err piece_value(struct exchange *x, const struct mappings *maps, str
         const struct mapping *m = &maps->v[i];
         if (m->target != MAP_PATH || !str_eq(m->name, name))
             continue;
-        if (!m->read(x, m->source, out))
-            return ERR_NOTFOUND;
+        if (!m->read(x, m->source, out) || out->n == 0)
+            return ERR_NOTFOUND; /* an empty segment would be another path */
         struct str own;
         if (exchange__param(x, m->source, &own) && own.p == out->p)
             return ERR_OK; /* a path variable of the request: canonical bytes already */

@@ -7,6 +7,12 @@
 #include "base/mem.h"
 #include "gateway_int.h"
 
+bool gateway_is_network(struct str text)
+{
+    struct cidr c;
+    return peer__parse_cidr(text, &c) == ERR_OK;
+}
+
 enum err gateway_new(const struct gateway_options *o, struct gateway **out, struct errinfo *e)
 {
     size_t n = run_workers(o->run);

@@ -19,6 +19,7 @@ static const struct key_row token_rows[] = {
     {"identitySource", KEY_READ, NULL},
     {"identityValidationExpression", KEY_READ, NULL},
     {"authorizerResultTtlInSeconds", KEY_READ, NULL},
+    {"x-ropeline-coalesce", KEY_READ, NULL},
     {"authorizerPayloadFormatVersion", KEY_REFUSE, OTHER_KIND},
     {"enableSimpleResponses", KEY_REFUSE, OTHER_KIND},
     {"jwtConfiguration", KEY_REFUSE, OTHER_KIND},
@@ -188,6 +189,12 @@ static bool read_token_scheme(struct importer *im, struct guard *g, const struct
     g->has_role = json_get(authorizer, "authorizerCredentials") != NULL;
     g->expression = json_get(authorizer, "identityValidationExpression");
     g->ttl = json_get(authorizer, "authorizerResultTtlInSeconds");
+    g->coalesce = json_get(authorizer, "x-ropeline-coalesce");
+    if (g->coalesce && !json_is_bool(g->coalesce)) {
+        import__say(im, IMPORT_ERROR, spot_or(g->coalesce, g->spot),
+                    "x-ropeline-coalesce is true or false");
+        return false;
+    }
     return true;
 }
 
@@ -380,6 +387,8 @@ static const struct json *token_spec(struct importer *im, const struct guard *g,
                     import__new_text(im, expression, g->expression));
     if (import__number(im, g->ttl, "the time results are cached", 0, LIMIT_AUTHORIZER_TTL_S, &ttl))
         import__put(im, spec, "authorizerResultTtlInSeconds", json_new_int(im->a, ttl));
+    if (g->coalesce)
+        import__put(im, spec, "coalesce", g->coalesce);
     return spec;
 }
 

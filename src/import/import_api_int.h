@@ -44,6 +44,7 @@ struct guard {
     const struct json *header;     /* of the token: its name */
     const struct json *expression; /* or NULL */
     const struct json *ttl;        /* or NULL */
+    const struct json *coalesce;   /* ours: one call for identical misses; or NULL */
     const char *file;
     struct spot spot;
     struct guard *next;

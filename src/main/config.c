@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/yaml.h"
 #include "file.h"
+#include "gateway/gateway.h"
 
 static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-tls", "admin",
                                                            "core",    "authorize",   "metrics"};
@@ -249,6 +250,13 @@ static const char *text_of(struct reader *r, const struct json *v, const char *w
     return z ? z : "";
 }
 
+static bool is_object(struct reader *r, const struct json *v, const char *what)
+{
+    if (v->type != JSON_OBJECT)
+        complain(r, v->line, v->col, "%s must be an object, not %s", what, json_type_name(v->type));
+    return v->type == JSON_OBJECT;
+}
+
 static void read_listen(struct reader *r, const struct json *v)
 {
     static const char *const names[LISTENER_COUNT] = {
@@ -256,7 +264,7 @@ static void read_listen(struct reader *r, const struct json *v)
         LISTENER_MAP(X)
 #undef X
     };
-    for (size_t i = 0; i < v->n; i++) {
+    for (size_t i = 0; is_object(r, v, "listen") && i < v->n; i++) {
         size_t k = 0;
         while (k < LISTENER_COUNT && !str_eqz(v->members[i].key, names[k]))
             k++;
@@ -362,6 +370,8 @@ static size_t file_function_count;
 
 static void read_functions(struct reader *r, const struct json *v)
 {
+    if (!is_object(r, v, "functions"))
+        return;
     file_functions = ARENA_ARRAY(r->config->arena, v->n, struct import_function);
     for (size_t i = 0; file_functions && i < v->n; i++)
         read_function(r, &v->members[i], &file_functions[file_function_count++]);
@@ -375,9 +385,13 @@ static void read_proxies(struct reader *r, const struct json *v)
         return;
     }
     c->trusted_proxies = ARENA_ARRAY(c->arena, v->n, struct str);
-    for (size_t i = 0; c->trusted_proxies && i < v->n; i++)
-        c->trusted_proxies[c->trusted_proxy_count++] =
-            str_c(text_of(r, v->items[i], "trusted_proxies"));
+    for (size_t i = 0; c->trusted_proxies && i < v->n; i++) {
+        struct str network = str_c(text_of(r, v->items[i], "trusted_proxies"));
+        if (!gateway_is_network(network))
+            complain(r, v->items[i]->line, v->items[i]->col,
+                     "%.*s is no address or network like 10.0.0.0/8", STR_ARG(network));
+        c->trusted_proxies[c->trusted_proxy_count++] = network;
+    }
 }
 
 static void read_state(struct reader *r, const struct json *v)

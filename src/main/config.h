@@ -57,9 +57,10 @@ void config_print(const struct config *c, const struct options *o);
 /* "127.0.0.1:8080", "[::1]:0". */
 bool config_address(const char *text, char host[64], uint16_t *port);
 
-/* Reads the documents of the configuration into a model. The report has what there is to say; NULL
- * when it has errors. Any thread. */
-struct model *config_load(const struct config *c, struct import_report *report, struct arena *a);
+/* Reads `n` documents of the configuration into one model. The report has what there is to say;
+ * NULL when it has errors. `to_run`: missing code is an error, not a note. Any thread. */
+struct model *config_load(const struct config *c, const struct config_api *apis, size_t n,
+                          bool to_run, struct import_report *report, struct arena *a);
 /* For gateway_freeze and gateway_judge: a problem becomes an error of the report in `arg`. */
 void report_problem(void *report, const struct model_place *at, const char *text);
 void report_print(const struct import_report *r, bool notes);

@@ -270,20 +270,20 @@ static void on_control(void *arg, struct http_exchange *x)
         http_body_start(x);
 }
 
-/* A web page must not reach this: loopback names only, and no Origin (INTERFACE.md). */
+/* A web page must not reach this: no Origin, and no Host but localhost or an address, because a
+ * page that wants in by DNS rebinding always comes under a name (INTERFACE.md). */
 static bool from_a_page(const struct http_request *rq)
 {
-    static const char *const loopback[] = {"localhost", "127.0.0.1", "[::1]"};
     if (http_find(&rq->headers, STR("Origin")))
         return true;
     size_t colon = str_rchr(rq->host, ':');
     struct str name = rq->host;
     if (colon != SIZE_MAX && rq->host.p[rq->host.n - 1] != ']')
         name = str_sub(rq->host, 0, colon);
-    for (size_t i = 0; i < COUNTOF(loopback); i++)
-        if (str_eqz(name, loopback[i]))
-            return false;
-    return true;
+    if (str_starts(name, STR("[")))
+        name = str_sub(name, 1, name.n - 2);
+    return !str_eqz(name, "localhost") &&
+           !(gateway_is_network(name) && str_chr(name, '/', 0) == SIZE_MAX);
 }
 
 static void on_metrics(void *arg, struct http_exchange *x)

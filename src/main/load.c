@@ -28,15 +28,15 @@ static enum err join_parameters(const struct config *c, const struct config_api 
     return ERR_OK;
 }
 
-static enum err load_one(const struct config *c, const struct config_api *api, struct model *m,
-                         struct import_report *report)
+static enum err load_one(const struct config *c, const struct config_api *api, bool to_run,
+                         struct model *m, struct import_report *report)
 {
     struct import_options o = {
         .region = c->region,
         .account = c->account,
         .functions = c->functions,
         .function_count = c->function_count,
-        .require_code = true,
+        .require_code = to_run,
         .stage = api->stage,
     };
     struct str text;
@@ -51,7 +51,23 @@ static enum err load_one(const struct config *c, const struct config_api *api, s
     return import_document(&o, api->template, text, m, report);
 }
 
-struct model *config_load(const struct config *c, struct import_report *report, struct arena *a)
+/* A stage that was asked for and is not there would leave the API elsewhere than meant. */
+static bool has_stage(const struct config_api *api, const struct model *m, struct import_report *r)
+{
+    if (api->stage.n == 0)
+        return true;
+    for (const struct model_api *a = m->apis; a; a = a->next)
+        if (str_eq(a->stage, api->stage) && a->at.file == api->template)
+            return true;
+    import_note(
+        r, IMPORT_ERROR, api->template, 0, 0,
+        "ropeline.yaml asks for stage %.*s, but this template names its own; change it there",
+        STR_ARG(api->stage));
+    return false;
+}
+
+struct model *config_load(const struct config *c, const struct config_api *apis, size_t n,
+                          bool to_run, struct import_report *report, struct arena *a)
 {
     struct model *m = ARENA_NEW(a, struct model);
     if (m == NULL)
@@ -61,8 +77,9 @@ struct model *config_load(const struct config *c, struct import_report *report, 
     m->account = c->account;
     m->partition = STR("aws");
     bool good = true;
-    for (size_t i = 0; i < c->api_count; i++)
-        good = load_one(c, &c->apis[i], m, report) == ERR_OK && good;
+    for (size_t i = 0; i < n; i++)
+        good = load_one(c, &apis[i], to_run, m, report) == ERR_OK &&
+               has_stage(&apis[i], m, report) && good;
     return good && report->errors == 0 ? m : NULL;
 }
 

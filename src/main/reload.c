@@ -40,7 +40,9 @@ bool daemon_load(struct daemon *d)
     if (a == NULL)
         return false;
     struct import_report report = {.arena = a};
-    bool good = publish(d, config_load(d->config, &report, a), &report, true);
+    bool good =
+        publish(d, config_load(d->config, d->config->apis, d->config->api_count, true, &report, a),
+                &report, true);
     if (!good)
         fprintf(stderr, "ropeline: not started: %zu error%s\n", report.errors,
                 report.errors == 1 ? "" : "s");
@@ -51,7 +53,8 @@ bool daemon_load(struct daemon *d)
 static void read_documents(struct work *w)
 {
     struct reload *r = CONTAINER_OF(w, struct reload, work);
-    r->model = config_load(r->daemon->config, &r->report, r->arena);
+    const struct config *c = r->daemon->config;
+    r->model = config_load(c, c->apis, c->api_count, true, &r->report, r->arena);
 }
 
 static void documents_read(struct work *w)

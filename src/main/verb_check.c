@@ -2,13 +2,10 @@
  *
  * check: judges templates and ropeline.yaml without running anything. Errors and notes as
  * file:line:col: what, and what to write instead. */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "config.h"
-#include "file.h"
 #include "gateway/gateway.h"
 #include "verbs.h"
 
@@ -62,38 +59,23 @@ static void describe(const struct model *m)
         }
 }
 
-static bool check_template(const struct options *o, const struct config *c, const char *file)
+static bool check_template(const struct options *o, const struct config *c,
+                           const struct config_api *api)
 {
     struct arena *a = arena_new(KIB(64), LIMIT_DOCUMENT_ARENA);
     struct import_report report = {.arena = a};
-    struct str text;
-    struct model m = {
-        .arena = a, .region = c->region, .account = c->account, .partition = STR("aws")};
-    struct import_options io = {.region = c->region,
-                                .account = c->account,
-                                .parameters = c->parameters,
-                                .parameter_count = c->parameter_count,
-                                .functions = c->functions,
-                                .function_count = c->function_count};
-    enum err err = a ? file_read(a, file, LIMIT_TEMPLATE_BYTES, &text) : ERR_NOMEM;
-    if (err != ERR_OK) {
-        fprintf(stderr, "%s: error: %s\n", file, err == ERR_IO ? strerror(errno) : err_text(err));
-        arena_free(a);
-        return false;
-    }
-    err = import_document(&io, file, text, &m, &report);
-    if (err == ERR_OK)
-        err = gateway_judge(&m, report_problem, &report);
+    struct model *m = a ? config_load(c, api, 1, false, &report, a) : NULL;
+    enum err err = m ? gateway_judge(m, report_problem, &report) : ERR_INVALID;
     if (option_is(o, "json"))
         print_json(&report);
     else
         report_print(&report, true);
     bool good = err == ERR_OK && report.errors == 0;
     if (good && option_is(o, "print"))
-        describe(&m);
+        describe(m);
     if (!option_is(o, "json"))
-        printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", file, good ? "ok" : "refused",
-               report.errors, report.warnings, report.notes);
+        printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", api->template,
+               good ? "ok" : "refused", report.errors, report.warnings, report.notes);
     arena_free(a);
     return good;
 }
@@ -115,7 +97,7 @@ static int check_config(const struct options *o, const char *file)
         config_print(&c, &of_file);
     bool good = true;
     for (size_t i = 0; i < c.api_count; i++)
-        good = check_template(o, &c, c.apis[i].template) && good;
+        good = check_template(o, &c, &c.apis[i]) && good;
     return good ? 0 : 1;
 }
 
@@ -145,7 +127,7 @@ int verb_check(int argc, char **argv)
             if (!bad && option_is(&o, "print"))
                 config_print(&c, &o);
             if (!bad)
-                bad = check_template(&o, &c, o.positional[i]) ? 0 : 1;
+                bad = check_template(&o, &c, &c.apis[0]) ? 0 : 1;
         }
         code = bad > code ? bad : code;
     }

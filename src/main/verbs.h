@@ -21,8 +21,8 @@ int verb_logs(int argc, char **argv);
 int verb_cache(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 
-/* ask.c: one request to the daemon whose socket is in `state` (NULL: .ropeline here or beside the
- * template, then /var/lib/ropeline). Says on stderr when there is none. 0 = failed, else status. */
+/* ask.c: one request to the daemon whose socket is in `state` (NULL: .ropeline here, then
+ * /var/lib/ropeline). Says on stderr when there is none. 0 = failed, else status. */
 unsigned ask_daemon(const char *state, const char *method, const char *target, struct str body,
                     struct arena *a, struct str *answer);
 /* "name=value" with the value escaped, appended to a target with ? or &. */

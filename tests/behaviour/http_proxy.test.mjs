@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import http1 from 'node:http';
-import { backend, closedPort } from '../lib/backend.mjs';
+import { backend, closedPort, never } from '../lib/backend.mjs';
 import { eventually, sleep, start, test } from '../lib/daemon.mjs';
 import { api, http } from '../lib/template.mjs';
 
@@ -325,7 +325,7 @@ test('a backend whose name does not exist is 500', async (t) => {
 });
 
 test('a backend that is slow is 504 after the integration\'s timeout', async (t) => {
-    const { gw } = await proxied(t, { reply: () => sleep(60_000), options: { timeout: 200 } });
+    const { gw } = await proxied(t, { reply: never, options: { timeout: 200 } });
     const began = Date.now();
     const answer = await gw.get('/x');
     assert.equal(answer.status, 504);
@@ -404,7 +404,7 @@ test('many clients at once each get their own answer', async (t) => {
 
 test('a client that vanishes takes its backend request with it', async (t) => {
     const { behind, gw } = await proxied(t);
-    behind.reply = () => new Promise(() => {});
+    behind.reply = never;
     const wire = gw.wire();
     await wire.write('GET /dev/x HTTP/1.1\r\nHost: a\r\n\r\n');
     await eventually('the backend has the request', () => behind.requests.length === 1);

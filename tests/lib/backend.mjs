@@ -13,6 +13,9 @@ function echo(request) {
     };
 }
 
+/** A reply that does not come. */
+export const never = () => new Promise(() => {});
+
 export class Backend {
     /** Whole requests, in the order of their last bytes. */
     requests = [];
