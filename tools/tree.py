@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_OURS = re.compile(r'(^|/)(\.git|build|build-[^/]*|node_modules|__pycache__|\.ropeline)(/|$)')
+NOT_OURS = re.compile(r'^build(-[^/]*)?/|(^|/)(\.git|node_modules|__pycache__|\.ropeline)/')
 
 # Tests and what is made for them; product files obey more rules.
 TEST = re.compile(r'^tests/|_(test|fixture|bench|backend|rig)(_\w+)?\.[ch]$')

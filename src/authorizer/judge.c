@@ -42,11 +42,13 @@ void auth__judge(struct auth_call *c)
         [DECISION_ALLOW] = AUTH_ALLOW,
     };
     struct policy_request rq = {ACTION_INVOKE, c->facts.method_arn};
-    enum decision d = policy_evaluate(c->result->policy, &rq, NULL);
+    struct policy_ground ground;
+    enum decision d = policy_decide(c->result->policy, &rq, &ground, NULL);
     c->verdict = verdicts[d];
     decision_note(c->record, "policy", VERDICT_INFO, "principal", c->result->principal);
     if (d == DECISION_ALLOW) {
-        decision_note(c->record, "policy", VERDICT_PASS, "verdict", STR("allow"));
+        decision_noteu(c->record, "policy", VERDICT_PASS, "allowed by", ground.statement);
+        decision_note(c->record, "policy", VERDICT_INFO, "resource", ground.pattern);
         return;
     }
     struct policy_trace trace;

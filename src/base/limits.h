@@ -25,6 +25,7 @@
 #define LIMIT_CHUNK_EXTENSIONS KIB(4)
 #define LIMIT_REQUEST_ARENA MIB(1)
 #define LIMIT_DRAIN_BYTES KIB(256) /* body read and dropped after an early answer; then close */
+#define LIMIT_LINGER_BYTES MIB(16) /* likewise before a close, so that the answer is not lost */
 #define LIMIT_CONNECTIONS_PER_WORKER 16384
 #define LIMIT_ANSWER_HEAD KIB(128)
 #define LIMIT_ANSWER_QUEUE MIB(16) /* of a source that does not pause when told; then cut */

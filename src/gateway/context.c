@@ -50,26 +50,28 @@ static void make_trace(struct exchange *x, const char *uuid)
     t[n] = '\0';
 }
 
-void exchange__make_ids(struct exchange *x)
+void gateway__make_ids(struct gateway_ids *ids)
 {
-    char fresh[37];
-    struct str sent = http_value(&x->rq->headers, STR("x-amzn-RequestId"));
-    crypt_uuid(fresh);
-    if (is_uuid(sent))
-        memcpy(x->request_id, sent.p, 36);
-    else
-        memcpy(x->request_id, fresh, 36);
-    x->request_id[36] = '\0';
-    /* Looks like API Gateway's extended id: 15 letters and digits and a '='. */
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    size_t n = 0;
-    for (; n < 15; n++)
-        x->extended_id[n] =
-            alphabet[((unsigned char)fresh[n] * 7 + (unsigned char)fresh[35 - n]) % 64];
-    x->extended_id[n++] = '=';
-    x->extended_id[n] = '\0';
-    make_trace(x, fresh);
+    const size_t n = sizeof ids->extended - 2;
+    crypt_uuid(ids->request);
+    /* Looks like API Gateway's extended id: 15 letters and digits and a '='. */
+    for (size_t i = 0; i < n; i++) {
+        unsigned mixed = (unsigned char)ids->request[i] * 7u + (unsigned char)ids->request[35 - i];
+        ids->extended[i] = alphabet[mixed % 64];
+    }
+    ids->extended[n] = '=';
+    ids->extended[n + 1] = '\0';
+}
+
+void exchange__make_ids(struct exchange *x)
+{
+    struct str sent = http_value(&x->rq->headers, STR("x-amzn-RequestId"));
+    gateway__make_ids(&x->ids);
+    make_trace(x, x->ids.request);
+    if (is_uuid(sent)) /* the client's own: kept, so that its logs and ours agree */
+        memcpy(x->ids.request, sent.p, 36);
 }
 
 struct str exchange__request_time(struct exchange *x)
@@ -157,11 +159,11 @@ static struct str get_protocol(struct exchange *x)
 }
 static struct str get_request_id(struct exchange *x)
 {
-    return str_c(x->request_id);
+    return str_c(x->ids.request);
 }
 static struct str get_extended_id(struct exchange *x)
 {
-    return str_c(x->extended_id);
+    return str_c(x->ids.extended);
 }
 static struct str get_time_epoch(struct exchange *x)
 {

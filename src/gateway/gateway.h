@@ -39,8 +39,8 @@ void gateway_free(struct gateway *g);
 enum err gateway_freeze(struct gateway *g, const struct model *m,
                         void (*problem)(void *arg, const struct model_place *at, const char *text),
                         void *arg, struct snapshot **out) MUSTCHECK;
-/* Only the judgement, for `check`: nothing runs, so functions are known by name and their code is not
- * looked at. ERR_INVALID or ERR_NOMEM as above. */
+/* Only the judgement, for `check`: nothing runs, so functions are known by name and their code is
+ * not looked at. ERR_INVALID or ERR_NOMEM as above. */
 enum err gateway_judge(const struct model *m,
                        void (*problem)(void *arg, const struct model_place *at, const char *text),
                        void *arg) MUSTCHECK;

@@ -28,6 +28,11 @@ struct path_param {
 };
 #define PATH_PARAMS 16
 
+/* What every answer of a REST API carries: x-amzn-RequestId and x-amz-apigw-id. */
+struct gateway_ids {
+    char request[37], extended[17];
+};
+
 struct exchange {
     struct http_exchange *http;
     const struct http_request *rq;
@@ -44,7 +49,8 @@ struct exchange {
     size_t param_count;
     struct str method_arn;
     struct str source_ip;
-    char request_id[37], extended_id[17], trace[80];
+    struct gateway_ids ids;
+    char trace[80];
     int64_t wall_us;
 
     struct auth_call auth;
@@ -93,6 +99,7 @@ enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, 
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body);
 /* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them. */
+enum err ids__add(struct arena *a, struct http_headers *h, const struct gateway_ids *ids) MUSTCHECK;
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK;
 
 /* route.c */
@@ -111,7 +118,8 @@ struct str exchange__forwarded_for(struct exchange *x);
 struct str exchange__port(const struct exchange *x);
 /* Request times as $context spells them. */
 struct str exchange__request_time(struct exchange *x);
-/* Fills request id, extended id and trace. */
+void gateway__make_ids(struct gateway_ids *ids);
+/* Fills ids and trace. */
 void exchange__make_ids(struct exchange *x);
 
 /* mapping.c: requestParameters of an integration. */

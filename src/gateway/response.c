@@ -18,10 +18,21 @@ static const struct response_row rows[RESPONSE_COUNT] = {
 #undef GATEWAY_RESPONSE
 };
 
+enum err ids__add(struct arena *a, struct http_headers *h, const struct gateway_ids *ids)
+{
+    struct str request = arena_str(a, str_c(ids->request));
+    struct str extended = arena_str(a, str_c(ids->extended));
+    if (request.p == NULL || extended.p == NULL)
+        return ERR_NOMEM;
+    enum err err = http_add(a, h, STR("x-amzn-RequestId"), request);
+    return err ? err : http_add(a, h, STR("x-amz-apigw-id"), extended);
+}
+
+/* The exchange holds the text itself: nothing is copied. */
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h)
 {
-    enum err err = http_add(x->arena, h, STR("x-amzn-RequestId"), str_c(x->request_id));
-    return err ? err : http_add(x->arena, h, STR("x-amz-apigw-id"), str_c(x->extended_id));
+    enum err err = http_add(x->arena, h, STR("x-amzn-RequestId"), str_c(x->ids.request));
+    return err ? err : http_add(x->arena, h, STR("x-amz-apigw-id"), str_c(x->ids.extended));
 }
 
 enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, struct str message)

@@ -244,7 +244,7 @@ void gateway__handle(void *worker, struct http_exchange *http)
     x->wall_us = loop_wall_us(w->loop);
     x->source_ip = peer__source_ip(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
     exchange__make_ids(x);
-    decision_begin(&x->record, x->request_id, x->wall_us);
+    decision_begin(&x->record, x->ids.request, x->wall_us);
     http_exchange_watch(http, &only_done, x);
     x->at = STEP_match;
     walk(x, step_match(x));

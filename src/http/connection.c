@@ -66,7 +66,7 @@ void http__conn_linger(struct http__conn *c)
         return;
     }
     if (c->state != CONN_LINGER) {
-        c->drop_left = LIMIT_DRAIN_BYTES;
+        c->drop_left = LIMIT_LINGER_BYTES;
         enter(c, CONN_LINGER, -1);
     }
     if (c->shut || !http__out_empty(c))
@@ -142,7 +142,7 @@ static void await_request(struct http__conn *c)
  * later request are here. */
 static void next_request(struct http__conn *c, bool more)
 {
-    bool keep = c->x->keep, whole = c->body.complete && !c->poisoned;
+    bool keep = c->x->keep && !c->server->draining, whole = c->body.complete && !c->poisoned;
     exchange_over(c, ERR_OK);
     if (c->state == CONN_CLOSED)
         return;

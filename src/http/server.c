@@ -370,8 +370,8 @@ void http_server_drain(struct http_server *s, int64_t ms, void (*drained)(void *
         listener_close(l);
     }
     for (struct http__conn *c = s->conns; c; c = c->next)
-        if (c->state == CONN_IDLE)
-            http__conn_close(c, false);
+        if (c->state == CONN_IDLE || c->state == CONN_DRAIN)
+            http__conn_close(c, false); /* its answer, if it had one, is out */
     timer_start(s->loop, &s->drain_timer, ms, on_drain_time);
     http__server_check(s);
 }

@@ -71,8 +71,22 @@ static void trace_statement(struct policy_trace_row *row, const struct policy *p
     }
 }
 
+static void note_ground(struct policy_ground *ground, size_t k, const struct policy__pattern *hit)
+{
+    if (ground) {
+        ground->statement = k + 1;
+        ground->pattern = hit ? str_of(hit->written, hit->written_n) : STR("");
+    }
+}
+
 enum decision policy_evaluate(const struct policy *p, const struct policy_request *rq,
                               struct policy_trace *trace)
+{
+    return policy_decide(p, rq, NULL, trace);
+}
+
+enum decision policy_decide(const struct policy *p, const struct policy_request *rq,
+                            struct policy_ground *ground, struct policy_trace *trace)
 {
     enum decision verdict = DECISION_IMPLICIT_DENY;
     bool action_matched = false;
@@ -82,6 +96,8 @@ enum decision policy_evaluate(const struct policy *p, const struct policy_reques
         found = policy__pairs_of(rq->resource);
         pairs = &found;
     }
+    if (ground)
+        *ground = (struct policy_ground){0, STR("")};
     if (trace) {
         trace->statements = p->statement_n;
         trace->rows = 0;
@@ -102,10 +118,10 @@ enum decision policy_evaluate(const struct policy *p, const struct policy_reques
             trace_statement(&trace->row[trace->rows++], p, s, action_matched, hit, rq->resource);
         if (!action_matched || (hit != NULL) == s->not_resource)
             continue;
-        if (s->deny)
-            verdict = DECISION_EXPLICIT_DENY;
-        else if (verdict == DECISION_IMPLICIT_DENY)
-            verdict = DECISION_ALLOW;
+        if (verdict == DECISION_EXPLICIT_DENY || (verdict == DECISION_ALLOW && !s->deny))
+            continue; /* the first of each effect is the ground */
+        verdict = s->deny ? DECISION_EXPLICIT_DENY : DECISION_ALLOW;
+        note_ground(ground, k, hit);
     }
     return verdict;
 }

@@ -235,16 +235,26 @@ test('a runtime that is not served is refused by name', async (t) => {
     assert.match(transcript, /java21/);
 });
 
-test('a missing parameter value and a wrong flag are refused', async (t) => {
-    const project = { ...valid(), text: valid().text.replace('"Transform"', '"Parameters": {"Url": {"Type": "String"}}, "Transform"') };
-    const used = { ...project, text: project.text.replace('"title": "test"', '"title": {"Ref": "Url"}') };
-    const without = await refusal(t, { ...used, text: used.text.replace('"/x"', '"/x"') });
-    assert.ok(without.code === 1 || without.code === null, without.transcript);
+test('a parameter without a value is refused by name, and with one it is served', async (t) => {
+    const behind = await backend(t, { body: 'served' });
+    const project = api({
+        parameters: { BackendUrl: { Type: 'String' } },
+        routes: { 'GET /x': { ...http('http://a/x'), uri: { 'Fn::Sub': '${BackendUrl}/x' } } },
+    });
+    const { code, transcript } = await refusal(t, project);
+    assert.equal(code, 1, transcript);
+    assert.match(transcript, /template\.yaml:\d+:\d+: error: .*BackendUrl/);
+    const gw = await start(t, project, { params: { BackendUrl: behind.url } });
+    assert.equal((await gw.get('/x')).body, 'served');
+});
+
+test('a wrong use of the command line is exit 2 and says which', async (t) => {
     const wrong = await refusal(t, valid(), { args: ['--no-such-flag'] });
     assert.equal(wrong.code, 2);
     assert.match(wrong.transcript, /--no-such-flag/);
     assert.equal((await refusal(t, valid(), { args: ['--param', 'nonsense'] })).code, 2);
     assert.equal((await refusal(t, valid(), { args: ['--workers', '0'] })).code, 2);
+    assert.equal((await refusal(t, valid(), { args: ['--account', '12'] })).code, 2);
     assert.equal((await refusal(t, valid(), { gateway: 'nonsense' })).code, 2);
 });
 

@@ -178,6 +178,7 @@ export class Daemon {
     }
 
     async launch() {
+        this.ended = undefined;
         this.readyFile = path.join(this.outside, `ready-${randomBytes(4).toString('hex')}`);
         this.child = spawn(ROPELINE, this.args, {
             cwd: this.dir, detached: true, stdio: ['ignore', 'pipe', 'pipe'],
