@@ -80,7 +80,9 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
             row = &rows[refusals[i]];
     *rs = (struct http_response){.status = status};
     *body = str_of(row->body, row->body_n);
-    if (a == NULL ||
+    struct gateway_ids ids;
+    gateway__make_ids(&ids);
+    if (a == NULL || ids__add(a, &rs->headers, &ids) != ERR_OK ||
         http_add(a, &rs->headers, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||
         http_add(a, &rs->headers, STR("Content-Type"), STR("application/json")) != ERR_OK)
         rs->headers = (struct http_headers){0};
