@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // script/bench gateway: one gateway process against nginx and haproxy, goals 1, 3, 4, 5, 6, 7 and 13.
 // CPU is microseconds per request of the subject's whole process tree, authorizer included.
-// Environment: BENCH_ROUNDS (8), BENCH_SECONDS (2) each, BENCH_DECISIONS (100000), ROPELINE_BIN.
+// Environment: BENCH_ROUNDS (8), BENCH_SECONDS (2) each, BENCH_DECISIONS (100000), BENCH_PARTS (all,
+// or words of the names in main), ROPELINE_BIN.
 import { existsSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { countInvocations, measureStarts } from './lib/counts.mjs';
 import { expect, inTurn, one, round } from './lib/load.mjs';
 import { idleConnections, manyDecisions, manyRoutes, memoryAfterRun } from './lib/memory.mjs';
@@ -167,7 +168,8 @@ async function measureLoad(report, backend, guide) {
 
 // A part that fails is a note and not the end of the others.
 async function parts(report, list) {
-  for (const [name, run] of list) {
+  const wanted = process.env.BENCH_PARTS?.split(',');
+  for (const [name, run] of list.filter(([name]) => !wanted || wanted.includes(name))) {
     console.log(`${name} ...`);
     try {
       await run();
@@ -185,6 +187,7 @@ async function main() {
     console.log(version(name, [flag]) ?? `no ${name}`);
   }
   console.log(`Node ${process.version}; ${ROUNDS} rounds of ${SECONDS} s`);
+  console.log(`${cpus()[0].model}; load average before: ${loadavg().map(show).join(' ')}`);
   const report = new Report('gateway', 'CPU us per request');
   const backend = await startBackend();
   const counting = countingAuthorizer();
@@ -192,9 +195,9 @@ async function main() {
     ['load', () => measureLoad(report, backend, guideAuthorizer())],
     ['invocations', () => countInvocations(report, backend, counting, ROUNDS)],
     ['starts', () => measureStarts(report, backend, counting, ROUNDS)],
-    ['idle connections', () => idleConnections(report, backend, () => startNginxPlain(backend), 3)],
+    ['idle', () => idleConnections(report, backend, () => startNginxPlain(backend), 3)],
     ['routes', () => manyRoutes(report, backend, ROUNDS, SECONDS)],
-    ['cached decisions', () => manyDecisions(report, backend, counting, DECISIONS, ROUNDS, SECONDS)],
+    ['decisions', () => manyDecisions(report, backend, counting, DECISIONS, ROUNDS, SECONDS)],
   ]);
   report.print();
   report.write();

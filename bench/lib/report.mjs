@@ -27,34 +27,49 @@ export async function alternate(subjects, rounds, measure, progress = () => {}) 
 
 export const column = (samples, name, field) => samples.get(name).map((s) => s[field]);
 
-const digits = (n) => (Math.abs(n) >= 100 ? n.toFixed(0) : Math.abs(n) >= 10 ? n.toFixed(1) : n.toFixed(2));
-export const show = (n) => (n === null || n === undefined ? '-' : digits(n));
+export function show(n) {
+  if (n === null || n === undefined) {
+    return '-';
+  }
+  return n.toFixed(Math.abs(n) >= 100 ? 0 : Math.abs(n) >= 10 ? 1 : 2);
+}
 
+// Cells that are numbers are shown in three digits.
 export function table(head, lines) {
-  const rows = [head, ...lines].map((r) => r.map((cell) => (typeof cell === 'number' ? show(cell) : cell ?? '-')));
-  const width = head.map((_, i) => Math.max(...rows.map((r) => r[i].length)));
-  for (const r of rows) {
-    console.log(r.map((cell, i) => (i === 0 ? cell.padEnd(width[i]) : cell.padStart(width[i]))).join('  ').trimEnd());
+  const cell = (value) => (typeof value === 'number' ? show(value) : value ?? '-');
+  const rows = [head, ...lines].map((row) => row.map(cell));
+  const width = head.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const place = (text, i) => (i === 0 ? text.padEnd(width[i]) : text.padStart(width[i]));
+  for (const row of rows) {
+    console.log(row.map(place).join('  ').trimEnd());
   }
 }
+
+const times = (n) => `${n.toFixed(2)}x`;
 
 export class Report {
   constructor(name, unit) {
     this.name = name;
     this.unit = unit;
     this.rows = [];
+    this.ranges = new Map(); // row -> lowest and highest ratio of a round, for the eye only
     this.notes = [];
   }
 
   // Samples of the same rounds, one each; `peer` null when there is nothing to compare with.
   compare(what, ours, peer, goal) {
-    const ratio = peer ? median(ours.map((value, i) => value / peer[i])) : null;
-    this.row(what, median(ours), peer ? median(peer) : null, ratio, goal, ours.length);
+    const ratios = peer ? ours.map((value, i) => value / peer[i]) : [null];
+    const peerMedian = peer ? median(peer) : null;
+    this.row(what, median(ours), peerMedian, peer ? median(ratios) : null, goal, ours.length);
+    if (peer) {
+      const range = `${times(Math.min(...ratios))}..${times(Math.max(...ratios))}`;
+      this.ranges.set(this.rows.at(-1), range);
+    }
   }
 
   row(what, ours, peer, ratio, goal, rounds) {
-    const round = (n) => (n === null ? null : Number(n.toPrecision(4)));
-    this.rows.push({ what, ours: round(ours), peer: round(peer), ratio: round(ratio), goal, rounds });
+    const four = (n) => (n === null ? null : Number(n.toPrecision(4)));
+    this.rows.push({ what, ours: four(ours), peer: four(peer), ratio: four(ratio), goal, rounds });
   }
 
   note(text) {
@@ -63,21 +78,23 @@ export class Report {
 
   // "<= 0.65x" judges the ratio, "<= 16" and "= 1" our own figure.
   static met({ ours, ratio, goal }) {
-    const [, relation, number, times] = /^(<=|>=|=) ([\d.]+)(x?)/.exec(goal ?? '') ?? [];
-    const value = times ? ratio : ours;
+    const [, relation, number, isRatio] = /^(<=|>=|=) ([\d.]+)(x?)/.exec(goal ?? '') ?? [];
+    const value = isRatio ? ratio : ours;
     if (!relation || value === null) {
       return '';
     }
     const limit = Number(number);
-    const good = relation === '=' ? value === limit : relation === '<=' ? value <= limit : value >= limit;
-    return good ? 'met' : 'MISSED';
+    const good = { '=': value === limit, '<=': value <= limit, '>=': value >= limit };
+    return good[relation] ? 'met' : 'MISSED';
   }
 
   print() {
+    const head = [`${this.name} (${this.unit} unless said)`, 'ours', 'peer', 'ratio', 'range', 'goal',
+      '', 'rounds'];
     console.log('');
-    table([`${this.name} (${this.unit} unless said)`, 'ours', 'peer', 'ratio', 'goal', '', 'rounds'],
-      this.rows.map((r) => [r.what, r.ours, r.peer, r.ratio === null ? '-' : `${r.ratio.toFixed(3)}x`,
-        r.goal ?? '-', Report.met(r), String(r.rounds)]));
+    table(head, this.rows.map((row) => [row.what, row.ours, row.peer,
+      row.ratio === null ? '-' : times(row.ratio), this.ranges.get(row), row.goal, Report.met(row),
+      String(row.rounds)]));
     for (const note of this.notes) {
       console.log(`note: ${note}`);
     }
@@ -87,7 +104,8 @@ export class Report {
     const dir = path.join(ROOT, 'build/bench');
     const { name, unit, rows, notes } = this;
     mkdirSync(dir, { recursive: true });
-    writeFileSync(path.join(dir, `${name}.json`), `${JSON.stringify({ name, unit, rows, notes }, null, 2)}\n`);
+    const text = JSON.stringify({ name, unit, rows, notes }, null, 2);
+    writeFileSync(path.join(dir, `${name}.json`), `${text}\n`);
     console.log(`\nwritten: build/bench/${name}.json`);
   }
 }

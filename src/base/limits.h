@@ -91,13 +91,15 @@
 #define LIMIT_LANE_QUEUE 1024 /* blocking jobs that wait for a thread of their lane */
 #define LIMIT_LANE_IO_THREADS 2
 #define LIMIT_READ_BUFFER KIB(64)
-#define LIMIT_CHILDREN 1024 /* Lambda: 1000 concurrent executions per account, and a few of ours \
-                             */
+#define LIMIT_CHILDREN                                                        \
+    1024 /* Lambda: 1000 concurrent executions per account, and a few of ours \
+          */
 #define LIMIT_CHILD_ARGS 64
 #define LIMIT_CHILD_ENV 1536 /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
 #define LIMIT_KEEPER_MESSAGE KIB(64)
-#define LIMIT_KEEPER_RESTARTS 10 /* deaths of the gateway within the window: then it is given up \
-                                  */
+#define LIMIT_KEEPER_RESTARTS                                          \
+    10 /* deaths of the gateway within the window: then it is given up \
+        */
 #define KEEPER_RESTART_WINDOW_MS 60000
 #define KEEPER_BACKOFF_MIN_MS 100
 #define KEEPER_BACKOFF_MAX_MS 5000

@@ -144,6 +144,8 @@ test('what a refusal says is JSON and gives nothing away', async (t) => {
     assert.deepEqual(Object.keys(response.json), ['message']);
     assert.equal(response.header('content-type'), 'application/json');
     assert.equal(response.header('connection'), 'close');
+    assert.match(response.header('x-amzn-requestid'), /^[0-9a-f-]{36}$/);
+    assert.match(response.header('x-amzn-errortype'), /^BadRequestException$/);
 });
 
 test('clients that vanish at any moment leave the gateway as it was', async (t) => {
@@ -214,9 +216,9 @@ test('what is not supported and decides access is refused by name', async (t) =>
 
 test('a security scheme that is not defined is refused, never open', async (t) => {
     const project = valid();
-    const { code, transcript } = await refusal(t, { ...project, text: project.text.replace('"Guard": []', '"Gaurd": []') });
+    const { code, transcript } = await refusal(t, { ...project, text: project.text.replace('"Guard": []', '"Nobody": []') });
     assert.equal(code, 1);
-    assert.match(transcript, /Gaurd/);
+    assert.match(transcript, /Nobody/);
 });
 
 test('a handler that is not there is refused at the start', async (t) => {

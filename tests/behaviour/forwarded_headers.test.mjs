@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { backend } from '../lib/backend.mjs';
-import { start, test } from '../lib/daemon.mjs';
+import { isRoot, served, start, test } from '../lib/daemon.mjs';
 import { OBEDIENT, api, http, lambda, open, returning, statement, token } from '../lib/template.mjs';
 
 const ANA = returning({
@@ -121,6 +121,26 @@ test('a long or senseless chain of addresses is nobody\'s address (attack b16)',
         assert.equal(answer.status, 200);
         assert.equal(answer.json.sourceIp, '127.0.0.1');
     }
+});
+
+test('behind a trusted proxy the source is the last address that is none of ours (attack b16)', async (t) => {
+    const user = isRoot ? 'user: nobody\n' : '';
+    const gw = await start(t, ...served(api({ routes: {
+        'GET /e': lambda(`async (event) => ({ body: event.requestContext.identity.sourceIp })`),
+    } }), `${user}trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\n`));
+    const source = async (...chains) => {
+        const lines = chains.map((chain) => `X-Forwarded-For: ${chain}\r\n`).join('');
+        return (await gw.raw(`GET /dev/e HTTP/1.1\r\nHost: a\r\n${lines}\r\n`)).response.text;
+    };
+    assert.equal(await source(), '127.0.0.1');
+    assert.equal(await source('203.0.113.7'), '203.0.113.7');
+    assert.equal(await source('1.2.3.4, 203.0.113.7'), '203.0.113.7');
+    assert.equal(await source('203.0.113.7, 10.1.2.3'), '203.0.113.7');
+    assert.equal(await source('1.2.3.4', '203.0.113.7'), '203.0.113.7');
+    assert.equal(await source('127.0.0.1, 203.0.113.7'), '203.0.113.7');
+    assert.equal(await source('2001:db8::7'), '2001:db8::7');
+    assert.equal(await source('203.0.113.7, nonsense'), '127.0.0.1');
+    assert.equal(await source(Array(80).fill('203.0.113.7').join(', ')), '127.0.0.1');
 });
 
 test('the client says neither protocol nor port of the front (attack b16)', async (t) => {

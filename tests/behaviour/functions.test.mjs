@@ -189,7 +189,7 @@ test('invoke runs a function with an event of mine', async (t) => {
     assert.equal(JSON.parse(bad.stdout).errorMessage, 'as asked');
     assert.equal(JSON.parse(bad.stdout).errorType, 'RangeError');
     const json = JSON.parse((await gw.ropeline('invoke', 'Function0', '--json')).stdout);
-    assert.equal(json.outcome, 'ok');
+    assert.equal(json.outcome, 'OK');
 });
 
 test('invoke takes the event from standard input and refuses what is no JSON', async (t) => {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * dev follows its files: a change is served without a restart, a mistake changes nothing.
+ * dev follows its files: a change is served without a restart, a mistake changes nothing. Runs
+ * under ThreadSanitizer too.
  */
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';

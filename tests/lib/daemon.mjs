@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -19,7 +19,7 @@ export { raw, Wire };
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const ROPELINE = path.resolve(process.env.ROPELINE_BIN ?? `${REPOSITORY}/build/ropeline`);
 /** Sanitizer builds are several times slower. */
-const PATIENCE = Number(process.env.ROPELINE_TEST_PATIENCE ?? 1);
+export const PATIENCE = Number(process.env.ROPELINE_TEST_PATIENCE ?? 1);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -147,6 +147,10 @@ export class Daemon {
         this.dir = mkdtempSync(path.join(tmpdir(), 'ropeline-test-'));
         this.outside = mkdtempSync(path.join(tmpdir(), 'ropeline-calls-'));
         this.state = path.join(this.outside, 'state');
+        if (options.shared) { // another user than ours is to read and write there
+            chmodSync(this.dir, 0o755);
+            chmodSync(this.outside, 0o777);
+        }
         this.stagePath = project.stage ? `/${project.stage}` : '';
         if (project.text !== undefined) {
             this.write(project.name, project.text);
@@ -356,6 +360,15 @@ export async function refusal(t, project, options = {}) {
     clearTimeout(late);
     await daemon.leavesNothing();
     return { code, signal, transcript: daemon.transcript };
+}
+
+export const isRoot = process.getuid() === 0;
+
+/** What start() takes to run a project by `serve`, with these lines in ropeline.yaml. */
+export function served(project, lines = isRoot ? 'user: nobody\n' : '') {
+    const files = { ...project.files, 'api.yaml': project.text };
+    const text = `apis:\n  - template: api.yaml\n${lines}`;
+    return [{ ...project, name: 'ropeline.yaml', text, files }, { verb: 'serve', shared: true }];
 }
 
 /** node:test's test; what the daemons said meanwhile is shown when it fails. */

@@ -42,8 +42,9 @@ static inline bool fault_next(struct fault *f)
     return true;
 }
 
-/* FAULT_EACH { body } runs the body once per round; fault_hit() asks inside it whether the fault has
- * struck yet. Leave the body only at its end: `continue` is fine, `break` and `return` are not. */
+/* FAULT_EACH { body } runs the body once per round; fault_hit() asks inside it whether the fault
+ * has struck yet. Leave the body only at its end: `continue` is fine, `break` and `return` are not.
+ */
 #define FAULT_EACH for (struct fault fault__ = {0, false}; fault_next(&fault__);)
 static inline bool fault_hit(void)
 {
@@ -53,7 +54,8 @@ static inline bool fault_hit(void)
 /* Asks of `body` what most code owes: ERR_NOMEM in each round with a hit, ERR_OK without one. */
 static inline void fault_each(enum err (*body)(void *arg), void *arg)
 {
-    FAULT_EACH {
+    FAULT_EACH
+    {
         enum err err = body(arg);
         bool hit = fault_hit();
         mem_fault(-1, 0);
