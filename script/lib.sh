@@ -3,6 +3,7 @@
 # What the scripts of this folder share; sourced, never run. Works from any folder.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+script=$(cd "$(dirname "$0")" && pwd)/${0##*/} # before the folder changes
 cd "$root" || exit 1
 export LC_ALL=C.UTF-8
 
@@ -18,7 +19,7 @@ die() {
 
 # The comment at the head of a script is its help: asked for, or told to who called it wrongly.
 help() {
-    sed -n '/^#!/d; /^# SPDX/d; /^#/!q; s/^# \{0,1\}//p' "$0"
+    sed -n '/^#!/d; /^# SPDX/d; /^#/!q; s/^# \{0,1\}//p' "$script"
 }
 usage() {
     help >&2

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What wrk asks, and its result as one line of JSON. The request comes from the environment:
--- WRK_LIST, a file with one whole request per line (\r\n written as ~~), asked in turn; or WRK_COUNT,
--- where @@ in WRK_REQUEST counts from WRK_START up to WRK_COUNT and then from 1; or neither, and wrk
--- asks its URL.
+-- WRK_LIST, a file with one whole request per line (\r\n written as ~~), asked in turn; or
+-- WRK_REQUEST, in which @@ counts from WRK_START up to WRK_COUNT and then from 1; or neither, and
+-- wrk asks its URL.
 local function unfold(line)
     return (line:gsub("~~", "\r\n"))
 end

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asking: one request to check an answer, and rounds of wrk with the CPU time of the subject, the
-// backend and wrk itself. Invariant: a round with an answer other than 2xx is an error, not a figure.
+// backend and wrk itself. Invariant: a round with a failed answer is an error, not a figure.
 import { spawn } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
 import { writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ export async function expect(port, target, options, status, body) {
   }
 }
 
-// --- what wrk is to ask -----------------------------------------------------------------------------
+// --- what wrk is to ask -------------------------------------------------------------------------
 
 const text = (port, target, headers) => [`GET ${target} HTTP/1.1`, `Host: 127.0.0.1:${port}`,
   ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), '', ''];
@@ -46,7 +46,8 @@ export const one = (port, target, headers = {}) => ({ port, target, headers });
 let lists = 0;
 export function inTurn(port, each) {
   const file = path.join(PRIVATE, `requests-${lists++}.txt`);
-  writeFileSync(file, `${each.map((r) => text(port, r.target, r.headers ?? {}).join('~~')).join('\n')}\n`);
+  const lines = each.map((r) => `${text(port, r.target, r.headers ?? {}).join('~~')}\n`);
+  writeFileSync(file, lines.join(''));
   return { port, target: '/', headers: {}, env: { WRK_LIST: file } };
 }
 
@@ -56,16 +57,18 @@ export const counting = (port, target, headers, count) => ({
   env: { WRK_COUNT: String(count), WRK_REQUEST: text(port, target, headers).join('~~') },
 });
 
-// --- wrk ----------------------------------------------------------------------------------------------
+// --- wrk ----------------------------------------------------------------------------------------
 
 // `from` is where a counting load begins.
 export function wrk(load, seconds, from = 0) {
-  const headers = Object.entries(load.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const args = ['-c', String(LOAD_CPU), 'wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout',
-    '30s', '-s', LUA, ...headers, `http://127.0.0.1:${load.port}${load.target}`];
+  const headers = Object.entries(load.headers).map(([name, value]) => `${name}: ${value}`);
+  const url = `http://127.0.0.1:${load.port}${load.target}`;
+  const args = ['-c', String(LOAD_CPU), 'wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`,
+    '--timeout', '30s', '-s', LUA, ...headers.flatMap((line) => ['-H', line]), url];
   return new Promise((resolve, reject) => {
     const child = spawn('taskset', args, {
-      env: { ...process.env, ...load.env, WRK_START: String(from) }, stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...load.env, WRK_START: String(from) },
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
     let out = '';
     child.stdout.on('data', (chunk) => { out += chunk; });
@@ -78,7 +81,7 @@ export function wrk(load, seconds, from = 0) {
       }
       const result = JSON.parse(line);
       if (result.failed > 0 || result.requests === 0) {
-        reject(new Error(`wrk http://127.0.0.1:${load.port}${load.target}: ${line}`));
+        reject(new Error(`wrk ${url}: ${line}`));
         return;
       }
       resolve(result);
@@ -95,12 +98,13 @@ function onlyNode(cpu) {
   }));
 }
 
-// One round of one subject: {name, load, roots}. `cpu` is microseconds per request, `node` what of it
-// was spent in Node (the authorizer); busy shares are of one CPU.
+// One round of one subject: {name, load, roots}. `cpu` is microseconds per request, `node` what of
+// it was spent in Node (the authorizer); busy shares are of one CPU.
 export async function round(subject, backend, seconds) {
   const before = cpuOf(subject.roots);
   const backendBefore = cpuOf(backend.roots);
-  const result = await wrk(subject.load, seconds, Math.floor(Math.random() * (subject.load.count ?? 0)));
+  const from = Math.floor(Math.random() * (subject.load.count ?? 0));
+  const result = await wrk(subject.load, seconds, from);
   await sleep(AFTERWARDS_MS);
   const after = cpuOf(subject.roots);
   const used = cpuBetween(before, after);

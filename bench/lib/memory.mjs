@@ -13,22 +13,23 @@ const FILL_SECONDS = 5;
 const UNDER_WAY = 64; // requests without an answer when wrk stops: to be shown again
 
 const pssOf = (pids) => pids.reduce((sum, pid) => sum + pssKiB(pid), 0);
-const MIB = (kib) => kib / 1024;
+const mib = (kib) => kib / 1024;
 
-// --- after the run --------------------------------------------------------------------------------------
+// --- after the run ------------------------------------------------------------------------------
 
-// `peers`: name -> {roots}, having served the same rounds as `daemon`.
+// `peers`: {name, roots} that have served the same rounds as `daemon`.
 export function memoryAfterRun(report, daemon, peers) {
-  const gateway = MIB(pssKiB(daemon.gateway));
+  const gateway = mib(pssKiB(daemon.gateway));
   report.row('13: Pss of the gateway process after the run, MiB', gateway, null, null, '<= 16', 1);
-  report.row('13: Pss of the keeper, MiB', MIB(pssKiB(daemon.keeper)), null, null, null, 1);
-  for (const [name, { roots }] of peers) {
-    const peer = MIB(pssOf(tree(roots)));
-    report.row(`13: gateway process; peer: ${name}, all its processes, MiB`, gateway, peer, gateway / peer, null, 1);
+  for (const { name, roots } of peers) {
+    const peer = mib(pssOf(tree(roots)));
+    report.row(`13: the same; peer: ${name}, all its processes`, gateway, peer,
+      gateway / peer, null, 1);
   }
+  report.row('13: Pss of the keeper, MiB', mib(pssKiB(daemon.keeper)), null, null, null, 1);
 }
 
-// --- idle connections -------------------------------------------------------------------------------------
+// --- idle connections ---------------------------------------------------------------------------
 
 function openConnection(port, path) {
   return new Promise((resolve, reject) => {
@@ -69,17 +70,18 @@ export async function idleConnections(report, backend, startPeer, rounds) {
     theirs.push(await idleCost(tree(peer.roots), peer.port, '/dev/open'));
     await stop(peer.child);
   }
-  report.row(`13: an idle keep-alive connection of ${IDLE}, KiB; peer: nginx`, median(ours), median(theirs),
-    median(ours.map((kib, i) => kib / theirs[i])), '<= 4', rounds);
+  report.row(`13: an idle keep-alive connection of ${IDLE}, KiB; peer: nginx`, median(ours),
+    median(theirs), median(ours.map((kib, i) => kib / theirs[i])), '<= 4', rounds);
 }
 
-// --- routes and cached decisions --------------------------------------------------------------------------
+// --- routes and cached decisions ----------------------------------------------------------------
 
 // Alternating rounds of two daemons that differ in size only.
 async function compareSizes(report, what, [small, large], backend, rounds, seconds, goal) {
   const samples = await alternate([small, large], rounds, (s) => round(s, backend, seconds));
-  report.compare(`13: CPU with ${what}`, column(samples, large.name, 'cpu'), column(samples, small.name, 'cpu'), goal);
-  const [a, b] = [small, large].map((s) => MIB(pssKiB(s.gateway)));
+  report.compare(`13: CPU with ${what}`, column(samples, large.name, 'cpu'),
+    column(samples, small.name, 'cpu'), goal);
+  const [a, b] = [small, large].map((s) => mib(pssKiB(s.gateway)));
   report.row(`13: Pss with ${what}, MiB`, b, a, b / a, null, 1);
 }
 
@@ -94,7 +96,8 @@ export async function manyRoutes(report, backend, rounds, seconds) {
       load: one(daemon.port, `/dev/r${count / 2}/17`),
     });
   }
-  await compareSizes(report, '10,000 routes; peer: 10 routes', subjects, backend, rounds, seconds, '<= 1.10x');
+  await compareSizes(report, '10,000 routes; peer: 10 routes', subjects, backend, rounds, seconds,
+    '<= 1.10x');
   for (const s of subjects) {
     await stop(s.child, s.pid);
   }
@@ -131,8 +134,9 @@ export async function manyDecisions(report, backend, authorizer, count, rounds, 
   await compareSizes(report, what, subjects, backend, rounds, seconds, '<= 1.30x');
   const during = await misses(large) - before;
   if (during > 0) {
-    report.note(`13: with ${count.toLocaleString('en')} decisions ${during.toLocaleString('en')} look-ups of these ` +
-      'rounds missed: the cache does not hold that many, so its CPU row is not that of a cached decision');
+    report.note(`13: of ${count.toLocaleString('en')} decisions the cache did not hold all: ` +
+      `${during.toLocaleString('en')} look-ups of these rounds missed, so their CPU row is not ` +
+      'that of cached decisions');
   }
   for (const s of subjects) {
     await stop(s.child, s.pid);

@@ -12,7 +12,7 @@ export function version(command, args) {
   return error ? null : `${stdout}${stderr}`.split('\n')[0].trim();
 }
 
-// --- nginx ------------------------------------------------------------------------------------------
+// --- nginx --------------------------------------------------------------------------------------
 
 function nginxConfig(dir, http) {
   return `
@@ -27,8 +27,8 @@ function nginxConfig(dir, http) {
       access_log off;
       keepalive_requests 1000000000;
       keepalive_timeout 3600s;
-      client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
-      uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
+      client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy;
+      fastcgi_temp_path ${dir}/fastcgi; uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
       ${http}
     }`;
 }
@@ -37,8 +37,9 @@ let servers = 0;
 async function nginx(name, cpu, port, http) {
   const dir = path.join(PRIVATE, `${name}-${servers++}`);
   mkdirSync(dir);
-  writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(dir, http(dir)));
-  const child = start(cpu, 'nginx', ['-c', path.join(dir, 'nginx.conf'), '-e', path.join(dir, 'error.log')],
+  const config = path.join(dir, 'nginx.conf');
+  writeFileSync(config, nginxConfig(dir, http(dir)));
+  const child = start(cpu, 'nginx', ['-c', config, '-e', path.join(dir, 'error.log')],
     { log: `${name}.log` });
   await untilAccepts(child, port);
   return { child, port, roots: [child.pid] };
@@ -81,7 +82,7 @@ async function startAuthorizer(code) {
   return { child, port };
 }
 
-// Two servers: `port` asks the authorizer on every request, `cachedPort` once for each Authorization.
+// `port` asks the authorizer on every request, `cachedPort` once for each Authorization.
 export async function startNginxAuth(backend, code) {
   const authorizer = await startAuthorizer(code);
   const port = await freePort();
@@ -113,7 +114,7 @@ export async function startNginxAuth(backend, code) {
   return { ...subject, cachedPort, roots: [...subject.roots, authorizer.child.pid] };
 }
 
-// --- haproxy ------------------------------------------------------------------------------------------
+// --- haproxy ------------------------------------------------------------------------------------
 
 export async function startHaproxy(backend) {
   const port = await freePort();

@@ -2,7 +2,9 @@
 // The processes of a benchmark: started on one CPU, ended by their own id, and what /proc says of
 // them. Invariant: whatever was started here has ended when the benchmark ends, however it ends.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, mkdirSync } from 'node:fs';
+import {
+  mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync,
+} from 'node:fs';
 import { createServer, connect } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +20,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 mkdirSync(path.join(ROOT, 'build/bench'), { recursive: true });
 export const PRIVATE = mkdtempSync(path.join(ROOT, 'build/bench/run-'));
 
-// --- starting and ending --------------------------------------------------------------------------
+// --- starting and ending ------------------------------------------------------------------------
 
 const started = new Set();
 
@@ -57,7 +59,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => stopAll().finally(() => process.exit(130)));
 }
 
-// --- ports ------------------------------------------------------------------------------------------
+// --- ports --------------------------------------------------------------------------------------
 
 export function freePort() {
   return new Promise((resolve, reject) => {
@@ -92,7 +94,7 @@ export async function untilAccepts(child, port) {
   throw new Error(`${child.spawnargs.join(' ')} does not listen on ${port}`);
 }
 
-// --- what /proc says ----------------------------------------------------------------------------------
+// --- what /proc says ----------------------------------------------------------------------------
 
 function orElse(value, read) {
   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rounds that alternate between subjects, medians, and the table with its JSON file. Invariant: a
-// ratio is the median of the ratios of single rounds, never a ratio of figures from different rounds.
+// ratio is the median of the ratios of single rounds, never of figures from different rounds.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './process.mjs';
@@ -89,8 +89,8 @@ export class Report {
   }
 
   print() {
-    const head = [`${this.name} (${this.unit} unless said)`, 'ours', 'peer', 'ratio', 'range', 'goal',
-      '', 'rounds'];
+    const head = [`${this.name} (${this.unit} unless said)`, 'ours', 'peer', 'ratio', 'range',
+      'goal', '', 'rounds'];
     console.log('');
     table(head, this.rows.map((row) => [row.what, row.ours, row.peer,
       row.ratio === null ? '-' : times(row.ratio), this.ranges.get(row), row.goal, Report.met(row),

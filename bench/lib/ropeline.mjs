@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ropeline as the benchmarks run it: `dev --quiet`, one worker, from a template made here. The
-// authorizer is the guide's; memory and counts use one that believes every token and says which call
-// answered.
+// authorizer is the guide's; memory and counts use one that believes every token and says which
+// call answered.
 import { spawnSync } from 'node:child_process';
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { PRIVATE, ROOT, SUBJECT_CPU, programOf, start, tree } from './process.mj
 
 export const BINARY = path.resolve(process.env.ROPELINE_BIN ?? path.join(ROOT, 'build/ropeline'));
 
-// --- the guide's authorizer, its key and tokens -----------------------------------------------------
+// --- the guide's authorizer, its key and tokens -------------------------------------------------
 
 // A copy of examples/guide/authorizer with a key of its own; null when jsonwebtoken cannot be had.
 export function guideAuthorizer() {
@@ -19,8 +19,9 @@ export function guideAuthorizer() {
     recursive: true, filter: (file) => path.basename(file) !== 'keys',
   });
   if (!existsSync(path.join(dir, 'node_modules/jsonwebtoken'))) {
-    const npm = spawnSync('npm', ['install', '--no-fund', '--no-audit'], { cwd: dir, stdio: 'ignore' });
-    if (npm.status !== 0) {
+    const { status } = spawnSync('npm', ['install', '--no-fund', '--no-audit'],
+      { cwd: dir, stdio: 'ignore' });
+    if (status !== 0) {
       return null;
     }
   }
@@ -40,7 +41,8 @@ const base64url = (value) => Buffer.from(JSON.stringify(value)).toString('base64
 export function signToken(privateKey, number) {
   const now = Math.floor(Date.now() / 1000);
   const text = `${base64url({ alg: 'RS256', typ: 'JWT', kid: 'bench' })}.${base64url({
-    iss: 'guide', aud: 'orders', sub: 'ana', role: 'viewer', iat: now, exp: now + 86400, jti: number,
+    iss: 'guide', aud: 'orders', sub: 'ana', role: 'viewer', iat: now, exp: now + 86400,
+    jti: number,
     scope: 'openid profile email orders:read orders:write invoices:read reports:read',
     groups: ['sales', 'warehouse', 'support-emea', 'on-call', 'reviewers', 'release-managers'],
     email: 'ana.example@mail.example.org', tenant: '5f0c2f0e-7a43-4f3e-9f65-0d6f4a7a1b11',
@@ -48,7 +50,7 @@ export function signToken(privateKey, number) {
   return `${text}.${createSign('RSA-SHA256').update(text).sign(privateKey, 'base64url')}`;
 }
 
-// --- the authorizer that counts -------------------------------------------------------------------------
+// --- the authorizer that counts -----------------------------------------------------------------
 
 // Its context: `call` is "ENVIRONMENT:NUMBER:MILLISECOND it was entered at".
 export function countingAuthorizer() {
@@ -65,8 +67,9 @@ exports.handler = async (event) => {
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
   return {
     principalId: 'ana',
-    policyDocument: { Version: '2012-10-17', Statement: [
-      { Effect: 'Allow', Action: 'execute-api:Invoke', Resource: event.methodArn.split('/')[0] + '/*' }] },
+    policyDocument: { Version: '2012-10-17', Statement: [{
+      Effect: 'Allow', Action: 'execute-api:Invoke', Resource: event.methodArn.split('/')[0] + '/*',
+    }] },
     context: { role: 'viewer', call },
   };
 };
@@ -74,7 +77,7 @@ exports.handler = async (event) => {
   return { dir };
 }
 
-// --- templates ----------------------------------------------------------------------------------------------
+// --- templates ----------------------------------------------------------------------------------
 
 const proxy = (uri, parameters) => ({
   type: 'http_proxy', httpMethod: 'GET', uri,
@@ -84,16 +87,18 @@ const proxy = (uri, parameters) => ({
 const told = Object.fromEntries([['X-User', 'principalId'], ['X-Role', 'role'], ['X-Call', 'call']]
   .map(([header, key]) => [`integration.request.header.${header}`, `context.authorizer.${key}`]));
 
+const AUTHORIZER_URI = 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/' +
+  '${Authorizer.Arn}/invocations';
+
 const scheme = (ttl) => ({
   type: 'apiKey', name: 'Authorization', in: 'header', 'x-amazon-apigateway-authtype': 'custom',
   'x-amazon-apigateway-authorizer': {
-    type: 'token', authorizerResultTtlInSeconds: ttl,
-    authorizerUri: { 'Fn::Sub': 'arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/' +
-      '${Authorizer.Arn}/invocations' },
+    type: 'token', authorizerResultTtlInSeconds: ttl, authorizerUri: { 'Fn::Sub': AUTHORIZER_URI },
   },
 });
 
 function template(paths, authorizer) {
+  const components = { securitySchemes: { Cached: scheme(3600), Fresh: scheme(0) } };
   const resources = {
     Api: {
       Type: 'AWS::Serverless::Api',
@@ -101,7 +106,7 @@ function template(paths, authorizer) {
         StageName: 'dev',
         DefinitionBody: {
           openapi: '3.0.1', info: { title: 'bench', version: '1' }, paths,
-          ...(authorizer && { components: { securitySchemes: { Cached: scheme(3600), Fresh: scheme(0) } } }),
+          ...(authorizer && { components }),
         },
       },
     },
@@ -111,7 +116,9 @@ function template(paths, authorizer) {
       Type: 'AWS::Serverless::Function',
       Properties: {
         CodeUri: authorizer.dir, Handler: 'index.handler', Runtime: 'nodejs20.x', Timeout: 20,
-        Environment: { Variables: { ISSUER: 'guide', AUDIENCE: 'orders', WAIT_MS: authorizer.wait ?? '0' } },
+        Environment: {
+          Variables: { ISSUER: 'guide', AUDIENCE: 'orders', WAIT_MS: authorizer.wait ?? '0' },
+        },
       },
     };
   }
@@ -119,7 +126,9 @@ function template(paths, authorizer) {
 }
 
 const method = (integration, guard) => ({
-  get: { ...(guard && { security: [{ [guard]: [] }] }), 'x-amazon-apigateway-integration': integration },
+  get: {
+    ...(guard && { security: [{ [guard]: [] }] }), 'x-amazon-apigateway-integration': integration,
+  },
 });
 
 // /dev/open, and with an authorizer /dev/guarded (cached) and /dev/fresh (TTL 0).
@@ -127,7 +136,9 @@ export function guardedTemplate(backend, authorizer) {
   const uri = `http://127.0.0.1:${backend.port}/hello`;
   return template({
     '/open': method(proxy(uri)),
-    ...(authorizer && { '/guarded': method(proxy(uri, told), 'Cached'), '/fresh': method(proxy(uri, told), 'Fresh') }),
+    ...(authorizer && {
+      '/guarded': method(proxy(uri, told), 'Cached'), '/fresh': method(proxy(uri, told), 'Fresh'),
+    }),
   }, authorizer);
 }
 
@@ -141,7 +152,7 @@ export function routesTemplate(backend, count) {
   return template(paths);
 }
 
-// --- the daemon -----------------------------------------------------------------------------------------------
+// --- the daemon ---------------------------------------------------------------------------------
 
 function appears(dir, name) {
   return new Promise((resolve) => {
@@ -157,15 +168,15 @@ function appears(dir, name) {
 let daemons = 0;
 
 // Answers when all listeners accept: {port, metrics, roots, gateway, keeper, child, startMs}.
-export async function startRopeline(document, { wrap = [] } = {}) {
+export async function startRopeline(document) {
   const dir = path.join(PRIVATE, `ropeline-${daemons++}`);
   mkdirSync(dir);
   writeFileSync(path.join(dir, 'template.json'), JSON.stringify(document));
   const ready = appears(dir, 'ready');
   const began = performance.now();
-  const [command, ...args] = [...wrap, BINARY, 'dev', 'template.json', '--gateway', '127.0.0.1:0', '--metrics',
-    '127.0.0.1:0', '--ready-file', path.join(dir, 'ready'), '--workers', '1', '--quiet'];
-  const child = start(SUBJECT_CPU, command, args, { cwd: dir, log: `ropeline-${daemons}.log` });
+  const child = start(SUBJECT_CPU, BINARY, ['dev', 'template.json', '--gateway', '127.0.0.1:0',
+    '--metrics', '127.0.0.1:0', '--ready-file', path.join(dir, 'ready'), '--workers', '1',
+    '--quiet'], { cwd: dir, log: `ropeline-${daemons}.log` });
   const failed = child.ended.then(() => {
     throw new Error(`${BINARY} ended: ${readFileSync(child.log, 'utf8')}`);
   });

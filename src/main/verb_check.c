@@ -123,6 +123,7 @@ int verb_check(int argc, char **argv)
         } else {
             none = o;
             none.positionals = 1;
+            none.positional[0] = o.positional[i];
             bad = config_from_dev(&none, &c);
             if (!bad && option_is(&o, "print"))
                 config_print(&c, &o);

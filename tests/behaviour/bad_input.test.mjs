@@ -11,7 +11,12 @@ import { OBEDIENT, api, http, mock, token } from '../lib/template.mjs';
 
 async function recorded(t) {
     const behind = await backend(t, (request) => ({ body: request.target }));
-    const gw = await start(t, api({ routes: { 'ANY /x': http(`${behind.url}/x`), 'GET /next': http(`${behind.url}/next`) } }));
+    const gw = await start(
+        t,
+        api({
+            routes: { 'ANY /x': http(`${behind.url}/x`), 'GET /next': http(`${behind.url}/next`) },
+        }),
+    );
     return { behind, gw };
 }
 
@@ -85,16 +90,34 @@ test('bytes that are no request are refused once, and the connection ends', asyn
     assert.equal((await gw.get('/next')).body, '/next');
 });
 
-const badChunks = ['0x5\r\nhello\r\n0\r\n\r\n', ' 5\r\nhello\r\n0\r\n\r\n', '5 \r\nhello\r\n0\r\n\r\n', '-1\r\n\r\n', '+5\r\nhello\r\n0\r\n\r\n',
-    '\r\nhello\r\n0\r\n\r\n', 'fffffffffffffffff\r\nx', '5\nhello\r\n0\r\n\r\n', '5\r\nhelloXX0\r\n\r\n', '5_0\r\nhello\r\n0\r\n\r\n',
-    '5;a\rb\r\nhello\r\n0\r\n\r\n', `5;${'e'.repeat(5000)}\r\nhello\r\n0\r\n\r\n`, '5\r\nhello\r\n0\r\n X: y\r\n\r\n'];
+const badChunks = [
+    '0x5\r\nhello\r\n0\r\n\r\n',
+    ' 5\r\nhello\r\n0\r\n\r\n',
+    '5 \r\nhello\r\n0\r\n\r\n',
+    '-1\r\n\r\n',
+    '+5\r\nhello\r\n0\r\n\r\n',
+    '\r\nhello\r\n0\r\n\r\n',
+    'fffffffffffffffff\r\nx',
+    '5\nhello\r\n0\r\n\r\n',
+    '5\r\nhelloXX0\r\n\r\n',
+    '5_0\r\nhello\r\n0\r\n\r\n',
+    '5;a\rb\r\nhello\r\n0\r\n\r\n',
+    `5;${'e'.repeat(5000)}\r\nhello\r\n0\r\n\r\n`,
+    '5\r\nhello\r\n0\r\n X: y\r\n\r\n',
+];
 test('a chunk that is none is refused and no whole request arrives (b5)', async (t) => {
     const { behind, gw } = await recorded(t);
     for (const chunks of badChunks) {
         await t.test(JSON.stringify(chunks.slice(0, 30)), async () => {
-            const { responses, closed } = await gw.raw(post('Transfer-Encoding: chunked') + chunks + NEXT, { linger: 3000 });
+            const { responses, closed } = await gw.raw(
+                post('Transfer-Encoding: chunked') + chunks + NEXT,
+                { linger: 3000 },
+            );
             assert.ok(closed);
-            assert.ok(responses.every(({ status }) => status === 400), `${responses.map(({ status }) => status)}`);
+            assert.ok(
+                responses.every(({ status }) => status === 400),
+                `${responses.map(({ status }) => status)}`,
+            );
             assert.equal(behind.take().length, 0);
         });
     }
@@ -103,16 +126,31 @@ test('a chunk that is none is refused and no whole request arrives (b5)', async 
 test('one request in is one request out, to the byte', async (t) => {
     const { behind, gw } = await recorded(t);
     const inner = 'GET /dev/next HTTP/1.1\r\nHost: a\r\n\r\n';
-    const { responses } = await gw.raw(`${post(`Content-Length: ${inner.length}`)}${inner}` +
-        `${post('Transfer-Encoding: chunked')}${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`, { responses: 2 });
-    assert.deepEqual(responses.map(({ text }) => text), ['/x', '/x']);
-    assert.deepEqual(behind.requests.map((rq) => [rq.target, rq.text]), [['/x', inner], ['/x', inner]]);
+    const { responses } = await gw.raw(
+        `${post(`Content-Length: ${inner.length}`)}${inner}` +
+            `${post('Transfer-Encoding: chunked')}${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`,
+        { responses: 2 },
+    );
+    assert.deepEqual(
+        responses.map(({ text }) => text),
+        ['/x', '/x'],
+    );
+    assert.deepEqual(
+        behind.requests.map((rq) => [rq.target, rq.text]),
+        [
+            ['/x', inner],
+            ['/x', inner],
+        ],
+    );
 });
 
 test('an empty line before a request is forgiven once; CONNECT and TRACE are not served', async (t) => {
     const { gw } = await recorded(t);
     assert.equal((await gw.raw(`\r\n${NEXT}`)).response.status, 200);
-    for (const bytes of [head('CONNECT a:80 HTTP/1.1', 'Host: a:80'), head('TRACE /dev/x HTTP/1.1', 'Host: a')]) {
+    for (const bytes of [
+        head('CONNECT a:80 HTTP/1.1', 'Host: a:80'),
+        head('TRACE /dev/x HTTP/1.1', 'Host: a'),
+    ]) {
         const { response } = await gw.raw(bytes);
         assert.ok([400, 403, 405, 501].includes(response.status), `${response.status}`);
     }
@@ -124,16 +162,31 @@ test('a head that is too large is 431, a line that is too long 414', async (t) =
     assert.equal((await gw.raw(line(9_000))).response.status, 200);
     behind.take();
     assert.equal((await gw.raw(line(11_000))).response.status, 431);
-    assert.equal((await gw.raw(head('GET /dev/next HTTP/1.1', 'Host: a', ...Array(200).fill('X: y')))).response.status, 431);
-    assert.equal((await gw.raw(head(`GET /dev/next?${'y'.repeat(9_000)} HTTP/1.1`, 'Host: a'))).response.status, 414);
-    assert.equal((await gw.raw(`GET /dev/next HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(200_000)}`)).response.status, 431);
+    assert.equal(
+        (await gw.raw(head('GET /dev/next HTTP/1.1', 'Host: a', ...Array(200).fill('X: y'))))
+            .response.status,
+        431,
+    );
+    assert.equal(
+        (await gw.raw(head(`GET /dev/next?${'y'.repeat(9_000)} HTTP/1.1`, 'Host: a'))).response
+            .status,
+        414,
+    );
+    assert.equal(
+        (await gw.raw(`GET /dev/next HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(200_000)}`)).response
+            .status,
+        431,
+    );
     assert.equal(behind.requests.length, 0);
     assert.equal((await gw.get('/next')).status, 200);
 });
 
 test('Expect that cannot be met is 417', async (t) => {
     const { behind, gw } = await recorded(t);
-    assert.equal((await gw.raw(`${post('Expect: wonders', 'Content-Length: 1')}a`)).response.status, 417);
+    assert.equal(
+        (await gw.raw(`${post('Expect: wonders', 'Content-Length: 1')}a`)).response.status,
+        417,
+    );
     assert.equal(behind.requests.length, 0);
 });
 
@@ -150,7 +203,14 @@ test('what a refusal says is JSON and gives nothing away', async (t) => {
 
 test('clients that vanish at any moment leave the gateway as it was', async (t) => {
     const { gw } = await recorded(t);
-    for (const bytes of ['', 'G', 'GET /dev/next HTTP/1.1\r\nHo', NEXT.slice(0, -1), `${post('Content-Length: 9')}half`, NEXT]) {
+    for (const bytes of [
+        '',
+        'G',
+        'GET /dev/next HTTP/1.1\r\nHo',
+        NEXT.slice(0, -1),
+        `${post('Content-Length: 9')}half`,
+        NEXT,
+    ]) {
         for (let i = 0; i < 10; i++) {
             const wire = gw.wire();
             await wire.write(bytes);
@@ -158,7 +218,9 @@ test('clients that vanish at any moment leave the gateway as it was', async (t) 
         }
     }
     assert.equal((await gw.get('/next')).status, 200);
-    await eventually('no connection is left', async () => /next/.test((await gw.get('/next')).body));
+    await eventually('no connection is left', async () =>
+        /next/.test((await gw.get('/next')).body),
+    );
 });
 
 test('a client that stops in the middle of its head does not hold up the others', async (t) => {
@@ -176,7 +238,10 @@ test('a client that stops in the middle of its head does not hold up the others'
 const valid = () => api({ authorizer: token(OBEDIENT), routes: { 'GET /x': mock() } });
 
 test('a template that is no YAML is refused with its place', async (t) => {
-    const { code, transcript } = await refusal(t, { name: 'template.yaml', text: 'Resources:\n  Api: [1, 2\n  b: }\n' });
+    const { code, transcript } = await refusal(t, {
+        name: 'template.yaml',
+        text: 'Resources:\n  Api: [1, 2\n  b: }\n',
+    });
     assert.equal(code, 1);
     assert.match(transcript, /template\.yaml:\d+:\d+: /);
 });
@@ -191,18 +256,32 @@ test('what is not supported and decides access is refused by name', async (t) =>
     const withScheme = (authorizer) => {
         const project = valid();
         const template = JSON.parse(project.text);
-        const scheme = template.Resources.Api.Properties.DefinitionBody.components.securitySchemes.Guard;
+        const scheme =
+            template.Resources.Api.Properties.DefinitionBody.components.securitySchemes.Guard;
         Object.assign(scheme['x-amazon-apigateway-authorizer'], authorizer);
         return { ...project, text: JSON.stringify(template, null, 2) };
     };
     const cases = [
         [{ type: 'request', identitySource: 'method.request.header.A' }, /request/i],
-        [{ type: 'cognito_user_pools', providerARNs: ['arn:aws:cognito-idp:us-east-1:123456789012:userpool/x'] }, /cognito/i],
+        [
+            {
+                type: 'cognito_user_pools',
+                providerARNs: ['arn:aws:cognito-idp:us-east-1:123456789012:userpool/x'],
+            },
+            /cognito/i,
+        ],
         [{ type: 'nonsense' }, /nonsense/],
         [{ authorizerResultTtlInSeconds: 3601 }, /3600/],
         [{ authorizerResultTtlInSeconds: -1 }, /0/],
         [{ identityValidationExpression: '(' }, /expression/i],
-        [{ authorizerUri: 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:Gone/invocations' }, /Gone/],
+        [
+            {
+                authorizerUri:
+                    'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/' +
+                    'arn:aws:lambda:us-east-1:123456789012:function:Gone/invocations',
+            },
+            /Gone/,
+        ],
     ];
     for (const [authorizer, words] of cases) {
         await t.test(JSON.stringify(authorizer), async (sub) => {
@@ -216,7 +295,10 @@ test('what is not supported and decides access is refused by name', async (t) =>
 
 test('a security scheme that is not defined is refused, never open', async (t) => {
     const project = valid();
-    const { code, transcript } = await refusal(t, { ...project, text: project.text.replace('"Guard": []', '"Nobody": []') });
+    const { code, transcript } = await refusal(t, {
+        ...project,
+        text: project.text.replace('"Guard": []', '"Nobody": []'),
+    });
     assert.equal(code, 1);
     assert.match(transcript, /Nobody/);
 });
@@ -232,7 +314,10 @@ test('a handler that is not there is refused at the start', async (t) => {
 
 test('a runtime that is not served is refused by name', async (t) => {
     const project = valid();
-    const { code, transcript } = await refusal(t, { ...project, text: project.text.replace('nodejs20.x', 'java21') });
+    const { code, transcript } = await refusal(t, {
+        ...project,
+        text: project.text.replace('nodejs20.x', 'java21'),
+    });
     assert.equal(code, 1, transcript);
     assert.match(transcript, /java21/);
 });
@@ -280,8 +365,9 @@ test('two daemons do not share one state folder', async (t) => {
 });
 
 test('no node is said at the start', async (t) => {
-    const { code, transcript } = await refusal(t, valid(), { env: { PATH: '/nonexistent', ROPELINE_NODE: '' } });
+    const { code, transcript } = await refusal(t, valid(), {
+        env: { PATH: '/nonexistent', ROPELINE_NODE: '' },
+    });
     assert.equal(code, 1, transcript);
     assert.match(transcript, /node/i);
 });
-

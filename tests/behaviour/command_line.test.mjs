@@ -4,7 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { request, ropeline, start, test } from '../lib/daemon.mjs';
@@ -26,7 +35,19 @@ test('--version and --help say what there is; an unknown verb is exit 2', async 
     assert.match(version.stdout, /^ropeline \d+\.\d+\.\d+\n$/);
     const help = await ropeline(['--help']);
     assert.equal(help.code, 0);
-    for (const verb of ['init', 'dev', 'serve', 'check', 'doctor', 'token', 'explain', 'invoke', 'logs', 'cache', 'policy']) {
+    for (const verb of [
+        'init',
+        'dev',
+        'serve',
+        'check',
+        'doctor',
+        'token',
+        'explain',
+        'invoke',
+        'logs',
+        'cache',
+        'policy',
+    ]) {
         assert.match(help.stdout, new RegExp(`^  ${verb} `, 'm'));
         const own = await ropeline([verb, '--help']);
         assert.equal(own.code, 0, verb);
@@ -41,7 +62,10 @@ test('--version and --help say what there is; an unknown verb is exit 2', async 
 /* ---- check ---- */
 
 const files = () => {
-    const project = api({ authorizer: token(OBEDIENT), routes: { 'GET /x': mock(), 'GET /open': open(mock()) } });
+    const project = api({
+        authorizer: token(OBEDIENT),
+        routes: { 'GET /x': mock(), 'GET /open': open(mock()) },
+    });
     return { ...project.files, 'template.yaml': project.text };
 };
 
@@ -54,8 +78,11 @@ test('check accepts a good template and shows its routes with --print', async (t
 });
 
 test('check names file, line and column of every error, and is exit 1', async (t) => {
-    const cwd = folder(t, { 'bad.yaml': 'openapi: 3.0.1\ninfo: {title: a, version: "1"}\npaths:\n  /x:\n    get:\n      security: [{Nobody: []}]\n' +
-        '      x-amazon-apigateway-integration: {type: mock, requestTemplates: {application/json: \'{"statusCode": 200}\'}}\n' });
+    const cwd = folder(t, {
+        'bad.yaml':
+            'openapi: 3.0.1\ninfo: {title: a, version: "1"}\npaths:\n  /x:\n    get:\n      security: [{Nobody: []}]\n' +
+            '      x-amazon-apigateway-integration: {type: mock, requestTemplates: {application/json: \'{"statusCode": 200}\'}}\n',
+    });
     const bad = await ropeline(['check', 'bad.yaml'], { cwd });
     assert.equal(bad.code, 1);
     assert.match(bad.all, /bad\.yaml:6:\d+: error: .*Nobody/);
@@ -75,7 +102,9 @@ test('check needs no code: what is missing is a note', async (t) => {
 
 test('check judges several files and fails if one is bad', async (t) => {
     const cwd = folder(t, { ...files(), 'broken.yaml': ': [' });
-    const { code, all } = await ropeline(['check', 'template.yaml', 'broken.yaml', 'absent.yaml'], { cwd });
+    const { code, all } = await ropeline(['check', 'template.yaml', 'broken.yaml', 'absent.yaml'], {
+        cwd,
+    });
     assert.equal(code, 1);
     assert.match(all, /template\.yaml: ok/);
     assert.match(all, /broken\.yaml:\d+:\d+: error/);
@@ -84,7 +113,11 @@ test('check judges several files and fails if one is bad', async (t) => {
 });
 
 test('check refuses unknown keys of ropeline.yaml', async (t) => {
-    const cwd = folder(t, { ...files(), 'ropeline.yaml': 'apis:\n  - template: template.yaml\nlisten: {gatevay: "127.0.0.1:1"}\nworkerz: 2\n' });
+    const cwd = folder(t, {
+        ...files(),
+        'ropeline.yaml':
+            'apis:\n  - template: template.yaml\nlisten: {gatevay: "127.0.0.1:1"}\nworkerz: 2\n',
+    });
     const { code, all } = await ropeline(['check', 'ropeline.yaml'], { cwd });
     assert.equal(code, 1);
     assert.match(all, /ropeline\.yaml:3:\d+: error: .*gatevay/);
@@ -93,32 +126,82 @@ test('check refuses unknown keys of ropeline.yaml', async (t) => {
 
 /* ---- token ---- */
 
-const decode = (jwt) => jwt.trim().split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url')));
+const decode = (jwt) =>
+    jwt
+        .trim()
+        .split('.')
+        .slice(0, 2)
+        .map((part) => JSON.parse(Buffer.from(part, 'base64url')));
 
 test('token signs what it is told with the key it is given', async (t) => {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const cwd = folder(t, { 'k.pem': privateKey.export({ type: 'pkcs8', format: 'pem' }) });
-    const { code, stdout } = await ropeline(['token', '--key', 'k.pem', '--sub', 'ana', '--role', 'editor', '--iss', 'me',
-        '--aud', 'you', '--ttl', '90s', '--kid', 'k1', '--claim', 'n=7', '--claim', 'list=["a"]', '--claim', 'text=a b'], { cwd });
+    const { code, stdout } = await ropeline(
+        [
+            'token',
+            '--key',
+            'k.pem',
+            '--sub',
+            'ana',
+            '--role',
+            'editor',
+            '--iss',
+            'me',
+            '--aud',
+            'you',
+            '--ttl',
+            '90s',
+            '--kid',
+            'k1',
+            '--claim',
+            'n=7',
+            '--claim',
+            'list=["a"]',
+            '--claim',
+            'text=a b',
+        ],
+        { cwd },
+    );
     assert.equal(code, 0);
     const [header, claims] = decode(stdout);
     assert.equal(header.alg, 'RS256');
     assert.equal(header.kid, 'k1');
     const { iat, exp, ...rest } = claims;
-    assert.deepEqual(rest, { sub: 'ana', role: 'editor', iss: 'me', aud: 'you', n: 7, list: ['a'], text: 'a b' });
+    assert.deepEqual(rest, {
+        sub: 'ana',
+        role: 'editor',
+        iss: 'me',
+        aud: 'you',
+        n: 7,
+        list: ['a'],
+        text: 'a b',
+    });
     assert.equal(exp - iat, 90);
     assert.ok(Math.abs(iat - Date.now() / 1000) < 30);
-    const [body, signature] = [stdout.trim().slice(0, stdout.lastIndexOf('.')), stdout.trim().split('.')[2]];
+    const [body, signature] = [
+        stdout.trim().slice(0, stdout.lastIndexOf('.')),
+        stdout.trim().split('.')[2],
+    ];
     assert.ok(verify('sha256', Buffer.from(body), publicKey, Buffer.from(signature, 'base64url')));
 });
 
 test('token --expired has expired; other algorithms sign as well', async (t) => {
     const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const ed = generateKeyPairSync('ed25519');
-    const cwd = folder(t, { 'ec.pem': ec.privateKey.export({ type: 'pkcs8', format: 'pem' }),
-        'ed.pem': ed.privateKey.export({ type: 'pkcs8', format: 'pem' }), 'hs': 'a secret of sufficient length, 32 bytes' });
-    for (const [alg, key] of [['ES256', 'ec.pem'], ['EdDSA', 'ed.pem'], ['HS256', 'hs']]) {
-        const { code, stdout, stderr } = await ropeline(['token', '--key', key, '--alg', alg, '--expired'], { cwd });
+    const cwd = folder(t, {
+        'ec.pem': ec.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+        'ed.pem': ed.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+        hs: 'a secret of sufficient length, 32 bytes',
+    });
+    for (const [alg, key] of [
+        ['ES256', 'ec.pem'],
+        ['EdDSA', 'ed.pem'],
+        ['HS256', 'hs'],
+    ]) {
+        const { code, stdout, stderr } = await ropeline(
+            ['token', '--key', key, '--alg', alg, '--expired'],
+            { cwd },
+        );
         assert.equal(code, 0, `${alg}: ${stderr}`);
         const [header, claims] = decode(stdout);
         assert.equal(header.alg, alg);
@@ -128,7 +211,10 @@ test('token --expired has expired; other algorithms sign as well', async (t) => 
 
 test('token refuses a wrong key, a wrong algorithm and wrong use', async (t) => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const cwd = folder(t, { 'k.pem': privateKey.export({ type: 'pkcs8', format: 'pem' }), 'not.pem': 'hello' });
+    const cwd = folder(t, {
+        'k.pem': privateKey.export({ type: 'pkcs8', format: 'pem' }),
+        'not.pem': 'hello',
+    });
     assert.equal((await ropeline(['token', '--key', 'absent.pem'], { cwd })).code, 1);
     assert.equal((await ropeline(['token', '--key', 'not.pem'], { cwd })).code, 1);
     assert.equal((await ropeline(['token', '--key', 'k.pem', '--alg', 'ES256'], { cwd })).code, 1);
@@ -148,7 +234,11 @@ test('init makes a project that check accepts and that serves', async (t) => {
     assert.equal(statSync(path.join(demo, 'keys/dev.pem')).mode & 0o777, 0o600);
     createPublicKey(readFileSync(path.join(demo, 'authorizer/dev.pub.pem')));
     assert.match(readFileSync(path.join(demo, 'authorizer/.npmrc'), 'utf8'), /package-lock=false/);
-    assert.match(JSON.parse(readFileSync(path.join(demo, 'authorizer/package.json'))).dependencies.jsonwebtoken, /^\d+\.\d+\.\d+$/);
+    assert.match(
+        JSON.parse(readFileSync(path.join(demo, 'authorizer/package.json'))).dependencies
+            .jsonwebtoken,
+        /^\d+\.\d+\.\d+$/,
+    );
     assert.ok(existsSync(path.join(demo, 'README.md')));
     const check = await ropeline(['check', 'template.yaml', '--print'], { cwd: demo });
     assert.equal(check.code, 0, check.all);
@@ -158,7 +248,7 @@ test('init makes a project that check accepts and that serves', async (t) => {
     assert.equal((await ropeline(['init'])).code, 2);
 });
 
-test('init\'s project says hello to whoever its token names', async (t) => {
+test("init's project says hello to whoever its token names", async (t) => {
     const cwd = folder(t);
     await ropeline(['init', 'demo'], { cwd });
     const demo = path.join(cwd, 'demo');
@@ -186,7 +276,9 @@ test('doctor says what this machine gives', async () => {
     const { stdout: json } = await ropeline(['doctor', '--json']);
     const names = JSON.parse(json).map(({ name }) => name);
     assert.ok(names.includes('node') && names.includes('isolation'), json);
-    const without = await ropeline(['doctor'], { env: { PATH: '/nonexistent', ROPELINE_NODE: '' } });
+    const without = await ropeline(['doctor'], {
+        env: { PATH: '/nonexistent', ROPELINE_NODE: '' },
+    });
     assert.equal(without.code, 1);
 });
 
@@ -204,25 +296,54 @@ const verdicts = [
     ['INVALID', { Version: '2020-01-01', Statement: [statement('Allow', '*')] }],
 ];
 test('policy eval answers line for line', async () => {
-    const lines = verdicts.map(([, policy], i) => JSON.stringify({ id: i, policy, request: { methodArn: ARN, action: 'execute-api:Invoke' } }));
-    const { code, stdout } = await ropeline(['policy', 'eval', '--jsonl'], { input: `${lines.join('\n')}\n` });
+    const lines = verdicts.map(([, policy], i) =>
+        JSON.stringify({
+            id: i,
+            policy,
+            request: { methodArn: ARN, action: 'execute-api:Invoke' },
+        }),
+    );
+    const { code, stdout } = await ropeline(['policy', 'eval', '--jsonl'], {
+        input: `${lines.join('\n')}\n`,
+    });
     assert.equal(code, 0);
-    assert.deepEqual(stdout.trim().split('\n').map((line) => JSON.parse(line)),
-        verdicts.map(([verdict], id) => ({ id, verdict })));
+    assert.deepEqual(
+        stdout
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line)),
+        verdicts.map(([verdict], id) => ({ id, verdict })),
+    );
 });
 
 test('policy eval judges the action it is given, and calls nonsense INVALID', async () => {
     const policy = document({ ...statement('Allow', '*'), Action: 'execute-api:InvalidateCache' });
-    const line = (action) => JSON.stringify({ id: action, policy, request: { methodArn: ARN, action } });
-    const { stdout } = await ropeline(['policy', 'eval', '--jsonl'],
-        { input: [line('execute-api:InvalidateCache'), line('execute-api:Invoke'), 'nonsense', '{"id":1}'].join('\n') });
-    assert.deepEqual(stdout.trim().split('\n').map((one) => JSON.parse(one).verdict),
-        ['ALLOW', 'IMPLICIT_DENY', 'INVALID', 'INVALID']);
+    const line = (action) =>
+        JSON.stringify({ id: action, policy, request: { methodArn: ARN, action } });
+    const { stdout } = await ropeline(['policy', 'eval', '--jsonl'], {
+        input: [
+            line('execute-api:InvalidateCache'),
+            line('execute-api:Invoke'),
+            'nonsense',
+            '{"id":1}',
+        ].join('\n'),
+    });
+    assert.deepEqual(
+        stdout
+            .trim()
+            .split('\n')
+            .map((one) => JSON.parse(one).verdict),
+        ['ALLOW', 'IMPLICIT_DENY', 'INVALID', 'INVALID'],
+    );
     assert.equal((await ropeline(['policy', 'eval'])).code, 2);
 });
 
-test('the daemon\'s own flags come from the environment too, and a flag wins', async (t) => {
-    const gw = await start(t, { ...api({ routes: { 'GET /x': mock() } }) }, { env: { ROPELINE_GATEWAY: '127.0.0.1:1', ROPELINE_WORKERS: '1' } });
+test("the daemon's own flags come from the environment too, and a flag wins", async (t) => {
+    const gw = await start(
+        t,
+        { ...api({ routes: { 'GET /x': mock() } }) },
+        { env: { ROPELINE_GATEWAY: '127.0.0.1:1', ROPELINE_WORKERS: '1' } },
+    );
     assert.notEqual(gw.port, 1);
     assert.equal((await request(gw.port, 'GET', '/dev/x')).status, 200);
 });

@@ -6,13 +6,30 @@ import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { closedPort } from '../lib/backend.mjs';
 import { start, test } from '../lib/daemon.mjs';
-import { OBEDIENT, allowing, api, http, lambda, mock, open, order, policy, returning, statement, throwing, token } from '../lib/template.mjs';
+import {
+    OBEDIENT,
+    allowing,
+    api,
+    http,
+    lambda,
+    mock,
+    open,
+    order,
+    policy,
+    returning,
+    statement,
+    throwing,
+    token,
+} from '../lib/template.mjs';
 
 async function explained(t, { ttl = 0, validation, extra = {} } = {}) {
-    const gw = await start(t, api({
-        authorizer: token(OBEDIENT, { ttl, validation, timeout: 1 }),
-        routes: { 'ANY /orders/{id}': mock(), 'GET /open': open(mock()), ...extra },
-    }));
+    const gw = await start(
+        t,
+        api({
+            authorizer: token(OBEDIENT, { ttl, validation, timeout: 1 }),
+            routes: { 'ANY /orders/{id}': mock(), 'GET /open': open(mock()), ...extra },
+        }),
+    );
     const why = async (...args) => {
         const { code, stdout, stderr } = await gw.ropeline('explain', ...args);
         assert.equal(code, 0, stderr);
@@ -25,17 +42,57 @@ const denials = [
     ['a missing token', {}, 401, [/Authorization/, /missing|empty/, /not called/]],
     ['an Unauthorized throw', { token: throwing('Unauthorized') }, 401, [/Unauthorized/, /Guard/]],
     ['another error', { token: throwing('the database is away') }, 500, [/the database is away/]],
-    ['an implicit deny', { token: allowing('$api/dev/GET/users/*') }, 403,
-        [/implicit/i, /GET\/users\/\*/, /GET\/orders\/7/, /principal\s+ana/]],
-    ['an explicit deny', { token: policy(statement('Allow', '*'), statement('Deny', '$api/dev/*/orders/*')) }, 403,
-        [/explicit/i, /Deny/, /\/dev\/\*\/orders\/\*/]],
+    [
+        'an implicit deny',
+        { token: allowing('$api/dev/GET/users/*') },
+        403,
+        [/implicit/i, /GET\/users\/\*/, /GET\/orders\/7/, /principal\s+ana/],
+    ],
+    [
+        'an explicit deny',
+        { token: policy(statement('Allow', '*'), statement('Deny', '$api/dev/*/orders/*')) },
+        403,
+        [/explicit/i, /Deny/, /\/dev\/\*\/orders\/\*/],
+    ],
     ['a policy without any statement', { token: policy() }, 403, [/implicit/i]],
-    ['an answer without principalId', { token: returning({ policyDocument: {} }) }, 500, [/principalId/]],
-    ['an answer without a policy', { token: returning({ principalId: 'a' }) }, 500, [/policyDocument/]],
-    ['an object in context', { token: returning({ principalId: 'a', context: { deep: {} },
-        policyDocument: { Version: '2012-10-17', Statement: [] } }) }, 500, [/context\.deep/]],
-    ['lower-case elements', { token: returning({ principalId: 'a', policyDocument: { Version: '2012-10-17',
-        Statement: [{ effect: 'Allow', action: '*', resource: '*' }] } }) }, 500, [/statement 1|effect/i]],
+    [
+        'an answer without principalId',
+        { token: returning({ policyDocument: {} }) },
+        500,
+        [/principalId/],
+    ],
+    [
+        'an answer without a policy',
+        { token: returning({ principalId: 'a' }) },
+        500,
+        [/policyDocument/],
+    ],
+    [
+        'an object in context',
+        {
+            token: returning({
+                principalId: 'a',
+                context: { deep: {} },
+                policyDocument: { Version: '2012-10-17', Statement: [] },
+            }),
+        },
+        500,
+        [/context\.deep/],
+    ],
+    [
+        'lower-case elements',
+        {
+            token: returning({
+                principalId: 'a',
+                policyDocument: {
+                    Version: '2012-10-17',
+                    Statement: [{ effect: 'Allow', action: '*', resource: '*' }],
+                },
+            }),
+        },
+        500,
+        [/statement 1|effect/i],
+    ],
     ['a dead function', { token: order({ exits: 3 }) }, 500, [/Guard/, /exit|Runtime\.ExitError/i]],
     ['a slow function', { token: order({ sleeps: 9000 }) }, 500, [/timed out|TIMEOUT|timeout/i]],
 ];
@@ -56,9 +113,13 @@ test('each kind of refusal is explained', async (t) => {
 
 test('a refusal before the authorizer is explained too', async (t) => {
     const down = await closedPort();
-    const { gw, why } = await explained(t, { validation: '^Bearer .+$', extra: {
-        'GET /down': open(http(`http://127.0.0.1:${down}/`)), 'GET /odd': open(lambda(`async () => 'odd'`)),
-    } });
+    const { gw, why } = await explained(t, {
+        validation: '^Bearer .+$',
+        extra: {
+            'GET /down': open(http(`http://127.0.0.1:${down}/`)),
+            'GET /odd': open(lambda(`async () => 'odd'`)),
+        },
+    });
     await gw.get('/nowhere');
     assert.match(await why(), /no resource and method|no route/i);
     await gw.get('/orders/7', { token: 'Basic x' });
@@ -108,7 +169,12 @@ test('the beginning of a request id is enough; an unknown one fails', async (t) 
 
 test('an allow is explained with the statement that allowed', async (t) => {
     const { gw, why } = await explained(t);
-    await gw.get('/orders/7', { token: policy(statement('Allow', '$api/dev/GET/none'), statement('Allow', '$api/dev/GET/orders/?')) });
+    await gw.get('/orders/7', {
+        token: policy(
+            statement('Allow', '$api/dev/GET/none'),
+            statement('Allow', '$api/dev/GET/orders/?'),
+        ),
+    });
     const text = await why('--last');
     assert.match(text, /^200/);
     assert.match(text, /GET\/orders\/\?/);
@@ -122,16 +188,24 @@ test('as JSON it is the steps in their order', async (t) => {
     assert.equal(decision.id, answer.headers['x-amzn-requestid']);
     assert.equal(decision.status, 403);
     const steps = [...new Set(decision.steps.map(({ step }) => step))];
-    assert.deepEqual(steps.filter((step) => ['match', 'authorize', 'policy', 'respond'].includes(step)),
-        ['match', 'authorize', 'policy', 'respond']);
-    assert.ok(decision.steps.every(({ verdict, key, value }) => typeof verdict === 'string' && key && typeof value === 'string'));
+    assert.deepEqual(
+        steps.filter((step) => ['match', 'authorize', 'policy', 'respond'].includes(step)),
+        ['match', 'authorize', 'policy', 'respond'],
+    );
+    assert.ok(
+        decision.steps.every(
+            ({ verdict, key, value }) =>
+                typeof verdict === 'string' && key && typeof value === 'string',
+        ),
+    );
 });
 
 test('an expired JWT is recognised without its key', async (t) => {
     const { gw, why } = await explained(t);
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const body = `${part({ alg: 'RS256', kid: 'old' })}.${part({ sub: 'ana', exp: 1_700_000_000, iss: 'me' })}`;
+    const claims = { sub: 'ana', exp: 1_700_000_000, iss: 'me' };
+    const body = `${part({ alg: 'RS256', kid: 'old' })}.${part(claims)}`;
     const jwt = `${body}.${sign('sha256', Buffer.from(body), privateKey).toString('base64url')}`;
     assert.equal((await gw.get('/orders/7', { token: `Bearer ${jwt}` })).status, 500);
     const text = await why();
@@ -142,11 +216,13 @@ test('an expired JWT is recognised without its key', async (t) => {
 test('no token, whole or in large part, is ever shown', async (t) => {
     const { gw, why } = await explained(t);
     const secret = createHmac('sha256', 'x').update(`${Date.now()}`).digest('hex');
-    const jwt = `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from(JSON.stringify({ sub: secret })).toString('base64url')}.${secret}`;
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const jwt = `${part({ alg: 'HS256' })}.${part({ sub: secret })}.${secret}`;
     for (const given of [secret, `Bearer ${jwt}`, `Bearer ${secret}`]) {
         await gw.get('/orders/7', { token: given });
         await gw.get('/nowhere');
-        const shown = await why() + (await gw.ropeline('explain', '--json')).stdout + gw.transcript;
+        const shown =
+            (await why()) + (await gw.ropeline('explain', '--json')).stdout + gw.transcript;
         assert.ok(!shown.includes(secret.slice(-24)), 'the secret is shown');
         assert.ok(!shown.includes(jwt.split('.')[1].slice(-40)), 'the claims are shown');
     }

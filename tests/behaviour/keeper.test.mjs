@@ -5,18 +5,40 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { backend } from '../lib/backend.mjs';
-import { PATIENCE, eventually, isRoot, refusal, request, served, sleep, start, test } from '../lib/daemon.mjs';
+import {
+    PATIENCE,
+    eventually,
+    isRoot,
+    refusal,
+    request,
+    served,
+    sleep,
+    start,
+    test,
+} from '../lib/daemon.mjs';
 import { api, http, lambda, mock, token } from '../lib/template.mjs';
 
-const guarded = () => api({ authorizer: token(`async () => allow()`), routes: { 'GET /x': mock(200, 'in') } });
+const guarded = () =>
+    api({ authorizer: token(`async () => allow()`), routes: { 'GET /x': mock(200, 'in') } });
 
 test('the ready file says where it listens and whom to signal', async (t) => {
     const gw = await start(t, guarded());
     const { listening } = gw;
-    assert.deepEqual(Object.keys(listening).sort(), ['admin', 'authorize', 'core', 'gateway', 'gatewayTls', 'metrics', 'pid']);
+    assert.deepEqual(Object.keys(listening).sort(), [
+        'admin',
+        'authorize',
+        'core',
+        'gateway',
+        'gatewayTls',
+        'metrics',
+        'pid',
+    ]);
     assert.match(listening.gateway, /^127\.0\.0\.1:\d+$/);
     assert.match(listening.metrics, /^127\.0\.0\.1:\d+$/);
-    assert.deepEqual([listening.admin, listening.core, listening.authorize, listening.gatewayTls], [null, null, null, null]);
+    assert.deepEqual(
+        [listening.admin, listening.core, listening.authorize, listening.gatewayTls],
+        [null, null, null, null],
+    );
     assert.equal(listening.pid, gw.child.pid);
     assert.equal((await gw.get('/x', { token: 'a' })).status, 200);
 });
@@ -32,8 +54,21 @@ test('health, readiness and metrics answer on loopback names, and to no web page
     await gw.get('/x');
     for (const path of ['/healthz', '/readyz', '/metrics']) {
         assert.equal((await request(gw.metricsPort, 'GET', path)).status, 200, path);
-        assert.equal((await request(gw.metricsPort, 'GET', path, { headers: { Host: 'evil.example' } })).status, 403, path);
-        assert.equal((await request(gw.metricsPort, 'GET', path, { headers: { Origin: 'http://evil.example' } })).status, 403, path);
+        assert.equal(
+            (await request(gw.metricsPort, 'GET', path, { headers: { Host: 'evil.example' } }))
+                .status,
+            403,
+            path,
+        );
+        assert.equal(
+            (
+                await request(gw.metricsPort, 'GET', path, {
+                    headers: { Origin: 'http://evil.example' },
+                })
+            ).status,
+            403,
+            path,
+        );
     }
     const text = await gw.metrics();
     assert.match(text, /^# TYPE /m);
@@ -59,15 +94,22 @@ test('the gateway process dies by kill -9 and is back within a second', async (t
     const took = Date.now() - began;
     assert.ok(took < 1000 * PATIENCE, `${took} ms`);
     assert.notEqual(gw.gateway().pid, before.pid);
-    await eventually('the functions of the dead one are gone', () =>
-        !gw.functions().some(({ pid }) => functions.some((old) => old.pid === pid)));
+    await eventually(
+        'the functions of the dead one are gone',
+        () => !gw.functions().some(({ pid }) => functions.some((old) => old.pid === pid)),
+    );
 });
 
 test('it comes back a second time, and says so', async (t) => {
     const gw = await start(t, guarded());
     for (let i = 0; i < 2; i++) {
         process.kill(gw.gateway().pid, 'SIGKILL');
-        await eventually('it answers again', () => gw.get('/x', { token: 'a' }).then(() => true, () => false));
+        await eventually('it answers again', () =>
+            gw.get('/x', { token: 'a' }).then(
+                () => true,
+                () => false,
+            ),
+        );
     }
     await gw.waitFor(/died/);
     assert.equal((await gw.ropeline('logs')).code, 0);
@@ -93,14 +135,26 @@ test('a keeper that is killed leaves nothing behind', async (t) => {
 });
 
 test('SIGTERM lets requests finish, accepts no more, and exits 0', async (t) => {
-    const behind = await backend(t, async () => { await sleep(500); return { body: 'late but whole' }; });
-    const gw = await start(t, api({ routes: {
-        'GET /x': http(`${behind.url}/x`), 'GET /f': lambda(`async () => { await sleep(500); return { body: 'function' }; }`),
-    } }));
+    const behind = await backend(t, async () => {
+        await sleep(500);
+        return { body: 'late but whole' };
+    });
+    const gw = await start(
+        t,
+        api({
+            routes: {
+                'GET /x': http(`${behind.url}/x`),
+                'GET /f': lambda(`async () => { await sleep(500); return { body: 'function' }; }`),
+            },
+        }),
+    );
     const under = [gw.get('/x'), gw.get('/f')];
     const idle = gw.wire();
     await idle.opened;
-    await eventually('they are under way', () => behind.requests.length === 1 && gw.calls('Function0').length === 1);
+    await eventually(
+        'they are under way',
+        () => behind.requests.length === 1 && gw.calls('Function0').length === 1,
+    );
     const ending = gw.end();
     assert.ok(await idle.ends(400), 'an idle connection is closed at once');
     const [first, second] = await Promise.all(under);
@@ -115,7 +169,9 @@ test('SIGTERM does not wait for a connection that is idle or whose request is an
     t.after(() => wires.forEach((wire) => wire.destroy()));
     await wires[0].write('GET /dev/x HTTP/1.1\r\nHost: a\r\n\r\n');
     await wires[0].response();
-    await wires[1].write('POST /dev/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
+    await wires[1].write(
+        'POST /dev/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf',
+    );
     await wires[1].response();
     await wires[2].opened;
     const began = Date.now();
@@ -140,10 +196,17 @@ test('Ctrl-C reaches every process of the terminal and all of them end', async (
 });
 
 test('functions end with the daemon even when they ignore every signal', async (t) => {
-    const gw = await start(t, api({ routes: { 'GET /x': lambda(`
+    const gw = await start(
+        t,
+        api({
+            routes: {
+                'GET /x': lambda(`
         for (const s of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(s, () => {});
         setInterval(() => {}, 1000);
-        exports.handler = async () => ({ body: 'ok' });`) } }));
+        exports.handler = async () => ({ body: 'ok' });`),
+            },
+        }),
+    );
     assert.equal((await gw.get('/x')).status, 200);
     const began = Date.now();
     assert.deepEqual(await gw.end(), { code: 0, signal: null });
@@ -168,8 +231,14 @@ test('it starts again on the state that it left', async (t) => {
 });
 
 test('every worker shares what is remembered of a token', async (t) => {
-    const gw = await start(t, api({ authorizer: token(`async () => allow()`, { ttl: 300 }), routes: { 'GET /x': mock() } }),
-        { args: ['--workers', '4'] });
+    const gw = await start(
+        t,
+        api({
+            authorizer: token(`async () => allow()`, { ttl: 300 }),
+            routes: { 'GET /x': mock() },
+        }),
+        { args: ['--workers', '4'] },
+    );
     for (let i = 0; i < 40; i++) {
         assert.equal((await gw.get('/x', { token: 'a' })).status, 200);
     }
@@ -181,7 +250,9 @@ test('serve runs the same template from ropeline.yaml', async (t) => {
     assert.equal((await gw.get('/x')).status, 401);
     assert.equal((await gw.get('/x', { token: 'a' })).status, 200);
     if (isRoot) {
-        const uids = [gw.gateway(), ...gw.functions()].map(({ pid }) => statSync(`/proc/${pid}`).uid);
+        const uids = [gw.gateway(), ...gw.functions()].map(
+            ({ pid }) => statSync(`/proc/${pid}`).uid,
+        );
         assert.ok(uids.length >= 2 && !uids.includes(0), `${uids}`);
     }
 });

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Published authorizers run unmodified: the TOKEN functions for Node of ../shared/handlers/catalogue.json,
+ * Published authorizers run unmodified: the TOKEN functions for Node of the catalogue
+ * ../shared/handlers/catalogue.json,
  * each behind a gateway of its own, must get the statuses that the catalogue says.
  *
  * Their sources are other people's and never in this repository. Whoever runs this fetches them from
@@ -11,7 +12,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,8 +32,11 @@ import { jwt } from '../lib/tokens.mjs';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CATALOGUE = path.join(ROOT, '../shared/handlers/catalogue.json');
 const flag = process.argv.indexOf('--sources');
-const SOURCES = path.resolve(flag > 0 ? process.argv[flag + 1]
-    : process.env.ROPELINE_HANDLER_SOURCES ?? path.join(ROOT, '../handler-sources'));
+const SOURCES = path.resolve(
+    flag > 0
+        ? process.argv[flag + 1]
+        : (process.env.ROPELINE_HANDLER_SOURCES ?? path.join(ROOT, '../handler-sources')),
+);
 
 /** The folder of a function: its files and what npm gives it. */
 async function codeOf(t, entry) {
@@ -34,11 +46,22 @@ async function codeOf(t, entry) {
         mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
         cpSync(path.join(SOURCES, entry.name, file), path.join(dir, file));
     }
-    const packages = Object.entries(entry.deps).filter(([name]) => name !== 'apt' && name !== 'pip');
+    const packages = Object.entries(entry.deps).filter(
+        ([name]) => name !== 'apt' && name !== 'pip',
+    );
     if (packages.length > 0) {
         writeFileSync(path.join(dir, 'package.json'), '{"private":true}');
-        await promisify(execFile)('npm', ['install', '--no-package-lock', '--no-fund', '--no-audit',
-            ...packages.map(([name, version]) => `${name}@${version}`)], { cwd: dir });
+        await promisify(execFile)(
+            'npm',
+            [
+                'install',
+                '--no-package-lock',
+                '--no-fund',
+                '--no-audit',
+                ...packages.map(([name, version]) => `${name}@${version}`),
+            ],
+            { cwd: dir },
+        );
     }
     return dir;
 }
@@ -63,20 +86,31 @@ function tokenOf(value, secret) {
     }
     const { alg, key, kid, expIn, claims } = value.$jwt;
     const now = Math.floor(Date.now() / 1000);
-    return value.prefix + jwt({ iat: now, exp: now + expIn, ...claims }, { alg, kid, secret: secret(key) });
+    return (
+        value.prefix +
+        jwt({ iat: now, exp: now + expIn, ...claims }, { alg, kid, secret: secret(key) })
+    );
 }
 
 function templateOf(entry, dir, secret) {
     const header = entry.authorizer.identitySource.replace('method.request.header.', '');
     const project = api({
-        authorizer: { fn: { files: {}, handler: entry.handler, timeout: 10, env: {} }, ttl: 0, header },
+        authorizer: {
+            fn: { files: {}, handler: entry.handler, timeout: 10, env: {} },
+            ttl: 0,
+            header,
+        },
         routes: { 'GET /resource': mock(200, 'in') },
     });
     const template = JSON.parse(project.text);
     const properties = template.Resources.Guard.Properties;
     properties.CodeUri = dir;
-    properties.Environment.Variables = Object.fromEntries(Object.entries(entry.env)
-        .map(([name, value]) => [name, value.replaceAll('${HS}', secret('hs'))]));
+    properties.Environment.Variables = Object.fromEntries(
+        Object.entries(entry.env).map(([name, value]) => [
+            name,
+            value.replaceAll('${HS}', secret('hs')),
+        ]),
+    );
     return { ...project, text: JSON.stringify(template) };
 }
 

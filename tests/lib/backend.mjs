@@ -61,8 +61,14 @@ export class Backend {
                 socket.destroy();
             }
         });
-        socket.on('end', () => { record.ended = true; socket.end(); });
-        socket.on('close', () => { record.ended = true; this.sockets.delete(socket); });
+        socket.on('end', () => {
+            record.ended = true;
+            socket.end();
+        });
+        socket.on('close', () => {
+            record.ended = true;
+            this.sockets.delete(socket);
+        });
         socket.on('error', () => {});
     }
 
@@ -76,7 +82,8 @@ export class Backend {
         } else {
             const { status = 200, headers = {}, body = '' } = reply;
             const lines = Object.entries(headers).flatMap(([name, value]) =>
-                [value].flat().map((one) => `${name}: ${one}\r\n`));
+                [value].flat().map((one) => `${name}: ${one}\r\n`),
+            );
             const isBodyless = status === 204 || status === 304;
             const length = isBodyless ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
             socket.write(`HTTP/1.1 ${status} X\r\n${lines.join('')}${length}\r\n`, 'latin1');

@@ -6,7 +6,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+    chmodSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    readdirSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -45,8 +53,11 @@ function processes() {
             const text = readFileSync(`/proc/${name}/stat`, 'latin1');
             const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
             all.set(Number(name), {
-                pid: Number(name), state: fields[0], parent: Number(fields[1]),
-                session: Number(fields[3]), started: fields[19],
+                pid: Number(name),
+                state: fields[0],
+                parent: Number(fields[1]),
+                session: Number(fields[3]),
+                started: fields[19],
                 command: text.slice(text.indexOf('(') + 1, text.lastIndexOf(')')),
             });
         } catch {
@@ -73,10 +84,15 @@ export function family(pid) {
 /** Those of `past` that still live, and all of that session. */
 function survivors(past, session) {
     const all = processes();
-    const isAlive = ({ pid, started }) => all.get(pid)?.started === started && all.get(pid).state !== 'Z';
+    const isAlive = ({ pid, started }) =>
+        all.get(pid)?.started === started && all.get(pid).state !== 'Z';
     const left = past.filter(isAlive);
     for (const one of all.values()) {
-        if (one.session === session && one.state !== 'Z' && !left.some(({ pid }) => pid === one.pid)) {
+        if (
+            one.session === session &&
+            one.state !== 'Z' &&
+            !left.some(({ pid }) => pid === one.pid)
+        ) {
             left.push(one);
         }
     }
@@ -91,8 +107,12 @@ export function ropeline(args, { cwd, input = '', env = {}, timeout = 20_000 } =
         const child = spawn(ROPELINE, args, { cwd, env: { ...process.env, ...env } });
         const out = { stdout: '', stderr: '' };
         const late = setTimeout(() => child.kill('SIGKILL'), timeout * PATIENCE);
-        child.stdout.on('data', (data) => { out.stdout += data; });
-        child.stderr.on('data', (data) => { out.stderr += data; });
+        child.stdout.on('data', (data) => {
+            out.stdout += data;
+        });
+        child.stderr.on('data', (data) => {
+            out.stderr += data;
+        });
         child.on('error', reject);
         child.on('close', (code, signal) => {
             clearTimeout(late);
@@ -117,9 +137,15 @@ export function request(port, method, target, { headers = {}, body, agent = fals
             rs.on('end', () => {
                 const bytes = Buffer.concat(chunks);
                 resolve({
-                    status: rs.statusCode, headers: rs.headers, rawHeaders: rs.rawHeaders, bytes,
-                    body: bytes.toString('utf8'), complete: rs.complete,
-                    get json() { return JSON.parse(this.body); },
+                    status: rs.statusCode,
+                    headers: rs.headers,
+                    rawHeaders: rs.rawHeaders,
+                    bytes,
+                    body: bytes.toString('utf8'),
+                    complete: rs.complete,
+                    get json() {
+                        return JSON.parse(this.body);
+                    },
                 });
             });
             rs.on('close', () => rs.complete || reject(new Error('the answer was cut')));
@@ -147,7 +173,8 @@ export class Daemon {
         this.dir = mkdtempSync(path.join(tmpdir(), 'ropeline-test-'));
         this.outside = mkdtempSync(path.join(tmpdir(), 'ropeline-calls-'));
         this.state = path.join(this.outside, 'state');
-        if (options.shared) { // another user than ours is to read and write there
+        if (options.shared) {
+            // another user than ours is to read and write there
             chmodSync(this.dir, 0o755);
             chmodSync(this.outside, 0o777);
         }
@@ -161,7 +188,8 @@ export class Daemon {
     }
 
     fill(text) {
-        return typeof text !== 'string' ? text
+        return typeof text !== 'string'
+            ? text
             : text.replaceAll('@CALLS@', this.outside).replaceAll('@DIR@', this.dir);
     }
 
@@ -175,20 +203,34 @@ export class Daemon {
     get args() {
         const { params = {}, args = [], verb = 'dev', gateway = '127.0.0.1:0' } = this.options;
         const subject = verb === 'dev' ? [this.project.name] : ['-c', this.project.name];
-        return [verb, ...subject, '--gateway', gateway, '--metrics', '127.0.0.1:0',
-            '--state', this.state, '--ready-file', this.readyFile,
+        return [
+            verb,
+            ...subject,
+            '--gateway',
+            gateway,
+            '--metrics',
+            '127.0.0.1:0',
+            '--state',
+            this.state,
+            '--ready-file',
+            this.readyFile,
             ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`]),
-            ...[...(this.project.args ?? []), ...args].map((arg) => this.fill(arg))];
+            ...[...(this.project.args ?? []), ...args].map((arg) => this.fill(arg)),
+        ];
     }
 
     async launch() {
         this.ended = undefined;
         this.readyFile = path.join(this.outside, `ready-${randomBytes(4).toString('hex')}`);
         this.child = spawn(ROPELINE, this.args, {
-            cwd: this.dir, detached: true, stdio: ['ignore', 'pipe', 'pipe'],
+            cwd: this.dir,
+            detached: true,
+            stdio: ['ignore', 'pipe', 'pipe'],
             env: { ...process.env, ...this.options.env },
         });
-        const hear = (data) => { this.transcript += data; };
+        const hear = (data) => {
+            this.transcript += data;
+        };
         this.child.stdout.setEncoding('utf8').on('data', hear);
         this.child.stderr.setEncoding('utf8').on('data', hear);
         this.exited = new Promise((resolve, reject) => {
@@ -212,8 +254,8 @@ export class Daemon {
                 this.listening = JSON.parse(text);
                 this.pid = this.listening.pid;
                 this.port = Number(this.listening.gateway.split(':').at(-1));
-                this.metricsPort = this.listening.metrics &&
-                    Number(this.listening.metrics.split(':').at(-1));
+                this.metricsPort =
+                    this.listening.metrics && Number(this.listening.metrics.split(':').at(-1));
                 return this;
             } catch (e) {
                 if (e.code !== 'ENOENT' && !(e instanceof SyntaxError)) {
@@ -221,7 +263,9 @@ export class Daemon {
                 }
             }
             if (this.ended || Date.now() > end) {
-                const how = this.ended ? `it ended with ${JSON.stringify(this.ended)}` : 'it is not ready';
+                const how = this.ended
+                    ? `it ended with ${JSON.stringify(this.ended)}`
+                    : 'it is not ready';
                 throw new Error(`${ROPELINE} ${this.args.join(' ')}\n${how}:\n${this.transcript}`);
             }
             await sleep(5);
@@ -250,7 +294,10 @@ export class Daemon {
     calls(name = 'Guard') {
         try {
             const text = readFileSync(path.join(this.outside, name), 'utf8');
-            return text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+            return text
+                .split('\n')
+                .filter(Boolean)
+                .map((line) => JSON.parse(line));
         } catch {
             return [];
         }
@@ -280,8 +327,14 @@ export class Daemon {
     }
 
     async waitFor(text, ms) {
-        return eventually(`the daemon says ${text}`, () =>
-            (text instanceof RegExp ? text.test(this.transcript) : this.transcript.includes(text)), ms);
+        return eventually(
+            `the daemon says ${text}`,
+            () =>
+                text instanceof RegExp
+                    ? text.test(this.transcript)
+                    : this.transcript.includes(text),
+            ms,
+        );
     }
 
     async end(signal = 'SIGTERM') {
@@ -323,10 +376,17 @@ export class Daemon {
             const wasDown = this.ended !== undefined;
             const how = await this.end();
             if (!wasDown) {
-                assert.deepEqual(how, { code: 0, signal: null }, `exit on SIGTERM\n${this.transcript}`);
+                assert.deepEqual(
+                    how,
+                    { code: 0, signal: null },
+                    `exit on SIGTERM\n${this.transcript}`,
+                );
             }
             await this.leavesNothing();
-            assert.doesNotMatch(this.transcript, /AddressSanitizer|runtime error:|ThreadSanitizer|ASSERT/);
+            assert.doesNotMatch(
+                this.transcript,
+                /AddressSanitizer|runtime error:|ThreadSanitizer|ASSERT/,
+            );
         } finally {
             this.forget();
         }
@@ -368,7 +428,10 @@ export const isRoot = process.getuid() === 0;
 export function served(project, lines = isRoot ? 'user: nobody\n' : '') {
     const files = { ...project.files, 'api.yaml': project.text };
     const text = `apis:\n  - template: api.yaml\n${lines}`;
-    return [{ ...project, name: 'ropeline.yaml', text, files }, { verb: 'serve', shared: true }];
+    return [
+        { ...project, name: 'ropeline.yaml', text, files },
+        { verb: 'serve', shared: true },
+    ];
 }
 
 /** node:test's test; what the daemons said meanwhile is shown when it fails. */

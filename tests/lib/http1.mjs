@@ -95,11 +95,17 @@ export class Reader {
         const coding = message.header('transfer-encoding');
         this.message = message;
         this.left = Number(length ?? 0);
-        this.framing = this.bodyless(message) ? 'none' : coding ? 'chunked'
-            : length || this.side === 'request' ? 'length' : 'close';
+        this.framing = this.bodyless(message)
+            ? 'none'
+            : coding
+              ? 'chunked'
+              : length || this.side === 'request'
+                ? 'length'
+                : 'close';
         this.onHead(message);
         return this.framing === 'none' || (this.framing === 'length' && this.left === 0)
-            ? this.finish() : true;
+            ? this.finish()
+            : true;
     }
 
     finish() {
@@ -168,8 +174,12 @@ export class Wire {
         this.socket = net.connect(port, '127.0.0.1');
         this.socket.setNoDelay(true);
         this.reader = new Reader('response', {
-            onMessage: (message) => { this.responses.push(message); },
-            bodyless: (message) => message.status === 204 || message.status === 304 ||
+            onMessage: (message) => {
+                this.responses.push(message);
+            },
+            bodyless: (message) =>
+                message.status === 204 ||
+                message.status === 304 ||
                 this.methods[this.responses.length] === 'HEAD',
         });
         this.socket.on('data', (bytes) => {
@@ -186,7 +196,9 @@ export class Wire {
             }
         };
         this.socket.on('end', over).on('close', over).on('error', over);
-        this.opened = new Promise((resolve) => this.socket.on('connect', resolve).on('error', resolve));
+        this.opened = new Promise((resolve) =>
+            this.socket.on('connect', resolve).on('error', resolve),
+        );
     }
 
     wake() {

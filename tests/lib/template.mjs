@@ -6,25 +6,32 @@
 /* In front of every handler: what it may use, and a line in $CALLS for each call. */
 const PRELUDE = `'use strict';
 const { appendFileSync } = require('node:fs');
-const statement = (Effect, Resource, more) => ({ Action: 'execute-api:Invoke', Effect, Resource, ...more });
+const statement = (Effect, Resource) => ({ Action: 'execute-api:Invoke', Effect, Resource });
 const policy = (...Statement) => ({ Version: '2012-10-17', Statement });
 const allow = (Resource = '*', more) =>
     ({ principalId: 'ana', policyDocument: policy(statement('Allow', Resource)), ...more });
 const deny = (Resource = '*', more) =>
     ({ principalId: 'ana', policyDocument: policy(statement('Deny', Resource)), ...more });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const called = (event) => process.env.CALLS && appendFileSync(process.env.CALLS, JSON.stringify(event) + '\\n');
+const { CALLS } = process.env;
+const called = (event) => CALLS && appendFileSync(CALLS, JSON.stringify(event) + '\\n');
 `;
 
 /** A function: an expression that is a handler, or a whole module, or {files, handler}. */
 export function fn(code, { timeout = 10, env = {}, handler = 'index.handler', files = {} } = {}) {
-    const isModule = typeof code === 'string' && /^\s*(exports\.|import |module\.)|\bexport /m.test(code);
-    const source = code === undefined ? {}
-        : isModule ? { 'index.js': code }
-            : { 'index.js': `${PRELUDE}const handler = ${code};
+    const isModule =
+        typeof code === 'string' && /^\s*(exports\.|import |module\.)|\bexport /m.test(code);
+    const source =
+        code === undefined
+            ? {}
+            : isModule
+              ? { 'index.js': code }
+              : {
+                    'index.js': `${PRELUDE}const handler = ${code};
 exports.handler = handler.length >= 3
     ? (event, context, callback) => { called(event); return handler(event, context, callback); }
-    : (event, context) => { called(event); return handler(event, context); };\n` };
+    : (event, context) => { called(event); return handler(event, context); };\n`,
+                };
     return { files: { ...source, ...files }, handler, timeout, env };
 }
 
@@ -45,8 +52,12 @@ export function http(uri, { map = {}, method = 'ANY', timeout } = {}) {
         requestParameters[`integration.request.${target}`] = source;
     }
     return {
-        type: 'http_proxy', uri: uri.replaceAll('+}', '}'), httpMethod: method, requestParameters,
-        passthroughBehavior: 'when_no_match', ...(timeout && { timeoutInMillis: timeout }),
+        type: 'http_proxy',
+        uri: uri.replaceAll('+}', '}'),
+        httpMethod: method,
+        requestParameters,
+        passthroughBehavior: 'when_no_match',
+        ...(timeout && { timeoutInMillis: timeout }),
     };
 }
 
@@ -64,10 +75,13 @@ export function mock(status = 200, body, headers = {}) {
     return {
         type: 'mock',
         requestTemplates: { 'application/json': `{"statusCode": ${status}}` },
-        responses: { default: {
-            statusCode: String(status), responseParameters,
-            ...(body !== undefined && { responseTemplates: { 'application/json': body } }),
-        } },
+        responses: {
+            default: {
+                statusCode: String(status),
+                responseParameters,
+                ...(body !== undefined && { responseTemplates: { 'application/json': body } }),
+            },
+        },
     };
 }
 
@@ -81,8 +95,11 @@ export function guardedBy(name, integration) {
     return { ...integration, guard: name };
 }
 
-const invocation = (resource) => ({ 'Fn::Sub': 'arn:aws:apigateway:${AWS::Region}:lambda:path/' +
-    `2015-03-31/functions/\${${resource}.Arn}/invocations` });
+const invocation = (resource) => ({
+    'Fn::Sub':
+        'arn:aws:apigateway:${AWS::Region}:lambda:path/' +
+        `2015-03-31/functions/\${${resource}.Arn}/invocations`,
+});
 
 class Document {
     resources = {};
@@ -92,7 +109,10 @@ class Document {
         this.resources[name] = {
             Type: 'AWS::Serverless::Function',
             Properties: {
-                CodeUri: `./${name}`, Handler: handler, Runtime: 'nodejs20.x', Timeout: timeout,
+                CodeUri: `./${name}`,
+                Handler: handler,
+                Runtime: 'nodejs20.x',
+                Timeout: timeout,
                 Environment: { Variables: { CALLS: `@CALLS@/${name}`, ...env } },
             },
         };
@@ -104,16 +124,24 @@ class Document {
     scheme(name, { fn: guard, ttl, header, validation }) {
         this.addFunction(name, guard);
         return {
-            type: 'apiKey', name: header, in: 'header', 'x-amazon-apigateway-authtype': 'custom',
+            type: 'apiKey',
+            name: header,
+            in: 'header',
+            'x-amazon-apigateway-authtype': 'custom',
             'x-amazon-apigateway-authorizer': {
-                type: 'token', authorizerUri: invocation(name),
+                type: 'token',
+                authorizerUri: invocation(name),
                 ...(ttl !== undefined && { authorizerResultTtlInSeconds: ttl }),
                 ...(validation && { identityValidationExpression: validation }),
             },
         };
     }
 
-    operation(route, { fn: handler, open: isOpen, guard, integrationTimeout, ...integration }, first) {
+    operation(
+        route,
+        { fn: handler, open: isOpen, guard, integrationTimeout, ...integration },
+        first,
+    ) {
         const operation = { responses: {} };
         const guardName = guard ?? first;
         if (!isOpen && guardName) {
@@ -148,7 +176,9 @@ function build({ authorizer, authorizers = authorizer ? { Guard: authorizer } : 
         paths[path][key] = document.operation(route, integration, Object.keys(authorizers)[0]);
     }
     document.openapi = {
-        openapi: '3.0.1', info: { title: 'test', version: '1' }, paths,
+        openapi: '3.0.1',
+        info: { title: 'test', version: '1' },
+        paths,
         components: { securitySchemes: schemes },
     };
     return document;
@@ -158,33 +188,51 @@ function build({ authorizer, authorizers = authorizer ? { Guard: authorizer } : 
 export function api({ stage = 'dev', parameters, variables, tags, extra = {}, ...parts }) {
     const document = build(parts);
     const template = {
-        AWSTemplateFormatVersion: '2010-09-09', Transform: 'AWS::Serverless-2016-10-31',
+        AWSTemplateFormatVersion: '2010-09-09',
+        Transform: 'AWS::Serverless-2016-10-31',
         ...(parameters && { Parameters: parameters }),
         Resources: {
             Api: {
                 Type: 'AWS::Serverless::Api',
                 Properties: {
-                    StageName: stage, DefinitionBody: { ...document.openapi, ...extra },
-                    ...(variables && { Variables: variables }), ...(tags && { Tags: tags }),
+                    StageName: stage,
+                    DefinitionBody: { ...document.openapi, ...extra },
+                    ...(variables && { Variables: variables }),
+                    ...(tags && { Tags: tags }),
                 },
             },
             ...document.resources,
         },
     };
     return {
-        name: 'template.yaml', text: JSON.stringify(template, null, 2), files: document.files,
-        routes: document.routes, stage,
+        name: 'template.yaml',
+        text: JSON.stringify(template, null, 2),
+        files: document.files,
+        routes: document.routes,
+        stage,
     };
 }
 
 /** The same API as a bare OpenAPI document; its functions come by --function. */
 export function openapi({ extra = {}, ...parts }) {
     const document = build(parts);
-    const text = JSON.stringify({ ...document.openapi, ...extra }, (key, value) =>
-        value && value['Fn::Sub'] ? value['Fn::Sub'].replace('${AWS::Region}', 'us-east-1')
-            .replace(/\$\{(\w+)\.Arn\}/, 'arn:aws:lambda:us-east-1:123456789012:function:$1') : value, 2);
-    const args = Object.entries(document.resources).flatMap(([name, { Properties }]) =>
-        ['--function', `${name}=@DIR@/${name}:${Properties.Handler}`]);
+    const text = JSON.stringify(
+        { ...document.openapi, ...extra },
+        (key, value) =>
+            value && value['Fn::Sub']
+                ? value['Fn::Sub']
+                      .replace('${AWS::Region}', 'us-east-1')
+                      .replace(
+                          /\$\{(\w+)\.Arn\}/,
+                          'arn:aws:lambda:us-east-1:123456789012:function:$1',
+                      )
+                : value,
+        2,
+    );
+    const args = Object.entries(document.resources).flatMap(([name, { Properties }]) => [
+        '--function',
+        `${name}=@DIR@/${name}:${Properties.Handler}`,
+    ]);
     return { name: 'openapi.yaml', text, files: document.files, args, stage: 'dev' };
 }
 
@@ -207,8 +255,12 @@ export const order = (what) => Buffer.from(JSON.stringify(what)).toString('base6
 export const returning = (value) => order({ returns: value });
 export const throwing = (message) => order({ throws: message });
 
-export const statement = (Effect, Resource, more = {}) =>
-    ({ Action: 'execute-api:Invoke', Effect, Resource, ...more });
+export const statement = (Effect, Resource, more = {}) => ({
+    Action: 'execute-api:Invoke',
+    Effect,
+    Resource,
+    ...more,
+});
 /** The token on which OBEDIENT returns a policy of these statements. */
 export const policy = (...Statement) =>
     returning({ principalId: 'ana', policyDocument: { Version: '2012-10-17', Statement } });

@@ -9,7 +9,8 @@ const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
 export function jwt(claims, { alg = 'RS256', kid, key, secret } = {}) {
     const body = `${part({ alg, typ: 'JWT', ...(kid && { kid }) })}.${part(claims)}`;
     const hash = `sha${alg.slice(2)}`;
-    const signature = alg.startsWith('HS') ? createHmac(hash, secret).update(body).digest()
+    const signature = alg.startsWith('HS')
+        ? createHmac(hash, secret).update(body).digest()
         : sign(hash, Buffer.from(body), { key, dsaEncoding: 'ieee-p1363' });
     return `${body}.${signature.toString('base64url')}`;
 }
@@ -18,7 +19,8 @@ export function jwt(claims, { alg = 'RS256', kid, key, secret } = {}) {
 export function rsa() {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     return {
-        privateKey, publicKey,
+        privateKey,
+        publicKey,
         privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }),
         publicPem: publicKey.export({ type: 'spki', format: 'pem' }),
     };
