@@ -81,7 +81,7 @@ static const char hello_js[] =
 static const char package_json[] = "{\n"
                                    "  \"name\": \"authorizer\",\n"
                                    "  \"private\": true,\n"
-                                   "  \"dependencies\": { \"jsonwebtoken\": \"9.0.2\" }\n"
+                                   "  \"dependencies\": { \"jsonwebtoken\": \"9.0.3\" }\n"
                                    "}\n";
 
 static const char readme_md[] =
