@@ -109,8 +109,9 @@ enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call
                                 struct auth_result **result)
 {
     enum cache_answer answer = CACHE_LEAD;
-    struct shard *s = shard_lock(&cache->shards, c->key);
-    struct cache_entry *e = map_get(&s->map, c->key);
+    uint64_t hash = map_hash(c->key);
+    struct shard *s = shard_lock_hashed(&cache->shards, hash);
+    struct cache_entry *e = map_get_hashed(&s->map, c->key, hash);
     if (e && e->result && e->expires_ms <= now_ms) {
         drop(s, e);
         e = NULL;

@@ -113,6 +113,14 @@ static struct map_slot *find(const struct map *m, struct str key, uint64_t hash,
     }
 }
 
+void *map_get_hashed(const struct map *m, struct str key, uint64_t hash)
+{
+    if (m->count == 0)
+        return NULL;
+    struct map_slot *slot = find(m, key, hash, NULL);
+    return slot ? slot->value : NULL;
+}
+
 void *map_get(const struct map *m, struct str key)
 {
     if (m->count == 0)

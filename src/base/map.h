@@ -19,6 +19,8 @@ uint64_t map_hash(struct str key);
 void map_fini(struct map *m);
 /* NULL when absent. */
 void *map_get(const struct map *m, struct str key);
+/* The same when the caller has map_hash(key) already: long keys are hashed once. */
+void *map_get_hashed(const struct map *m, struct str key, uint64_t hash);
 /* Replaces; *old (may be NULL) receives the former value. value must not be NULL. */
 enum err map_put(struct map *m, struct str key, void *value, void **old) MUSTCHECK;
 /* The removed value or NULL. */

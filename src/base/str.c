@@ -148,6 +148,14 @@ size_t str__utf8_len(struct str s, size_t at)
 bool str_is_utf8(struct str s)
 {
     for (size_t i = 0; i < s.n;) {
+        uint64_t w = 0;
+        for (; s.n - i >= 8; i += 8) { /* ASCII, eight bytes at a time */
+            memcpy(&w, s.p + i, 8);
+            if (w & 0x8080808080808080)
+                break;
+        }
+        if (i == s.n)
+            break;
         if ((unsigned char)s.p[i] < 0x80) {
             i++;
             continue;

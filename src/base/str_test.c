@@ -144,9 +144,34 @@ static void utf8_is_checked_strictly(void **state)
             fail_msg("case %zu", i);
 }
 
+static void utf8_is_judged_wherever_a_sequence_begins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {{"\xc3\xa9", true},
+                 {"\xe2\x82\xac", true},
+                 {"\xf0\x9f\x98\x80", true},
+                 {"\x80", false},
+                 {"\xc3", false},
+                 {"\xed\xa0\x80", false},
+                 {"\xf5\x80\x80\x80", false},
+                 {"\xc0\x80", false}};
+    char text[40];
+    for (size_t k = 0; k < COUNTOF(cases); k++)
+        for (size_t at = 0; at < 24; at++) {
+            size_t n = strlen(cases[k].text);
+            memset(text, 'a', sizeof text);
+            memcpy(text + at, cases[k].text, n);
+            assert_int_equal(str_is_utf8(str_of(text, sizeof text)), cases[k].good);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(utf8_is_judged_wherever_a_sequence_begins),
         cmocka_unit_test(equality_compares_bytes_and_length),
         cmocka_unit_test(case_is_ignored_for_ascii_only),
         cmocka_unit_test(order_is_bytewise),

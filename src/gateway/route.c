@@ -16,14 +16,18 @@ static struct node *literal_child(struct arena *a, struct node *n, struct str se
     if (at < n->literal_count && str_eq(n->literals[at]->segment, segment))
         return n->literals[at];
     struct node *child = ARENA_NEW(a, struct node);
-    struct node **grown = ARENA_ARRAY(a, n->literal_count + 1, struct node *);
+    struct node **grown = n->literals;
+    /* The array has room for the next power of two: ten thousand siblings cost no square. */
+    bool full = (n->literal_count & (n->literal_count - 1)) == 0;
+    if (full)
+        grown = ARENA_ARRAY(a, n->literal_count ? 2 * n->literal_count : 1, struct node *);
     if (child == NULL || grown == NULL)
         return NULL;
     child->segment = segment;
-    if (n->literal_count > 0) {
+    if (full && n->literal_count > 0)
         memcpy(grown, n->literals, at * sizeof *grown);
-        memcpy(grown + at + 1, n->literals + at, (n->literal_count - at) * sizeof *grown);
-    }
+    if (n->literal_count > 0)
+        memmove(grown + at + 1, n->literals + at, (n->literal_count - at) * sizeof *grown);
     grown[at] = child;
     n->literals = grown;
     n->literal_count++;

@@ -9,8 +9,15 @@ size_t http__head_end(struct str in, size_t from)
     from = from > 3 ? from - 3 : 0; /* the earlier part may have ended inside CRLFCRLF */
     if (in.n < from + 4)
         return 0;
-    const char *end = memmem(in.p + from, in.n - from, "\r\n\r\n", 4);
-    return end ? (size_t)(end - in.p) + 4 : 0;
+    /* memchr for the one byte that is rare is several times faster than memmem for four */
+    for (const char *at = in.p + from + 3; at < in.p + in.n; at++) {
+        at = memchr(at, '\n', (size_t)(in.p + in.n - at));
+        if (at == NULL)
+            return 0;
+        if (memcmp(at - 3, "\r\n\r\n", 4) == 0)
+            return (size_t)(at - in.p) + 1;
+    }
+    return 0;
 }
 
 bool http__head_plausible(struct str partial, size_t from)

@@ -49,9 +49,7 @@ static const char *field_line(struct str in, struct str *name, struct str *value
                                                            : "a header name is missing or broken";
     if (colon == in.n || in.p[colon] != ':')
         return "a header name is broken or has no colon";
-    size_t end = colon + 1;
-    while (end < in.n && http__is(in.p[end], BYTE_VALUE))
-        end++;
+    size_t end = http__value_end(in, colon + 1);
     if (in.n - end < 2 || in.p[end] != '\r' || in.p[end + 1] != '\n')
         return "a header value holds a control byte";
     *name = str_sub(in, 0, colon);

@@ -5,6 +5,9 @@
 #ifndef ROPELINE_HTTP_HTTP_INT_H
 #define ROPELINE_HTTP_HTTP_INT_H
 
+#include <stdint.h>
+#include <string.h>
+
 #include "base/buf.h"
 #include "h1_llhttp.h"
 #include "http/message.h"
@@ -24,6 +27,28 @@ extern const unsigned char http__bytes[256];
 static inline bool http__is(char c, unsigned kind)
 {
     return (http__bytes[(unsigned char)c] & kind) != 0;
+}
+/* Index of the first byte at or after `at` that may not stand in a field value. Eight bytes are
+ * looked at together: a word without a byte below 0x20 and without 0x7F holds nothing to stop at;
+ * any other (a tab, say) is judged byte by byte. A token of a kilobyte is most of a head. */
+static inline size_t http__value_end(struct str s, size_t at)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    for (;;) {
+        while (s.n - at >= 8) {
+            uint64_t w;
+            memcpy(&w, s.p + at, 8);
+            uint64_t del = w ^ (ones * 0x7f); /* a zero byte where w has 0x7F */
+            if ((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & tops)
+                break;
+            at += 8;
+        }
+        size_t stop = s.n - at >= 8 ? at + 8 : s.n;
+        while (at < stop && http__is(s.p[at], BYTE_VALUE))
+            at++;
+        if (at < stop || at == s.n)
+            return at;
+    }
 }
 static inline bool http__all(struct str s, unsigned kind)
 {

@@ -86,7 +86,7 @@ bool http_is_token(struct str s)
 
 bool http_is_field_value(struct str s)
 {
-    return http__all(s, BYTE_VALUE) && str_trim(s).n == s.n;
+    return http__value_end(s, 0) == s.n && str_trim(s).n == s.n;
 }
 
 static const struct str methods[] = {

@@ -88,9 +88,25 @@ static void methods_have_names_and_names_methods(void **state)
     assert_string_equal(http_reason(299), "");
 }
 
+static void a_field_value_is_judged_byte_by_byte_wherever_it_begins(void **state)
+{
+    (void)state;
+    char text[40];
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool allowed = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+        for (size_t n = 3; n <= sizeof text; n++)
+            for (size_t at = 1; at + 1 < n; at++) { /* not at an end: blanks there are refused */
+                memset(text, 'a', n);
+                text[at] = (char)byte;
+                assert_int_equal(http_is_field_value(str_of(text, n)), allowed);
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_field_value_is_judged_byte_by_byte_wherever_it_begins),
         cmocka_unit_test(headers_are_found_in_any_case_and_removed_everywhere),
         cmocka_unit_test(adding_headers_survives_out_of_memory),
         cmocka_unit_test(a_list_value_holds_its_tokens),

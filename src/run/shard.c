@@ -26,8 +26,13 @@ void shards_fini(struct shards *s)
 
 struct shard *shard_lock(struct shards *s, struct str key)
 {
+    return shard_lock_hashed(s, map_hash(key));
+}
+
+struct shard *shard_lock_hashed(struct shards *s, uint64_t hash)
+{
     /* The high bits: the part's own map probes by the low ones. */
-    return shard_lock_at(s, (size_t)(map_hash(key) >> 58));
+    return shard_lock_at(s, (size_t)(hash >> 58));
 }
 
 struct shard *shard_lock_at(struct shards *s, size_t i)

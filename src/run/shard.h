@@ -28,6 +28,7 @@ enum err shards_init(struct shards *s) MUSTCHECK;
 void shards_fini(struct shards *s); /* the entries are the owner's */
 /* The part that holds `key`, locked. */
 struct shard *shard_lock(struct shards *s, struct str key);
+struct shard *shard_lock_hashed(struct shards *s, uint64_t hash); /* of map_hash */
 struct shard *shard_lock_at(struct shards *s, size_t i);
 void shard_unlock(struct shard *s);
 
