@@ -24,7 +24,7 @@ EXCUSES = {
     '../shared not found': lambda: not (tree.ROOT.parent / 'shared').exists(),
     'no network': lambda: True,
 }
-TOLD = 40  # lines of a failure's own words
+TOLD = 60  # lines of a failure's own words
 
 
 class Outcome(NamedTuple):
@@ -81,9 +81,17 @@ def read_meson(text):
             outcomes.append(Outcome('failed', 'its end', reason, []))
         for outcome in outcomes:
             if outcome.verdict == 'failed':
-                outcome.told.extend(run.pop('stderr', '').rstrip().split('\n')[-TOLD:])
+                outcome.told.extend(run.pop('stderr', '').rstrip().split('\n'))
             program = run['name'].rpartition(' / ')[2]
             yield outcome._replace(name=f'{program}: {outcome.name}')
+
+
+def shortened(lines):
+    """The beginning and the end of what a test said."""
+    if len(lines) <= TOLD:
+        return lines
+    half = TOLD // 2
+    return [*lines[:half], f'... {len(lines) - TOLD} lines more ...', *lines[-half:]]
 
 
 def is_excused(reason):
@@ -104,7 +112,7 @@ def main():
                 verdict, reason = 'failed', f'skipped: {reason}'
             if verdict == 'failed':
                 print(f'FAILED {path.stem}: {name}')
-                print(''.join(f'    {line}\n' for line in [reason, *told[:TOLD]] if line))
+                print(''.join(f'    {line}\n' for line in [reason, *shortened(told)] if line))
             elif verdict == 'skipped':
                 skipped[f'{path.stem}: {reason}'] += 1
             count[verdict] += 1

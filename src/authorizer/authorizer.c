@@ -92,6 +92,11 @@ void authorizer_fini(struct authorizer *z)
         z->kind->fini(z->conf);
 }
 
+struct str authorizer_header(const struct authorizer *z)
+{
+    return z->kind->header(z->conf);
+}
+
 struct str authorizer_name(const struct authorizer *z)
 {
     return z->name;
@@ -228,8 +233,9 @@ static bool from_cache(struct auth_call *c)
     c->cached = true;
     metric_add(c->metrics, METRIC_CACHE_HIT, 1);
     decision_note(c->record, "authorize", VERDICT_INFO, "cache", STR("hit"));
+    int64_t age_ms = loop_now_ms(c->loop) - c->result->made_ms; /* loops lag a little */
     decision_noteu(c->record, "authorize", VERDICT_INFO, "age in s",
-                   (uint64_t)(loop_now_ms(c->loop) - c->result->made_ms) / 1000);
+                   age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
     decision_note(c->record, "function", VERDICT_INFO, "invocation",
                   str_c(c->result->invocation_id));
     conclude(c);

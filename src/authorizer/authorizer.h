@@ -30,7 +30,8 @@ struct authorizer_env {
 enum err authorizer_compile(struct arena *a, const struct json *spec,
                             const struct authorizer_env *env, struct authorizer **out,
                             struct errinfo *e) MUSTCHECK;
-void authorizer_fini(struct authorizer *z); /* what the arena does not hold */
+void authorizer_fini(struct authorizer *z);               /* what the arena does not hold */
+struct str authorizer_header(const struct authorizer *z); /* that holds the identity; "" = none */
 struct str authorizer_name(const struct authorizer *z);
 unsigned authorizer_ttl_s(const struct authorizer *z);
 
@@ -44,7 +45,8 @@ enum auth_verdict {
 };
 
 struct auth_facts {
-    struct str method_arn; /* arn:aws:execute-api:...: canonical path bytes */
+    struct str method_arn;  /* arn:aws:execute-api:...: canonical path bytes */
+    struct str decoded_arn; /* the same with escapes decoded: a Deny for it counts too; "" = none */
     const struct http_headers *headers;
 };
 

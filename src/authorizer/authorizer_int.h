@@ -23,6 +23,7 @@ struct authorizer_kind {
     void (*decide)(const void *conf, struct auth_call *c);
     /* The token, for auth__note_token after a denial; STR_NONE when there is none. */
     struct str (*token)(const void *conf, const struct auth_call *c);
+    struct str (*header)(const void *conf); /* that the identity comes from; "" = none */
 };
 extern const struct authorizer_kind authorizer__token;
 const struct authorizer_kind *authorizer__kind(struct str name);

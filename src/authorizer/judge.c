@@ -44,6 +44,13 @@ void auth__judge(struct auth_call *c)
     struct policy_request rq = {ACTION_INVOKE, c->facts.method_arn};
     struct policy_ground ground;
     enum decision d = policy_decide(c->result->policy, &rq, &ground, NULL);
+    if (d == DECISION_ALLOW && c->facts.decoded_arn.n > 0) {
+        struct policy_request decoded = {ACTION_INVOKE, c->facts.decoded_arn};
+        if (policy_evaluate(c->result->policy, &decoded, NULL) == DECISION_EXPLICIT_DENY) {
+            rq = decoded; /* a backend may read it so: what is denied there is denied */
+            d = DECISION_EXPLICIT_DENY;
+        }
+    }
     c->verdict = verdicts[d];
     decision_note(c->record, "policy", VERDICT_INFO, "principal", c->result->principal);
     if (d == DECISION_ALLOW) {
@@ -53,7 +60,7 @@ void auth__judge(struct auth_call *c)
     }
     struct policy_trace trace;
     (void)policy_evaluate(c->result->policy, &rq, &trace);
-    decision_note(c->record, "policy", VERDICT_INFO, "methodArn", c->facts.method_arn);
+    decision_note(c->record, "policy", VERDICT_INFO, "methodArn", rq.resource);
     note_statements(c, &trace);
     decision_note(c->record, "policy", VERDICT_DENY, "verdict",
                   d == DECISION_EXPLICIT_DENY ? STR("explicit deny")

@@ -177,6 +177,11 @@ static struct str token_token(const void *conf, const struct auth_call *c)
     return http_value(c->facts.headers, t->header);
 }
 
+static struct str token_header(const void *conf)
+{
+    return ((const struct token_conf *)conf)->header;
+}
+
 const struct authorizer_kind authorizer__token = {
     .name = "TOKEN",
     .compile = token_compile,
@@ -184,4 +189,5 @@ const struct authorizer_kind authorizer__token = {
     .identity = token_identity,
     .decide = token_decide,
     .token = token_token,
+    .header = token_header,
 };

@@ -81,6 +81,16 @@ struct str exchange__request_time(struct exchange *x)
     return arena_str(x->arena, str_c(text));
 }
 
+enum err exchange__query(struct exchange *x, const struct query_pair **out, size_t *n)
+{
+    if (!x->query_read)
+        x->query_err = query_parse(x->arena, x->rq->query, &x->query, &x->query_count);
+    x->query_read = true;
+    *out = x->query;
+    *n = x->query_err ? 0 : x->query_count;
+    return x->query_err;
+}
+
 struct str exchange__forwarded_for(struct exchange *x)
 {
     const struct http_headers *h = &x->rq->headers;

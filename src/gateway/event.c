@@ -138,9 +138,8 @@ static struct pair *header_pairs(struct exchange *x, size_t *n)
 
 static struct pair *query_pairs(struct exchange *x, size_t *n, enum err *err)
 {
-    struct query_pair *q = NULL;
-    *n = 0;
-    *err = query_parse(x->arena, x->rq->query, &q, n);
+    const struct query_pair *q;
+    *err = exchange__query(x, &q, n);
     if (*err != ERR_OK)
         return NULL;
     struct pair *v = ARENA_ARRAY(x->arena, *n, struct pair);

@@ -48,6 +48,7 @@ struct exchange {
     struct path_param params[PATH_PARAMS];
     size_t param_count;
     struct str method_arn;
+    struct str decoded_arn; /* with every escape decoded, as some backends read it; "" = the same */
     struct str source_ip;
     struct gateway_ids ids;
     char trace[80];
@@ -61,8 +62,12 @@ struct exchange {
 
     struct http_response answer;
     struct str answer_body;
-    unsigned status;   /* sent */
-    void *integration; /* state of the integration kind */
+    unsigned status;          /* sent */
+    void *integration;        /* state of the integration kind */
+    struct query_pair *query; /* decoded once, when first asked for */
+    size_t query_count;
+    enum err query_err;
+    bool query_read;
     struct decision_record record;
 };
 
@@ -116,6 +121,9 @@ bool exchange__param(const struct exchange *x, struct str name, struct str *out)
 /* The client's X-Forwarded-For lines and the peer behind them; the port that the client asked. */
 struct str exchange__forwarded_for(struct exchange *x);
 struct str exchange__port(const struct exchange *x);
+/* The query's pairs. On an error (too many, out of memory) nothing may be built from the query:
+ * x->query_err stays set. */
+enum err exchange__query(struct exchange *x, const struct query_pair **out, size_t *n) MUSTCHECK;
 /* Request times as $context spells them. */
 struct str exchange__request_time(struct exchange *x);
 void gateway__make_ids(struct gateway_ids *ids);

@@ -72,14 +72,15 @@ static bool is_mapped(struct exchange *x, const struct proxy_conf *c, struct str
 /* Header fields that the client's Connection lists are its own affair with us (RFC 9110 7.6.1). */
 static bool is_hop_by_hop(struct str connection, struct str name)
 {
-    /* a client cannot make the gateway hide who it is from the backend */
-    static const char *const end_to_end[] = {"Authorization", "Cookie"};
-    if (connection.n == 0 || !http_list_has(connection, name))
-        return false;
-    for (size_t i = 0; i < COUNTOF(end_to_end); i++)
-        if (str_ieq(name, str_c(end_to_end[i])))
-            return false;
-    return true;
+    return connection.n > 0 && http_list_has(connection, name);
+}
+
+/* What a client cannot make the gateway hide from the backend: who it is. */
+static bool is_identity(const struct exchange *x, struct str name)
+{
+    const struct authorizer *z = x->method->authorizer;
+    return str_ieq(name, STR("Authorization")) || str_ieq(name, STR("Cookie")) ||
+           (z && str_ieq(name, authorizer_header(z)));
 }
 
 static enum err add_client_headers(struct exchange *x, const struct proxy_conf *c,
@@ -91,7 +92,8 @@ static enum err add_client_headers(struct exchange *x, const struct proxy_conf *
     enum err err = ERR_OK;
     for (size_t i = 0; i < in->n && err == ERR_OK; i++) {
         struct str name = in->v[i].name;
-        if (!header__to_backend(name) || is_hop_by_hop(connection, name) || is_mapped(x, c, name))
+        if (!header__to_backend(name) || is_mapped(x, c, name) ||
+            (is_hop_by_hop(connection, name) && !is_identity(x, name)))
             continue;
         accept = accept || str_ieq(name, STR("Accept"));
         agent = agent || str_ieq(name, STR("User-Agent"));
@@ -313,6 +315,8 @@ static enum next proxy_start(const void *conf, struct exchange *x)
         err = add_own_headers(x, &o.headers);
     if (err == ERR_OK)
         err = add_mapped_headers(x, c, &o.headers);
+    if (err == ERR_OK)
+        err = x->query_err; /* a mapping from a query that could not be read */
     http_exchange_watch(x->http, &exchange_events, x);
     if (err == ERR_OK)
         err = http_call_start(x->worker->client, &o, &call_events, x, &p->call);

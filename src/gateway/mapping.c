@@ -46,12 +46,12 @@ static bool read_headers(struct exchange *x, struct str name, struct str *out)
 
 static bool read_queries(struct exchange *x, struct str name, struct str *out, bool all)
 {
-    struct query_pair *pairs = NULL;
+    const struct query_pair *pairs;
     size_t n = 0;
     bool found = false;
     AUTO_BUF list = BUF_INIT(KIB(16));
-    if (query_parse(x->arena, x->rq->query, &pairs, &n) != ERR_OK)
-        return false;
+    if (exchange__query(x, &pairs, &n) != ERR_OK)
+        return false; /* target__make and proxy_start refuse then: it is not the same as no value */
     for (size_t i = 0; i < n; i++) {
         if (!str_eq(pairs[i].name, name))
             continue;

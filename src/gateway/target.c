@@ -170,7 +170,7 @@ static bool mapped_to(struct exchange *x, const struct mappings *maps, struct st
 static enum err add_query(struct exchange *x, const struct target *t, const struct mappings *maps,
                           struct buf *out)
 {
-    struct query_pair *pairs = NULL;
+    const struct query_pair *pairs;
     size_t n = 0;
     AUTO_BUF b = BUF_INIT(KIB(32));
     if (t->query.n > 0) {
@@ -183,7 +183,7 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
             buf_add(&b, x->rq->query);
         }
     } else {
-        enum err err = query_parse(x->arena, x->rq->query, &pairs, &n);
+        enum err err = exchange__query(x, &pairs, &n);
         if (err != ERR_OK)
             return err;
         for (size_t i = 0; i < n; i++)

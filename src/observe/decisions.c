@@ -117,6 +117,12 @@ void decision_ring_put(struct decision_ring *g, const struct decision_record *r)
 const struct decision_record *decision_ring_find(const struct decision_ring *g, struct str id,
                                                  bool denied)
 {
+    /* A client may name its request's id, so two can share one: then the refusal is what is asked.
+     */
+    const struct decision_record *refused =
+        id.n > 0 && !denied ? decision_ring_find(g, id, true) : NULL;
+    if (refused)
+        return refused;
     uint64_t kept = g->written < DECISIONS_PER_WORKER ? g->written : DECISIONS_PER_WORKER;
     for (uint64_t back = 1; back <= kept; back++) {
         const struct decision_record *r = &g->record[(g->written - back) % DECISIONS_PER_WORKER];

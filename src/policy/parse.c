@@ -124,13 +124,15 @@ static enum err parse_effect(const struct json *statement, const struct json *ef
     return ERR_OK;
 }
 
-/* An empty Condition demands nothing; any other would have to be judged. */
+/* Until conditions are judged, a policy that has one, even an empty one, is not taken at all. */
 static enum err check_condition(const struct json *c, size_t k, struct errinfo *e)
 {
-    if (!c || (json_is(c, JSON_OBJECT) && c->n == 0))
+    if (!c)
         return ERR_OK;
     if (!json_is(c, JSON_OBJECT))
         return policy__refuse(e, ERR_INVALID, c, k, "Condition must be an object");
+    if (c->n == 0)
+        return policy__refuse(e, ERR_UNSUPPORTED, c, k, "Condition is not supported");
     return policy__refuse(e, ERR_UNSUPPORTED, c, k, "Condition (%.*s) is not supported",
                           SHOWN(c->members[0].key));
 }

@@ -141,13 +141,8 @@ static void a_condition_is_refused_by_name(void **state)
                    "Condition must be an object");
     assert_refused(POLICY("{'Effect':'Allow','Condition':null," REST "}"), ERR_INVALID,
                    "Condition must be an object");
-}
-
-static void an_empty_condition_demands_nothing(void **state)
-{
-    (void)state;
-    assert_int_equal(invoked(POLICY("{'Effect':'Allow','Condition':{}," REST "}"), "arn"),
-                     DECISION_ALLOW);
+    assert_refused(POLICY("{'Effect':'Allow','Condition':{}," REST "}"), ERR_UNSUPPORTED,
+                   "Condition is not supported");
 }
 
 static void unknown_elements_are_refused(void **state)
@@ -224,7 +219,6 @@ int main(void)
         cmocka_unit_test(only_two_versions_exist),
         cmocka_unit_test(id_sid_and_principal_change_nothing),
         cmocka_unit_test(a_condition_is_refused_by_name),
-        cmocka_unit_test(an_empty_condition_demands_nothing),
         cmocka_unit_test(unknown_elements_are_refused),
         cmocka_unit_test(an_element_given_twice_is_refused),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),

@@ -226,3 +226,30 @@ test('a double slash is admitted only where the API says so', async (t) => {
     }
     assert.deepEqual(behind.take(), []);
 });
+
+/* ---- two spellings of one path ---- */
+
+test('an escape cannot lead around a guarded literal or a Deny', async (t) => {
+    const behind = await backend(t);
+    const gw = await start(
+        t,
+        api({
+            authorizer: token(OBEDIENT, { ttl: 300 }),
+            routes: {
+                'GET /orders:purge': http(`${behind.url}/orders:purge`),
+                'GET /users/{id}': http(`${behind.url}/users/{id}`),
+                'GET /{proxy+}': open(http(`${behind.url}/{proxy}`)),
+            },
+        }),
+    );
+    const but = policy(statement('Allow', '*'), statement('Deny', '$api/dev/GET/users/ana@x.com'));
+    assert.equal((await gw.get('/orders:purge')).status, 401);
+    assert.equal((await gw.get('/orders%3Apurge')).status, 400);
+    assert.equal((await gw.get('/orders%3apurge')).status, 400);
+    assert.equal((await gw.get('/users/ana@x.com', { token: but })).status, 403);
+    assert.equal((await gw.get('/users/ana%40x.com', { token: but })).status, 403);
+    assert.equal(behind.take().length, 0);
+    assert.equal((await gw.get('/users/bob%40x.com', { token: but })).status, 200);
+    assert.equal((await gw.get('/free%3Afor-all')).status, 200);
+    assert.deepEqual(behind.take().map((rq) => rq.target), ['/users/bob%40x.com', '/free%3Afor-all']);
+});
