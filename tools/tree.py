@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checking tools share: which files there are, and C without its comments and strings.
-As a program it prints the files with the suffixes that it is given."""
+As a program it prints the files with the suffixes that it is given; --product leaves tests out."""
 import re
 import subprocess
 import sys
@@ -54,4 +54,6 @@ def finish(tool, findings, *notes):
 
 
 if __name__ == '__main__':
-    print('\n'.join(paths(*sys.argv[1:])))
+    suffixes = [arg for arg in sys.argv[1:] if arg != '--product']
+    print('\n'.join(name for name in paths(*suffixes)
+                    if '--product' not in sys.argv or not is_test(name)))
