@@ -191,6 +191,12 @@ static bool begin(struct config *out)
     return out->arena != NULL;
 }
 
+void config_free(struct config *c)
+{
+    arena_free(c->arena);
+    c->arena = NULL;
+}
+
 /* --- dev -----------------------------------------------------------------------------------------
  */
 int config_from_dev(const struct options *o, struct config *c)

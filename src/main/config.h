@@ -53,6 +53,7 @@ struct config {
  * code: 0, 1 or 2. */
 int config_from_dev(const struct options *o, struct config *out);
 int config_from_file(const struct options *o, struct config *out);
+void config_free(struct config *c); /* also after a failure */
 void config_print(const struct config *c, const struct options *o);
 /* "127.0.0.1:8080", "[::1]:0". */
 bool config_address(const char *text, char host[64], uint16_t *port);

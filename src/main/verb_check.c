@@ -91,13 +91,16 @@ static int check_config(const struct options *o, const char *file)
             of_file.values[i].n = 1;
         }
     int bad = config_from_file(&of_file, &c);
-    if (bad)
+    if (bad) {
+        config_free(&c);
         return bad;
+    }
     if (option_is(o, "print"))
         config_print(&c, &of_file);
     bool good = true;
     for (size_t i = 0; i < c.api_count; i++)
         good = check_template(o, &c, &c.apis[i]) && good;
+    config_free(&c);
     return good ? 0 : 1;
 }
 
@@ -129,6 +132,7 @@ int verb_check(int argc, char **argv)
                 config_print(&c, &o);
             if (!bad)
                 bad = check_template(&o, &c, &c.apis[0]) ? 0 : 1;
+            config_free(&c);
         }
         code = bad > code ? bad : code;
     }
