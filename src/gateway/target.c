@@ -29,7 +29,7 @@ static enum err substitute(struct arena *a, const struct api *api, struct str ur
 
 static enum err parse_authority(struct target *t, struct str authority, struct errinfo *e)
 {
-    struct str host = authority, port = STR_NONE;
+    struct str host, port = STR_NONE;
     if (str_starts(authority, STR("["))) {
         size_t end = str_chr(authority, ']', 0);
         host = str_sub(authority, 1, end == SIZE_MAX ? 0 : end - 1);

@@ -189,7 +189,7 @@ static void on_connection(uv_stream_t *stream, int status)
 /* 1 TCP, 0 unix, -1 neither. */
 static int family_of(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t n = sizeof(at);
     if (getsockname(fd, (struct sockaddr *)&at, &n) != 0)
         return -1;

@@ -32,7 +32,7 @@ struct shown_line {
 static void show(struct post *p)
 {
     struct shown_line *l = CONTAINER_OF(p, struct shown_line, post);
-    fwrite(l->text.p, 1, l->text.n, stdout);
+    (void)!fwrite(l->text.p, 1, l->text.n, stdout); /* a terminal that is gone stops nobody */
     fflush(stdout);
     buf_fini(&l->text);
     mem_free(l);
