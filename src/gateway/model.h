@@ -17,9 +17,15 @@ struct model_place {
     unsigned line, col;
 };
 
-/* One authorizer: the object that CreateAuthorizer of API Gateway takes, with its defaults not yet
- * filled in: {"name","type":"TOKEN","authorizerUri","identitySource",
- * "identityValidationExpression","authorizerResultTtlInSeconds"}. */
+/* One authorizer: the object that CreateAuthorizer takes, its defaults not yet filled in.
+ * REST (apigateway): {"name", "type": "TOKEN" | "REQUEST" | "COGNITO_USER_POOLS", "authorizerUri",
+ * "identitySource": "method.request.header.A, context.identity.sourceIp",
+ * "identityValidationExpression", "authorizerResultTtlInSeconds", "providerARNs"}.
+ * HTTP (apigatewayv2): {"name", "authorizerType": "REQUEST" | "JWT", "authorizerUri",
+ * "identitySource": ["$request.header.A"], "authorizerPayloadFormatVersion",
+ * "enableSimpleResponses", "authorizerResultTtlInSeconds", "jwtConfiguration": {"issuer",
+ * "audience"}}.
+ * Ours, in both: "coalesce": false, "x-ropeline-..." (docs/templates.md). */
 struct model_authorizer {
     struct str name;
     const struct json *spec;
@@ -27,13 +33,19 @@ struct model_authorizer {
     struct model_authorizer *next;
 };
 
-/* One method on one resource: `method` is PutMethod's object {"authorizationType":"NONE"|"CUSTOM"|
- * "AWS_IAM"|"COGNITO_USER_POOLS", "authorizerName", "apiKeyRequired", "operationName"};
+/* One method of a REST API, or one route of an HTTP API.
+ * `method` is PutMethod's object {"authorizationType": "NONE" | "CUSTOM" | "AWS_IAM" |
+ * "COGNITO_USER_POOLS" | "JWT" (HTTP), "authorizerName", "authorizationScopes": [..],
+ * "apiKeyRequired", "operationName", "requestParameters": {"method.request.header.X": true},
+ * "requestModels": {type: model name}, "requestValidator": name,
+ * "methodResponses": {status: {"responseParameters"}}}.
  * `integration` is PutIntegration's {"type","httpMethod","uri","requestParameters",
- * "requestTemplates","passthroughBehavior","timeoutInMillis","connectionType",
- * "integrationResponses":{pattern:{statusCode,...}}}, NULL = none given. */
+ * "requestTemplates","passthroughBehavior","contentHandling","timeoutInMillis","connectionType",
+ * "tlsConfig","integrationResponses":{pattern:{"statusCode","responseParameters",
+ * "responseTemplates"}}}; of an HTTP API also "payloadFormatVersion" and "responseParameters":
+ * {status: {key: value}}. NULL = none given. */
 struct model_method {
-    struct str path; /* resource path: "/pets/{id}", "/{proxy+}", "/" */
+    struct str path; /* "/pets/{id}", "/{proxy+}", "/"; of an HTTP API also "$default" */
     struct str verb; /* "GET", ..., "ANY" */
     const struct json *method;
     const struct json *integration;
@@ -46,18 +58,57 @@ struct model_variable {
     struct model_variable *next;
 };
 
+/* An API with one stage of it. What is NULL or empty was not written. */
 struct model_api {
     enum api_kind kind;
-    struct str id;         /* 10 lower-case letters and digits, or the tag _custom_id_ */
-    struct str logical_id; /* "Api" in the template; "" for a bare OpenAPI document */
-    struct str name;       /* title, or Name */
-    struct str stage;
-    bool allow_double_slash; /* x-ropeline-paths: aws */
+    struct str id;             /* 10 lower-case letters and digits, or the tag _custom_id_ */
+    struct str logical_id;     /* "Api" in the template; "" for a bare OpenAPI document */
+    struct str name;           /* title, or Name */
+    struct str stage;          /* "$default" has no path segment */
+    bool allow_double_slash;   /* x-ropeline-paths: aws */
+    bool disable_execute_api;  /* disableExecuteApiEndpoint */
+    struct str api_key_source; /* "HEADER" or "AUTHORIZER"; "" = HEADER */
     struct model_variable *variables;
     struct model_authorizer *authorizers;
     struct model_method *methods;
+    const struct json *policy;                 /* resource policy, as written */
+    const struct json *gateway_responses;      /* {type: PutGatewayResponse's object} */
+    const struct json *request_validators;     /* {name: {"validateRequestBody",
+                                                  "validateRequestParameters"}} */
+    const struct json *models;                 /* {name: JSON schema} */
+    const struct json *binary_media_types;     /* ["image/png"] */
+    const struct json *cors;                   /* HTTP: corsConfiguration, as CreateApi takes it */
+    const struct json *method_settings;        /* REST stage: {"pets/{id}/GET" or, for all of them,
+                                                  star slash star: {"throttlingRateLimit",
+                                                  "throttlingBurstLimit"}} */
+    const struct json *default_route_settings; /* HTTP stage: the same two members */
+    const struct json *route_settings;         /* HTTP stage: {"GET /pets": ...} */
     struct model_place at;
     struct model_api *next;
+};
+
+/* CreateApiKey's object: {"name", "value", "enabled", "stageKeys"?}; `id` is Ref's value. */
+struct model_api_key {
+    struct str id;
+    const struct json *spec;
+    struct model_place at;
+    struct model_api_key *next;
+};
+/* CreateUsagePlan's object: {"name", "throttle": {"rateLimit", "burstLimit"}, "quota": {"limit",
+ * "offset", "period"}, "apiStages": [{"apiId", "stage", "throttle": {"/pets/GET": {..}}}]}, and the
+ * ids of its keys: "keyIds": [..] (CreateUsagePlanKey). */
+struct model_usage_plan {
+    struct str id;
+    const struct json *spec;
+    struct model_place at;
+    struct model_usage_plan *next;
+};
+/* A custom domain: {"mappings": [{"basePath", "apiId", "stage"}], "tlsOnly"}. */
+struct model_domain {
+    struct str name; /* lower case, may begin with "*." */
+    const struct json *spec;
+    struct model_place at;
+    struct model_domain *next;
 };
 
 struct model_function {
@@ -73,6 +124,9 @@ struct model {
     struct str region, account, partition; /* partition is "aws" */
     struct model_api *apis;
     struct model_function *functions;
+    struct model_api_key *api_keys;
+    struct model_usage_plan *usage_plans;
+    struct model_domain *domains;
 };
 
 #endif
