@@ -11,6 +11,7 @@
 #include "lambda/lambda.h"
 #include "observe/decisions.h"
 #include "observe/metrics.h"
+#include "policy/policy.h"
 #include "run/run.h"
 
 struct authorizer;       /* compiled, immutable, owned by a snapshot */
@@ -48,6 +49,9 @@ struct auth_facts {
     struct str method_arn;  /* arn:aws:execute-api:...: canonical path bytes */
     struct str decoded_arn; /* the same with escapes decoded: a Deny for it counts too; "" = none */
     const struct http_headers *headers;
+    /* What conditions of the policy ask, judged anew for each request; NULL = no key has a value.
+     * Lives as long as the call. */
+    const struct policy_context *context;
 };
 
 /* One question. Lives in the exchange's arena until `done` (or until authorizer_decide returned

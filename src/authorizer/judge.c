@@ -41,11 +41,13 @@ void auth__judge(struct auth_call *c)
         [DECISION_EXPLICIT_DENY] = AUTH_DENY_EXPLICIT,
         [DECISION_ALLOW] = AUTH_ALLOW,
     };
-    struct policy_request rq = {ACTION_INVOKE, c->facts.method_arn};
+    struct policy_request rq = {
+        .action = ACTION_INVOKE, .resource = c->facts.method_arn, .context = c->facts.context};
     struct policy_ground ground;
     enum decision d = policy_decide(c->result->policy, &rq, &ground, NULL);
     if (d == DECISION_ALLOW && c->facts.decoded_arn.n > 0) {
-        struct policy_request decoded = {ACTION_INVOKE, c->facts.decoded_arn};
+        struct policy_request decoded = rq;
+        decoded.resource = c->facts.decoded_arn;
         if (policy_evaluate(c->result->policy, &decoded, NULL) == DECISION_EXPLICIT_DENY) {
             rq = decoded; /* a backend may read it so: what is denied there is denied */
             d = DECISION_EXPLICIT_DENY;

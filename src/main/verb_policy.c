@@ -18,7 +18,7 @@ static const struct option_row rows[] = {
 static const char *judge(const struct json *line)
 {
     const struct json *request = json_get(line, "request");
-    struct policy_request rq;
+    struct policy_request rq = {0};
     struct policy *p = NULL;
     rq.action = json_str_or(json_get(request, "action"), STR("execute-api:Invoke"));
     if (!json_str(json_get(request, "methodArn"), &rq.resource) ||

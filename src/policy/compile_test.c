@@ -97,7 +97,8 @@ static void an_arn_with_a_slash_is_complete_however_few_colons_it_has(void **sta
 static void the_trace_shows_patterns_as_written(void **state)
 {
     struct policy *p = compiled(POLICY(DENY("arn:aws:execute-api") "," ALLOW("a${*}")));
-    struct policy_request rq = {STR("execute-api:Invoke"), STR(METHOD_ARN("GET/"))};
+    struct policy_request rq = {.action = STR("execute-api:Invoke"),
+                                .resource = STR(METHOD_ARN("GET/"))};
     struct policy_trace trace;
 
     (void)state;

@@ -57,6 +57,8 @@ static void trace_statement(struct policy_trace_row *row, const struct policy *p
     *row = (struct policy_trace_row){.deny = s->deny,
                                      .action_matched = action_matched,
                                      .resource_matched = (hit != NULL) != s->not_resource,
+                                     .principal_matched = true,
+                                     .condition_matched = true,
                                      .inverted = s->not_resource,
                                      .pattern = STR("")};
     if (hit) {
@@ -83,6 +85,14 @@ enum decision policy_evaluate(const struct policy *p, const struct policy_reques
                               struct policy_trace *trace)
 {
     return policy_decide(p, rq, NULL, trace);
+}
+
+enum decision policy_combine(enum decision resource, enum decision identity)
+{
+    if (resource == DECISION_EXPLICIT_DENY || identity == DECISION_EXPLICIT_DENY)
+        return DECISION_EXPLICIT_DENY;
+    return resource == DECISION_ALLOW || identity == DECISION_ALLOW ? DECISION_ALLOW
+                                                                    : DECISION_IMPLICIT_DENY;
 }
 
 enum decision policy_decide(const struct policy *p, const struct policy_request *rq,

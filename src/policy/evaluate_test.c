@@ -200,7 +200,8 @@ static void the_trace_tells_what_each_statement_saw(void **state)
         "{'Effect':'Allow','Action':'*','Resource':['" METHOD_ARN("POST/a") "','" METHOD_ARN(
             "GET/b") "','x']},"
                      "{'Effect':'Deny','Action':'*','NotResource':['x','" METHOD_ARN("*/a") "']}"));
-    struct policy_request rq = {STR("execute-api:Invoke"), STR(METHOD_ARN("GET/a"))};
+    struct policy_request rq = {.action = STR("execute-api:Invoke"),
+                                .resource = STR(METHOD_ARN("GET/a"))};
     struct policy_trace t;
 
     (void)state;
@@ -224,7 +225,7 @@ static void a_trace_has_a_row_for_each_of_the_first_statements(void **state)
     struct policy *p =
         compiled(POLICY(DENY("*") "," ALLOW("1") "," ALLOW("2") "," ALLOW("3") "," ALLOW(
             "4") "," ALLOW("5") "," ALLOW("6") "," ALLOW("7") "," ALLOW("8") "," ALLOW("9")));
-    struct policy_request rq = {STR("execute-api:Invoke"), STR("7")};
+    struct policy_request rq = {.action = STR("execute-api:Invoke"), .resource = STR("7")};
     struct policy_trace t;
 
     (void)state;

@@ -22,19 +22,56 @@ struct policy;
 /* Compiles `document` (the policy object, already parsed). The result is one block of memory that
  * owns copies of everything it needs; the caller frees it. Refused with ERR_INVALID and a text that
  * names the statement (counted from 1) and the element: missing or unknown elements, both or
- * neither of a Not-pair, a wrong type, an empty list, a pattern above LIMIT_POLICY_RESOURCE bytes.
- * A Condition and a policy variable (Version 2012-10-17, `${key}`) are refused with
- * ERR_UNSUPPORTED: a policy that we cannot judge fully must not pass. ERR_LIMIT above
- * LIMIT_POLICY_STATEMENTS; ERR_NOMEM. On failure *out is NULL. */
+ * neither of a Not-pair, a wrong type, an empty list, a pattern above LIMIT_POLICY_RESOURCE bytes,
+ * an unknown condition operator, a malformed variable. ERR_LIMIT above LIMIT_POLICY_STATEMENTS;
+ * ERR_NOMEM. On failure *out is NULL. Principal is ignored: an identity policy speaks of its
+ * holder. */
 enum err policy_compile(const struct json *document, struct policy **out,
                         struct errinfo *e) MUSTCHECK;
+
+/* What the short form `execute-api:/stage/VERB/path` of a resource policy leaves out. */
+struct policy_home {
+    struct str partition, region, account, api; /* "aws", "eu-west-1", "111122223333", id */
+};
+/* The same for the resource policy of an API: each statement must have Principal or NotPrincipal,
+ * short forms are expanded with `home`, and above LIMIT_RESOURCE_POLICY bytes (as compact JSON) it
+ * is ERR_LIMIT. */
+enum err policy_compile_resource(const struct json *document, const struct policy_home *home,
+                                 struct policy **out, struct errinfo *e) MUSTCHECK;
 void policy_free(struct policy *p);
 size_t policy_bytes(const struct policy *p); /* what it occupies: for cache accounts */
 size_t policy_statements(const struct policy *p);
 
+/* The condition keys of one request, asked for only when a policy names them. For an API behind a
+ * Lambda authorizer the gateway serves: aws:CurrentTime (2026-11-22T07:00:00Z), aws:EpochTime
+ * (seconds), aws:SourceIp (the peer, never a header), aws:SecureTransport ("true", "false"),
+ * aws:UserAgent and aws:Referer (when the header was sent), aws:SourceArn (the methodArn). Keys of
+ * private endpoints (aws:SourceVpc, aws:SourceVpce, aws:VpcSourceIp) and of IAM callers
+ * (aws:PrincipalType, aws:PrincipalArn, aws:PrincipalOrgID, aws:userid, aws:username,
+ * aws:TokenIssueTime, aws:MultiFactorAuthPresent, aws:MultiFactorAuthAge) are there only for such.
+ * Whatever is not served counts as missing. */
+struct policy_context {
+    /* How many values `key` has in this request, 0 when it is missing; *values is set to them. They
+     * are borrowed until the evaluation ends, and the same key must give the same answer again.
+     * `key` is as the policy spells it: names are compared without regard to letter case. */
+    size_t (*get)(void *arg, struct str key, const struct str **values);
+    void *arg;
+};
+
 struct policy_request {
-    struct str action;   /* "execute-api:Invoke" */
-    struct str resource; /* the methodArn, canonical path bytes */
+    struct str action;                    /* "execute-api:Invoke" */
+    struct str resource;                  /* the methodArn, canonical path bytes */
+    const struct policy_context *context; /* NULL: every condition key is missing */
+    struct str principal; /* for resource policies: the caller's ARN; "" = anonymous */
+};
+
+/* Why one condition did not hold, for `explain`. */
+struct policy_condition_trace {
+    struct str op, key; /* as the policy spells them: "NotIpAddress", "aws:SourceIp"; borrowed */
+    struct str wanted;  /* the first of the policy's values */
+    size_t wanted_n;    /* how many there are */
+    bool missing;       /* the request has no such key */
+    struct str value;   /* the request's first value, borrowed from the context */
 };
 
 /* What evaluation saw, for `explain`: one row for each of the first POLICY_TRACE_ROWS statements.
@@ -44,13 +81,16 @@ struct policy_trace {
     size_t statements; /* in the policy */
     size_t rows;       /* used below */
     struct policy_trace_row {
-        bool deny;             /* Effect */
-        bool action_matched;   /* after Not- inversion */
-        bool resource_matched; /* after Not- inversion */
-        bool inverted;         /* NotResource */
+        bool deny;              /* Effect */
+        bool action_matched;    /* after Not- inversion */
+        bool resource_matched;  /* after Not- inversion */
+        bool principal_matched; /* always in an identity policy */
+        bool condition_matched; /* every condition held */
+        bool inverted;          /* NotResource */
         struct str pattern; /* the Resource pattern that matched, else the one that came furthest;
                                borrowed from the policy; "" when there is none */
         size_t agreed;      /* how many leading bytes of the request's resource it accepted */
+        struct policy_condition_trace condition; /* the first that failed, unless all held */
     } row[POLICY_TRACE_ROWS];
 };
 
@@ -70,6 +110,11 @@ enum decision policy_decide(const struct policy *p, const struct policy_request 
  * (length of the policy) x (length of the resource) at worst, never exponential. */
 enum decision policy_evaluate(const struct policy *p, const struct policy_request *rq,
                               struct policy_trace *trace);
+
+/* A resource policy beside an authorizer's policy, one account (API Gateway developer guide, "How
+ * API Gateway resource policies affect authorization workflow", table A): before the authorizer
+ * only an explicit deny counts, which is policy_decide's; after it, this combines the two. */
+enum decision policy_combine(enum decision resource, enum decision identity);
 
 /* `*` any run of characters, `?` exactly one, everything else itself; anchored at both ends. A
  * character is one well-formed UTF-8 sequence, or one byte where the text is malformed. A pattern

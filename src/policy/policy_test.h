@@ -54,7 +54,7 @@ static inline struct policy *compiled(const char *text)
 static inline enum decision judged(const char *text, const char *action, const char *resource)
 {
     struct policy *p = compiled(text);
-    struct policy_request rq = {str_c(action), str_c(resource)};
+    struct policy_request rq = {.action = str_c(action), .resource = str_c(resource)};
     struct policy_trace trace;
     enum decision d = policy_evaluate(p, &rq, NULL);
 

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void judge(const struct policy *p)
 {
     const struct policy_request requests[] = {
-        {STR("execute-api:Invoke"), STR(ARN "GET/")},
-        {STR("execute-api:Invoke"), STR(ARN "POST/pets/7:a/\xc3\xa9\xff")},
-        {STR("s3:GetObject"), STR_NONE},
+        {.action = STR("execute-api:Invoke"), .resource = STR(ARN "GET/")},
+        {.action = STR("execute-api:Invoke"), .resource = STR(ARN "POST/pets/7:a/\xc3\xa9\xff")},
+        {.action = STR("s3:GetObject")},
     };
     for (size_t i = 0; i < COUNTOF(requests); i++) {
         struct policy_trace trace;

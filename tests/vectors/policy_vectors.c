@@ -110,8 +110,8 @@ static void run_case(const char *file, const struct json *test)
     const struct json *facts = json_get(inner, "request") ? inner : test;
     const struct json *request = json_get(facts, "request");
     struct policy_request rq = {
-        json_str_or(json_get(request, "action"), STR("")),
-        json_str_or(json_get(json_get(request, "resource"), "resource"), STR(""))};
+        .action = json_str_or(json_get(request, "action"), STR("")),
+        .resource = json_str_or(json_get(json_get(request, "resource"), "resource"), STR(""))};
     struct str name = json_str_or(json_get(test, "name"), STR("?"));
     const char *skip = why_skip(facts, rq.action, rq.resource);
     struct errinfo e = {0};
