@@ -84,11 +84,14 @@ struct str import__invocation_uri(struct importer *im, struct str arn)
                        STR_ARG(m->partition), STR_ARG(m->region), STR_ARG(arn));
 }
 
-const struct import_function *import__override(const struct importer *im, struct str name)
+const struct import_function *import__override(const struct importer *im, struct str arn,
+                                               struct str name, struct str logical)
 {
-    for (size_t i = 0; i < im->o->function_count; i++)
-        if (str_eq(im->o->functions[i].name, name))
-            return &im->o->functions[i];
+    for (size_t i = 0; i < im->o->function_count; i++) {
+        const struct import_function *f = &im->o->functions[i];
+        if (str_eq(f->name, arn) || str_eq(f->name, name) || str_eq(f->name, logical))
+            return f;
+    }
     return NULL;
 }
 
@@ -289,11 +292,7 @@ static void read_function(struct importer *im, struct declared *d, const struct 
     spec->timeout_ms = 1000 * size(im, json_get(properties, "Timeout"), "Timeout", 1, 900);
     spec->memory_mb = size(im, json_get(properties, "MemorySize"), "MemorySize", 128, 10240);
     set_environment(im, d, json_get(properties, "Environment"));
-    const struct import_function *o = import__override(im, spec->arn);
-    if (!o)
-        o = import__override(im, spec->name);
-    if (!o)
-        o = import__override(im, d->logical);
+    const struct import_function *o = import__override(im, spec->arn, spec->name, d->logical);
     if (o)
         apply_override(im, d, o);
 }
@@ -391,9 +390,7 @@ static bool unwrap_uri(struct str uri, struct str *arn)
 static struct declared *add_foreign(struct importer *im, struct str base, struct str name,
                                     bool may_miss, struct spot at)
 {
-    const struct import_function *o = import__override(im, base);
-    if (!o)
-        o = import__override(im, name);
+    const struct import_function *o = import__override(im, base, name, name);
     if (!o && !may_miss)
         return NULL;
     struct declared *d = new_declared(im, import__fmt(im, "%.*s", STR_ARG(name)),

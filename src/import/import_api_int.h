@@ -76,7 +76,10 @@ struct import_api {
 
 /* --- functions (functions.c) ------------------------------------------------------------------ */
 struct str import__function_arn(struct importer *im, struct str name);
-const struct import_function *import__override(const struct importer *im, struct str name);
+/* The first --function that gives code to the function by any of its names: flags stand before the
+ * file. */
+const struct import_function *import__override(const struct importer *im, struct str arn,
+                                               struct str name, struct str logical);
 void import__know_functions(struct importer *im);
 void import__declare_function(struct importer *im, const struct symbol *s);
 /* The function that an ARN (or, with `is_uri`, the invocation URI around one) names; reports and

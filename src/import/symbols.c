@@ -340,7 +340,7 @@ const struct json *import__ref(struct importer *im, struct str name, struct reas
     const struct json *value = s ? value_of(im, s) : NULL;
     if (value)
         return value;
-    if (!s && import__override(im, name))
+    if (!s && import__override(im, name, name, name))
         return import__new_text(im, name, NULL);
     if (!s && is_stage_of(im, name, &stage))
         return stage;
@@ -357,7 +357,7 @@ const struct json *import__attribute(struct importer *im, struct str name, struc
         return value ? import__new_text(im, import__function_arn(im, value->s), NULL)
                      : unknown_name(s, name, why);
     }
-    if (arn && !s && import__override(im, name))
+    if (arn && !s && import__override(im, name, name, name))
         return import__new_text(im, import__function_arn(im, name), NULL);
     if (!s && arn)
         return UNKNOWN(why,

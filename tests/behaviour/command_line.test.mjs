@@ -124,6 +124,27 @@ test('check refuses unknown keys of ropeline.yaml', async (t) => {
     assert.match(all, /ropeline\.yaml:4:\d+: error: .*workerz/);
 });
 
+test('functions of ropeline.yaml and of --function are joined; the flag wins', async (t) => {
+    const on = (name) =>
+        `  ${name}: {Type: AWS::Serverless::Function, Properties: {Handler: i.h, Runtime: nodejs20.x,` +
+        ` CodeUri: s3://b/k, Events: {E: {Type: Api, Properties: {Path: /${name}, Method: get}}}}}\n`;
+    const cwd = folder(t, {
+        'template.yaml': `Resources:\n${on('A')}${on('B')}${on('C')}`,
+        'a/i.js': '',
+        'b/i.js': '',
+        'ropeline.yaml':
+            'apis: [{template: template.yaml}]\nregion: eu-west-1\nfunctions:\n' +
+            '  A: {code: a, handler: i.h}\n  arn:aws:lambda:eu-west-1:123456789012:function:B:' +
+            ' {code: a, handler: i.h, runtime: python3.11}\n',
+    });
+    const { code, all } = await ropeline(['check', 'ropeline.yaml', '--function', 'B=b:i.h'], {
+        cwd,
+    });
+    assert.equal(code, 0, all);
+    assert.match(all, /note: .*\bC\b.*S3/);
+    assert.doesNotMatch(all, /note: .*\b[AB]\b.*S3/);
+});
+
 /* ---- token ---- */
 
 const decode = (jwt) =>

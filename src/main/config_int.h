@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between the flags (config.c) and ropeline.yaml (config_file.c). */
+#ifndef ROPELINE_MAIN_CONFIG_INT_H
+#define ROPELINE_MAIN_CONFIG_INT_H
+
+#include "config.h"
+
+/* What ropeline.yaml says goes into `c`; `workers` stays text, so that file and flag are judged in
+ * one place. 0, or 1 after it said on stderr what is wrong. */
+int config__read_file(const char *file, struct config *c, const char **workers);
+
+#endif
