@@ -13,7 +13,8 @@ static enum err make_digest(struct authorizer *z, const struct json *spec,
     AUTO_BUF text = BUF_INIT(MIB(1));
     json_write(&text, spec);
     buf_addc(&text, '\n');
-    buf_add(&text, function_digest(z->function));
+    if (z->function)
+        buf_add(&text, function_digest(z->function));
     buf_addf(&text, "\n%zu:", env->api_id.n);
     buf_add(&text, env->api_id);
     buf_addf(&text, "\n%zu:", env->stage.n);
@@ -41,16 +42,34 @@ static enum err compile_function(struct authorizer *z, const struct json *spec,
     return ERR_OK;
 }
 
-static enum err compile_ttl(struct authorizer *z, const struct json *spec, struct errinfo *e)
+static enum err compile_ttl(struct authorizer *z, const struct json *spec, bool http_api,
+                            struct errinfo *e)
 {
     const struct json *ttl = json_get(spec, "authorizerResultTtlInSeconds");
-    int64_t seconds = DEFAULT_AUTHORIZER_TTL_S;
+    int64_t seconds = z->kind->calls_function && !http_api ? DEFAULT_AUTHORIZER_TTL_S : 0;
     if (ttl && (!json_int(ttl, &seconds) || seconds < 0 || seconds > LIMIT_AUTHORIZER_TTL_S))
         return errinfo_at(e, ERR_INVALID, ttl->line, ttl->col,
                           "authorizerResultTtlInSeconds must be a whole number from 0 to %d",
                           LIMIT_AUTHORIZER_TTL_S);
     z->ttl_s = (unsigned)seconds;
     z->coalesce = json_bool_or(json_get(spec, "coalesce"), true);
+    return ERR_OK;
+}
+
+/* How the function answers: HTTP APIs say it in two fields (specs 3.4). */
+static enum err compile_shape(struct authorizer *z, const struct json *spec,
+                              const struct authorizer_env *env, struct errinfo *e)
+{
+    const struct json *simple = json_get(spec, "enableSimpleResponses");
+    bool two =
+        str_eqz(json_str_or(json_get(spec, "authorizerPayloadFormatVersion"), STR("")), "2.0");
+    z->shape = !env->http_api || !two ? SHAPE_REST : SHAPE_POLICY;
+    if (!json_bool_or(simple, false))
+        return ERR_OK;
+    if (z->shape != SHAPE_POLICY)
+        return errinfo_at(e, ERR_INVALID, simple->line, simple->col,
+                          "enableSimpleResponses needs authorizerPayloadFormatVersion 2.0");
+    z->shape = SHAPE_SIMPLE;
     return ERR_OK;
 }
 
@@ -62,18 +81,22 @@ enum err authorizer_compile(struct arena *a, const struct json *spec,
     *out = NULL;
     if (z == NULL)
         return ERR_NOMEM;
-    struct str type = json_str_or(json_get(spec, "type"), STR(""));
+    struct str type =
+        json_str_or(json_get(spec, env->http_api ? "authorizerType" : "type"), STR(""));
     z->name = arena_str(a, json_str_or(json_get(spec, "name"), STR("")));
-    z->kind = authorizer__kind(type);
+    z->kind = authorizer__kind(type, env->http_api);
     if (z->name.p == NULL)
         return ERR_NOMEM;
     if (z->kind == NULL)
-        return errinfo_at(e, ERR_UNSUPPORTED, spec->line, spec->col,
-                          "authorizer %.*s is of type %.*s, which is not served yet: only TOKEN",
-                          STR_ARG(z->name), STR_ARG(str_sub(type, 0, 40)));
-    enum err err = compile_ttl(z, spec, e);
-    if (err == ERR_OK)
+        return errinfo_at(
+            e, ERR_UNSUPPORTED, spec->line, spec->col,
+            "authorizer %.*s is of type %.*s, which is not served by this kind of API",
+            STR_ARG(z->name), STR_ARG(str_sub(type, 0, 40)));
+    enum err err = compile_ttl(z, spec, env->http_api, e);
+    if (err == ERR_OK && z->kind->calls_function)
         err = compile_function(z, spec, env, e);
+    if (err == ERR_OK)
+        err = compile_shape(z, spec, env, e);
     if (err == ERR_OK)
         err = z->kind->compile(a, spec, env, &z->conf, e);
     if (err == ERR_OK)
@@ -88,13 +111,13 @@ enum err authorizer_compile(struct arena *a, const struct json *spec,
 
 void authorizer_fini(struct authorizer *z)
 {
-    if (z && z->conf)
+    if (z && z->conf && z->kind->fini)
         z->kind->fini(z->conf);
 }
 
-struct str authorizer_header(const struct authorizer *z)
+bool authorizer_reads_header(const struct authorizer *z, struct str name)
 {
-    return z->kind->header(z->conf);
+    return z->kind->reads_header(z->conf, name);
 }
 
 struct str authorizer_name(const struct authorizer *z)
@@ -111,8 +134,8 @@ static void count(struct auth_call *c)
 {
     static const enum metric of[] = {
         [AUTH_ERROR] = METRIC_AUTH_ERROR,        [AUTH_UNAUTHORIZED] = METRIC_AUTH_UNAUTHORIZED,
-        [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY, [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY,
-        [AUTH_ALLOW] = METRIC_AUTH_ALLOW,
+        [AUTH_OUT_OF_SCOPE] = METRIC_AUTH_DENY,  [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY,
+        [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY, [AUTH_ALLOW] = METRIC_AUTH_ALLOW,
     };
     metric_add(c->metrics, of[c->verdict], 1);
 }
@@ -120,6 +143,7 @@ static void count(struct auth_call *c)
 static void conclude(struct auth_call *c)
 {
     const struct authorizer *z = c->authorizer;
+    ASSERT(c->result || c->verdict != AUTH_ALLOW);
     if (c->result)
         auth__judge(c);
     if (c->verdict != AUTH_ALLOW) {
@@ -138,7 +162,10 @@ static void wake(struct post *p)
     if (c->result == NULL) {
         decision_note(c->record, "authorize", VERDICT_INFO, "shared",
                       STR("the call it waited for failed; calling again"));
-        c->authorizer->kind->decide(c->authorizer->conf, c);
+        if (c->authorizer->kind->decide(c->authorizer->conf, c)) {
+            conclude(c);
+            c->done(c);
+        }
         return;
     }
     decision_note(c->record, "authorize", VERDICT_INFO, "shared",
@@ -162,7 +189,7 @@ static void land(struct auth_call *c)
     }
 }
 
-static bool failed_with_unauthorized(struct str error)
+static bool says_unauthorized(struct str error)
 {
     struct arena *a = arena_new(KIB(2), MIB(1));
     const struct json *tree = NULL;
@@ -193,7 +220,7 @@ static void take_answer(struct auth_call *c)
 {
     struct lambda_invocation *i = &c->invocation;
     struct errinfo why = {0};
-    if (i->outcome == LAMBDA_FUNCTION_ERROR && failed_with_unauthorized(buf_str(&i->answer))) {
+    if (i->outcome == LAMBDA_FUNCTION_ERROR && says_unauthorized(buf_str(&i->answer))) {
         decision_note(c->record, "authorize", VERDICT_DENY, "verdict",
                       STR("the function failed with exactly \"Unauthorized\": 401"));
         c->verdict = AUTH_UNAUTHORIZED;
@@ -203,7 +230,14 @@ static void take_answer(struct auth_call *c)
             i->outcome == LAMBDA_FUNCTION_ERROR
                 ? STR("the function failed with something other than \"Unauthorized\": 500")
                 : STR("the function gave no answer: 500"));
-    } else if (auth__result_parse(buf_str(&i->answer), &c->result, &why) != ERR_OK) {
+    } else if (auth__result_parse(buf_str(&i->answer), c->authorizer->shape, &c->result, &why) !=
+               ERR_OK) {
+        if (c->authorizer->shape != SHAPE_REST && says_unauthorized(buf_str(&i->answer))) {
+            decision_note(c->record, "authorize", VERDICT_DENY, "verdict",
+                          STR("the function returned the error \"Unauthorized\": 401"));
+            c->verdict = AUTH_UNAUTHORIZED;
+            return;
+        }
         decision_notef(c->record, "authorize", VERDICT_ERROR, "answer", "refused: %s",
                        why.text[0] ? why.text : err_text(why.code));
     } else {
@@ -217,15 +251,40 @@ static void take_answer(struct auth_call *c)
     }
 }
 
+static void invoked(struct lambda_invocation *i)
+{
+    auth__answered(i->arg);
+}
+
+void auth__invoke(struct auth_call *c, struct buf event)
+{
+    c->invocation = (struct lambda_invocation){
+        .function = c->authorizer->function,
+        .payload = event,
+        .deadline_ms = c->deadline_ms,
+        .queue = true,
+        .trace_header = c->trace_header,
+        .reply = c->loop,
+        .done = invoked,
+        .arg = c,
+    };
+    lambda_invoke(c->lambda, &c->invocation);
+}
+
+void auth__decided(struct auth_call *c)
+{
+    land(c);
+    conclude(c);
+    c->done(c);
+}
+
 void auth__answered(struct auth_call *c)
 {
     c->latency_ms = c->invocation.duration_us / 1000;
     note_invocation(c);
     take_answer(c);
     lambda_invocation_fini(&c->invocation);
-    land(c);
-    conclude(c);
-    c->done(c);
+    auth__decided(c);
 }
 
 static bool from_cache(struct auth_call *c)
@@ -247,7 +306,7 @@ bool authorizer_decide(struct auth_call *c)
     const struct authorizer *z = c->authorizer;
     c->verdict = AUTH_ERROR;
     decision_note(c->record, "authorize", VERDICT_INFO, "authorizer", z->name);
-    AUTO_BUF key = BUF_INIT(LIMIT_IDENTITY_VALUE + SHA256_BYTES);
+    AUTO_BUF key = BUF_INIT(LIMIT_IDENTITY_KEY);
     buf_add(&key, str_of(z->digest, sizeof z->digest));
     enum err err = z->kind->identity(z->conf, c, &key);
     if (err == ERR_OK && key.err == ERR_OK)
@@ -265,9 +324,11 @@ bool authorizer_decide(struct auth_call *c)
     metric_add(c->metrics, answer == CACHE_WAIT ? METRIC_CACHE_SHARED : METRIC_CACHE_MISS, 1);
     decision_note(c->record, "authorize", VERDICT_INFO, "cache",
                   z->ttl_s > 0 ? STR("miss") : STR("off (TTL 0)"));
-    if (answer != CACHE_WAIT)
-        z->kind->decide(z->conf, c);
-    return false;
+    if (answer == CACHE_WAIT || !z->kind->decide(z->conf, c))
+        return false;
+    land(c);
+    conclude(c);
+    return true;
 }
 
 void auth_call_fini(struct auth_call *c)

@@ -21,6 +21,7 @@ struct auth_result;      /* what a function answered: immutable, refcounted, any
 /* --- compiling ------------------------------------------------------------------------------ */
 struct authorizer_env {
     struct str api_id, stage;
+    bool http_api; /* specs are apigatewayv2's then */
     /* The function that an ARN (as in authorizerUri) names, borrowed for the snapshot's life; NULL
      * when there is none. */
     struct function *(*function)(void *arg, struct str arn);
@@ -31,8 +32,9 @@ struct authorizer_env {
 enum err authorizer_compile(struct arena *a, const struct json *spec,
                             const struct authorizer_env *env, struct authorizer **out,
                             struct errinfo *e) MUSTCHECK;
-void authorizer_fini(struct authorizer *z);               /* what the arena does not hold */
-struct str authorizer_header(const struct authorizer *z); /* that holds the identity; "" = none */
+void authorizer_fini(struct authorizer *z); /* what the arena does not hold */
+/* Whether the identity is, wholly or in part, in the header of that name (any case). */
+bool authorizer_reads_header(const struct authorizer *z, struct str name);
 struct str authorizer_name(const struct authorizer *z);
 unsigned authorizer_ttl_s(const struct authorizer *z);
 
@@ -40,9 +42,24 @@ unsigned authorizer_ttl_s(const struct authorizer *z);
 enum auth_verdict {
     AUTH_ERROR = 0,     /* 500 AUTHORIZER_CONFIGURATION_ERROR */
     AUTH_UNAUTHORIZED,  /* 401 UNAUTHORIZED */
+    AUTH_OUT_OF_SCOPE,  /* the token is good, but lacks every scope of the route */
     AUTH_DENY_IMPLICIT, /* 403 ACCESS_DENIED */
     AUTH_DENY_EXPLICIT, /* 403 ACCESS_DENIED ... with an explicit deny */
     AUTH_ALLOW,
+};
+
+/* What a kind may ask of the request beyond its headers: the gateway fills it in. Called on the
+ * request's loop; what comes back lives as long as the request. */
+enum auth_place { AUTH_HEADER, AUTH_QUERY, AUTH_STAGE_VARIABLE, AUTH_CONTEXT };
+enum auth_event { AUTH_EVENT_REST, AUTH_EVENT_HTTP_1_0, AUTH_EVENT_HTTP_2_0 };
+struct auth_request_ops {
+    /* One value, as the authorizer's event shows it. ERR_NOTFOUND: absent or empty. ERR_DENIED: it
+     * is there more than once, so that two readers could read it in two ways. */
+    enum err (*value)(void *request, enum auth_place place, struct str name, struct str *out);
+    /* Appends the event of a REQUEST authorizer; `identity` has the values of its sources. A
+     * failure sticks to `out`. */
+    void (*event)(void *request, enum auth_event format, const struct str *identity, size_t n,
+                  struct buf *out);
 };
 
 struct auth_facts {
@@ -52,6 +69,10 @@ struct auth_facts {
     /* What conditions of the policy ask, judged anew for each request; NULL = no key has a value.
      * Lives as long as the call. */
     const struct policy_context *context;
+    const struct str *scopes; /* of the method: a token needs one of them; none = any will do */
+    size_t scope_count;
+    const struct auth_request_ops *ops;
+    void *request;
 };
 
 /* One question. Lives in the exchange's arena until `done` (or until authorizer_decide returned
@@ -74,7 +95,8 @@ struct auth_call {
     enum auth_verdict verdict;
     struct auth_result *result; /* set for ALLOW and both DENYs */
     bool cached;
-    int64_t latency_ms; /* integrationLatency: 0 on a hit */
+    int64_t latency_ms;   /* integrationLatency: 0 on a hit */
+    struct str challenge; /* for WWW-Authenticate of a 401 or 403; "" = none */
     /* of this room */
     struct str key;
     struct cache_entry *flight;
@@ -86,7 +108,7 @@ struct auth_call {
 bool authorizer_decide(struct auth_call *c) MUSTCHECK;
 void auth_call_fini(struct auth_call *c);
 
-/* --- what the function said ------------------------------------------------------------------ */
+/* --- what was found out ---------------------------------------------------------------------- */
 struct auth_context {
     struct str key;
     struct str text; /* string form: "3", "true", as mappings and logs see it */
@@ -98,6 +120,11 @@ const struct auth_context *auth_context_at(const struct auth_result *r, size_t i
 /* NULL when the key is absent. Keys are case-sensitive. */
 const struct auth_context *auth_context_find(const struct auth_result *r, struct str key);
 struct str auth_usage_key(const struct auth_result *r); /* usageIdentifierKey or "" */
+/* The context as the function wrote it, with its own types; NULL when it gave none. */
+const struct json *auth_context_json(const struct auth_result *r);
+/* A token's claims (an object) and its scopes; NULL and none when the authorizer is a function. */
+const struct json *auth_claims(const struct auth_result *r);
+size_t auth_scopes(const struct auth_result *r, const struct str **out);
 
 /* --- the cache ------------------------------------------------------------------------------- */
 enum err authorizer_cache_new(size_t max_bytes, struct authorizer_cache **out) MUSTCHECK;

@@ -10,26 +10,40 @@
 #include "base/crypt.h"
 #include "policy/policy.h"
 
-/* A kind of authorizer is one row of kinds.c and one file with these three functions. */
+/* A kind of authorizer is one row of kinds.c and one file with these functions. */
 struct authorizer_kind {
     const char *name; /* as the API document spells it */
+    unsigned apis;    /* that know it */
+#define AUTH_REST 1u
+#define AUTH_HTTP 2u
+    bool calls_function; /* needs an authorizerUri */
     enum err (*compile)(struct arena *a, const struct json *spec, const struct authorizer_env *env,
                         void **conf, struct errinfo *e);
     void (*fini)(void *conf);
     /* Appends the identity to `key`. ERR_DENIED: missing or refused by the expression, 401 and
      * nothing is called. Anything else but ERR_OK: 500. */
     enum err (*identity)(const void *conf, struct auth_call *c, struct buf *key);
-    /* Starts the work; ends in auth__answered on the call's loop, exactly once. */
-    void (*decide)(const void *conf, struct auth_call *c);
+    /* True: c->verdict is set now, and c->result unless it is AUTH_ERROR or AUTH_UNAUTHORIZED. An
+     * AUTH_ALLOW is judged once more by auth__judge. False: the work is started and ends in
+     * auth__answered (a function's) or auth__decided on the call's loop, exactly once. */
+    bool (*decide)(const void *conf, struct auth_call *c);
     /* The token, for auth__note_token after a denial; STR_NONE when there is none. */
     struct str (*token)(const void *conf, const struct auth_call *c);
-    struct str (*header)(const void *conf); /* that the identity comes from; "" = none */
+    bool (*reads_header)(const void *conf, struct str name);
 };
-extern const struct authorizer_kind authorizer__token;
-const struct authorizer_kind *authorizer__kind(struct str name);
+extern const struct authorizer_kind authorizer__token, authorizer__request;
+const struct authorizer_kind *authorizer__kind(struct str name, bool http_api);
+
+/* The shapes that a function's answer may have. */
+enum auth_shape {
+    SHAPE_REST,   /* principalId and policyDocument; scalars in the context */
+    SHAPE_POLICY, /* HTTP API: a policyDocument; any JSON in the context */
+    SHAPE_SIMPLE, /* HTTP API, enableSimpleResponses: {"isAuthorized": true} */
+};
 
 struct authorizer {
     const struct authorizer_kind *kind;
+    enum auth_shape shape; /* of its function's answers */
     void *conf;
     struct str name;
     struct function *function;
@@ -44,19 +58,28 @@ struct auth_result {
     struct str principal, usage_key, authorizer;
     struct auth_context *context;
     size_t context_count;
-    struct policy *policy;
+    const struct json *context_json;
+    struct policy *policy; /* NULL: `allowed` is the verdict for every method */
+    bool allowed;
+    const struct json *claims;
+    const struct str *scopes;
+    size_t scope_count;
     char invocation_id[37]; /* the call that produced it */
     int64_t made_ms;
 };
 /* Turns what the function returned into a result, or refuses it with a reason for `explain`. */
-enum err auth__result_parse(struct str answer, struct auth_result **out,
+enum err auth__result_parse(struct str answer, enum auth_shape shape, struct auth_result **out,
                             struct errinfo *why) MUSTCHECK;
 struct auth_result *auth__result_ref(struct auth_result *r);
 void auth__result_unref(struct auth_result *r); /* NULL is fine */
 size_t auth__result_bytes(const struct auth_result *r);
 
+/* Invokes the authorizer's function with `event` (taken over); ends in auth__answered. */
+void auth__invoke(struct auth_call *c, struct buf event);
 /* The outcome of the work started by kind->decide is in c->invocation. */
 void auth__answered(struct auth_call *c);
+/* The outcome is in c->verdict and c->result; a result is stored when the authorizer caches. */
+void auth__decided(struct auth_call *c);
 
 /* Notes what can be read off a token without its key, for a person who asks why it was refused. */
 void auth__note_token(struct auth_call *c, struct str token);

@@ -18,7 +18,7 @@ static struct auth_result *result(const char *principal)
         text, sizeof text,
         "{\"principalId\":\"%s\",\"policyDocument\":{\"Version\":\"2012-10-17\",\"Statement\":[]}}",
         principal);
-    assert_int_equal(auth__result_parse(str_c(text), &r, NULL), ERR_OK);
+    assert_int_equal(auth__result_parse(str_c(text), SHAPE_REST, &r, NULL), ERR_OK);
     r->authorizer = STR("guard");
     return r;
 }

@@ -16,7 +16,7 @@
 
 static enum err parse(const char *answer, struct auth_result **r, struct errinfo *why)
 {
-    return auth__result_parse(str_c(answer), r, why);
+    return auth__result_parse(str_c(answer), SHAPE_REST, r, why);
 }
 
 static void refused(const char *answer)

@@ -34,7 +34,7 @@ static void note_statements(struct auth_call *c, const struct policy_trace *t)
 
 /* Evaluated without a trace, which is several times faster; a denial is worth a second pass that
  * says why. */
-void auth__judge(struct auth_call *c)
+static void judge_policy(struct auth_call *c)
 {
     static const enum auth_verdict verdicts[] = {
         [DECISION_IMPLICIT_DENY] = AUTH_DENY_IMPLICIT,
@@ -67,6 +67,42 @@ void auth__judge(struct auth_call *c)
     decision_note(c->record, "policy", VERDICT_DENY, "verdict",
                   d == DECISION_EXPLICIT_DENY ? STR("explicit deny")
                                               : STR("implicit deny: no statement allows it"));
+}
+
+/* One of the method's scopes, as a whole word, is enough (attacks a.47). */
+static bool has_scope(const struct auth_call *c)
+{
+    const struct str *own;
+    size_t n = auth_scopes(c->result, &own);
+    for (size_t i = 0; i < c->facts.scope_count; i++)
+        for (size_t k = 0; k < n; k++)
+            if (str_eq(c->facts.scopes[i], own[k]))
+                return true;
+    return c->facts.scope_count == 0;
+}
+
+static void judge_simple(struct auth_call *c)
+{
+    c->verdict = c->result->allowed ? AUTH_ALLOW : AUTH_DENY_IMPLICIT;
+    if (c->result->claims && c->verdict == AUTH_ALLOW && !has_scope(c)) {
+        c->verdict = AUTH_OUT_OF_SCOPE;
+        for (size_t i = 0; i < c->facts.scope_count; i++)
+            decision_note(c->record, "policy", VERDICT_INFO, "scope wanted", c->facts.scopes[i]);
+        decision_note(c->record, "policy", VERDICT_DENY, "verdict",
+                      STR("the token has none of the scopes that the route wants"));
+        return;
+    }
+    decision_note(c->record, "policy", c->result->allowed ? VERDICT_PASS : VERDICT_DENY, "verdict",
+                  c->result->allowed ? STR("allowed for every route of this authorizer")
+                                     : STR("isAuthorized is false"));
+}
+
+void auth__judge(struct auth_call *c)
+{
+    if (c->result->policy)
+        judge_policy(c);
+    else
+        judge_simple(c);
 }
 
 static void note_time(struct auth_call *c, const char *key, const struct jwt_claim_time *t,

@@ -144,12 +144,7 @@ static enum err token_identity(const void *conf, struct auth_call *c, struct buf
     return err;
 }
 
-static void token_done(struct lambda_invocation *i)
-{
-    auth__answered(i->arg);
-}
-
-static void token_decide(const void *conf, struct auth_call *c)
+static bool token_decide(const void *conf, struct auth_call *c)
 {
     const struct token_conf *t = conf;
     struct buf event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
@@ -158,17 +153,8 @@ static void token_decide(const void *conf, struct auth_call *c)
     buf_addz(&event, ",\"authorizationToken\":");
     json_write_str(&event, http_value(c->facts.headers, t->header));
     buf_addc(&event, '}');
-    c->invocation = (struct lambda_invocation){
-        .function = c->authorizer->function,
-        .payload = event,
-        .deadline_ms = c->deadline_ms,
-        .queue = true,
-        .trace_header = c->trace_header,
-        .reply = c->loop,
-        .done = token_done,
-        .arg = c,
-    };
-    lambda_invoke(c->lambda, &c->invocation);
+    auth__invoke(c, event);
+    return false;
 }
 
 static struct str token_token(const void *conf, const struct auth_call *c)
@@ -177,17 +163,19 @@ static struct str token_token(const void *conf, const struct auth_call *c)
     return http_value(c->facts.headers, t->header);
 }
 
-static struct str token_header(const void *conf)
+static bool token_reads_header(const void *conf, struct str name)
 {
-    return ((const struct token_conf *)conf)->header;
+    return str_ieq(((const struct token_conf *)conf)->header, name);
 }
 
 const struct authorizer_kind authorizer__token = {
     .name = "TOKEN",
+    .apis = AUTH_REST,
+    .calls_function = true,
     .compile = token_compile,
     .fini = token_fini,
     .identity = token_identity,
     .decide = token_decide,
     .token = token_token,
-    .header = token_header,
+    .reads_header = token_reads_header,
 };

@@ -59,6 +59,7 @@ const char *json_type_name(enum json_type t); /* "object", "string", ... */
 /* Builders, all in `a`; strings and keys are copied. They return NULL when out of memory and accept
  * NULL values (which make the whole result NULL), so that a tree can be built and tested once.
  * Writing NULL puts ERR_NOMEM into the buffer. */
+struct json *json_new_copy(struct arena *a, const struct json *v); /* whole, places included */
 struct json *json_new_str(struct arena *a, struct str s);
 struct json *json_new_int(struct arena *a, int64_t i);
 struct json *json_new_bool(struct arena *a, bool b);

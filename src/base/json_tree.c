@@ -124,6 +124,48 @@ struct json *json_new_null(struct arena *a)
     return new_value(a, JSON_NULL);
 }
 
+static bool copy_members(struct arena *a, const struct json *from, struct json *to)
+{
+    to->members = ARENA_ARRAY(a, from->n, struct json_member);
+    for (size_t i = 0; to->members && i < from->n; i++) {
+        struct json_member *m = &to->members[i];
+        *m = from->members[i];
+        m->key = arena_str(a, m->key);
+        m->value = json_new_copy(a, m->value);
+        if (!m->key.p || !m->value)
+            return false;
+    }
+    return to->members != NULL;
+}
+
+static bool copy_items(struct arena *a, const struct json *from, struct json *to)
+{
+    to->items = ARENA_ARRAY(a, from->n, const struct json *);
+    for (size_t i = 0; to->items && i < from->n; i++)
+        if (!(to->items[i] = json_new_copy(a, from->items[i])))
+            return false;
+    return to->items != NULL;
+}
+
+/* As deep as the tree is: LIMIT_JSON_DEPTH at most. */
+struct json *json_new_copy(struct arena *a, const struct json *v)
+{
+    struct json *copy = v ? ARENA_NEW(a, struct json) : NULL;
+    if (!copy)
+        return NULL;
+    *copy = *v;
+    bool good = true;
+    if (v->type == JSON_OBJECT)
+        good = copy_members(a, v, copy);
+    else if (v->type == JSON_ARRAY)
+        good = copy_items(a, v, copy);
+    else if (v->s.p)
+        good = (copy->s = arena_str(a, v->s)).p != NULL;
+    if (v->type == JSON_OBJECT || v->type == JSON_ARRAY)
+        copy->i = (int64_t)v->n;
+    return good ? copy : NULL;
+}
+
 /* A container keeps its capacity in `i`, which only numbers use. */
 static bool make_room(struct arena *a, struct json *v, size_t each, void **places)
 {

@@ -108,7 +108,7 @@ static void freeze_variables(struct freezer *f, const struct model_api *m, struc
 
 static void freeze_authorizers(struct freezer *f, const struct model_api *m, struct api *api)
 {
-    struct authorizer_env env = {api->id, api->stage, find_function, f};
+    struct authorizer_env env = {api->id, api->stage, m->kind == API_HTTP, find_function, f};
     size_t n = 0;
     for (const struct model_authorizer *z = m->authorizers; z; z = z->next)
         n++;
@@ -147,6 +147,26 @@ static enum err choose_authorizer(const struct api *api, const struct json *meth
                        STR_ARG(str_sub(name, 0, 80)));
 }
 
+static void freeze_scopes(struct freezer *f, const struct model_place *at,
+                          const struct json *method, struct method *to)
+{
+    const struct json *scopes = json_get(method, "authorizationScopes");
+    size_t n = json_is(scopes, JSON_ARRAY) ? scopes->n : 0;
+    struct str *v = ARENA_ARRAY(f->snapshot->arena, n, struct str);
+    f->nomem = f->nomem || v == NULL;
+    for (size_t i = 0; v && i < n; i++) {
+        struct errinfo e = {0};
+        v[i] = copy(f, json_str_or(scopes->items[i], STR("")));
+        if (v[i].n == 0)
+            (void)failed(f, at,
+                         errinfo_at(&e, ERR_INVALID, scopes->items[i]->line, scopes->items[i]->col,
+                                    "a scope is a string that is not empty"),
+                         &e);
+    }
+    to->scopes = v;
+    to->scope_count = v ? n : 0;
+}
+
 static struct str make_resource_id(struct freezer *f, struct str path)
 {
     unsigned char digest[SHA256_BYTES];
@@ -175,6 +195,7 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     f->nomem = f->nomem || to->route.p == NULL;
     to->resource_id = make_resource_id(f, m->path);
     to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
+    freeze_scopes(f, &m->at, m->method, to);
     if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))
         return;
     struct str type = json_str_or(json_get(m->integration, "type"), STR(""));

@@ -153,6 +153,9 @@ bool header__from_backend(struct str name);
 /* "x-amzn-Remapped-Date" for "Date", the name itself for most; memory from `a`. */
 struct str header__remapped(struct arena *a, struct str name) MUSTCHECK;
 
+/* auth_request.c: what authorizers may ask of an exchange. */
+extern const struct auth_request_ops exchange__auth_ops;
+
 /* event.c: the AWS_PROXY event, payload format 1.0. */
 void event__write(struct exchange *x, struct str body, struct buf *out);
 

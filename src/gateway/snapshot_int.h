@@ -22,6 +22,8 @@ struct method {
     struct str route; /* "GET /pets/{id}", for records */
     struct str resource_id, operation_name;
     const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
+    const struct str *scopes;            /* authorizationScopes */
+    size_t scope_count;
     const struct integration_kind *kind;
     void *conf;
 };

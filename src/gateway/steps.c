@@ -135,6 +135,7 @@ static enum next authorized(struct exchange *x)
     case AUTH_DENY_IMPLICIT:
         return exchange__refuse(x, RESPONSE_ACCESS_DENIED);
     case AUTH_UNAUTHORIZED:
+    case AUTH_OUT_OF_SCOPE: /* what a user pool's authorizer says of a token without the scope */
         return exchange__refuse(x, RESPONSE_UNAUTHORIZED);
     case AUTH_ERROR:
         break;
@@ -162,7 +163,11 @@ static enum next step_authorize(struct exchange *x)
         .cache = o->cache,
         .facts = {.method_arn = x->method_arn,
                   .decoded_arn = x->decoded_arn,
-                  .headers = &x->rq->headers},
+                  .headers = &x->rq->headers,
+                  .scopes = x->method->scopes,
+                  .scope_count = x->method->scope_count,
+                  .ops = &exchange__auth_ops,
+                  .request = x},
         .arena = x->arena,
         .loop = x->worker->loop,
         .record = &x->record,
