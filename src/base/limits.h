@@ -65,6 +65,7 @@
 #define LIMIT_REGEX_HEAP KIB(64)
 #define LIMIT_AUTHORIZER_CACHE_BYTES MIB(64)
 #define LIMIT_AUTHORIZER_RESULT KIB(64)
+#define LIMIT_ANSWER_TEMPLATE KIB(64) /* of one gateway response */
 
 /* Lambda */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */

@@ -181,11 +181,11 @@ static struct str get_time_epoch(struct exchange *x)
 }
 static struct str get_resource_id(struct exchange *x)
 {
-    return x->method->resource_id;
+    return x->method ? x->method->resource_id : STR_NONE;
 }
 static struct str get_resource_path(struct exchange *x)
 {
-    return x->method->path;
+    return x->method ? x->method->path : STR_NONE;
 }
 static struct str get_stage(struct exchange *x)
 {
@@ -201,6 +201,23 @@ static struct str get_domain_prefix(struct exchange *x)
     return str_cut(get_domain_name(x), '.', &rest);
 }
 
+static struct str get_error_message(struct exchange *x)
+{
+    return x->error.message;
+}
+static struct str get_error_message_string(struct exchange *x)
+{
+    return x->error.type.n ? exchange__message_string(x) : STR_NONE;
+}
+static struct str get_error_type(struct exchange *x)
+{
+    return x->error.type;
+}
+static struct str get_error_validation(struct exchange *x)
+{
+    return x->error.validation;
+}
+
 static const struct {
     const char *name;
     struct str (*get)(struct exchange *x);
@@ -209,6 +226,10 @@ static const struct {
     {"apiId", get_api_id},
     {"domainName", get_domain_name},
     {"domainPrefix", get_domain_prefix},
+    {"error.message", get_error_message},
+    {"error.messageString", get_error_message_string},
+    {"error.responseType", get_error_type},
+    {"error.validationErrorString", get_error_validation},
     {"extendedRequestId", get_extended_id},
     {"httpMethod", get_method},
     {"identity.sourceIp", get_source_ip},
@@ -223,10 +244,12 @@ static const struct {
     {"stage", get_stage},
 };
 
+/* What an authorizer said is known to integrations only if it allowed; once the request is refused
+ * the refusal may quote it too (specs 4.2: custom denial texts). */
 static bool from_authorizer(struct exchange *x, struct str key, struct str *out)
 {
     const struct auth_result *r = x->auth.result;
-    if (r == NULL || x->auth.verdict != AUTH_ALLOW)
+    if (r == NULL || (x->auth.verdict != AUTH_ALLOW && x->error.type.n == 0))
         return false;
     if (str_eqz(key, "principalId")) {
         *out = auth_principal(r);

@@ -6,8 +6,8 @@
  * not NONE gets an authorizer or the snapshot is not made. */
 #include "base/crypt.h"
 #include "base/limits.h"
-#include "gateway_int.h"
 #include "lambda/arn.h"
+#include "mapping_int.h"
 
 struct freezer {
     struct gateway *gateway; /* NULL: judged only */
@@ -120,6 +120,21 @@ static void freeze_authorizers(struct freezer *f, const struct model_api *m, str
         enum err err = authorizer_compile(f->snapshot->arena, z->spec, &env, &made, &e);
         if (!failed(f, &z->at, err, &e))
             api->authorizers[api->authorizer_count++] = made;
+    }
+}
+
+static void freeze_answers(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    const struct json *all = m->gateway_responses;
+    if (all && all->type != JSON_OBJECT) {
+        struct errinfo e = {.text = "gateway responses are {type: {...}}"};
+        failed(f, &m->at, ERR_INVALID, &e);
+        return;
+    }
+    for (size_t i = 0; all && i < all->n; i++) {
+        struct errinfo e = {0};
+        enum err err = answers__add(f->snapshot->arena, &all->members[i], &api->answers, &e);
+        failed(f, &m->at, err, &e);
     }
 }
 
@@ -248,6 +263,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     *last = api;
     freeze_variables(f, m, api);
     freeze_authorizers(f, m, api);
+    freeze_answers(f, m, api);
     for (const struct model_method *method = m->methods; method; method = method->next)
         freeze_method(f, method, api);
 }

@@ -55,6 +55,9 @@ struct exchange {
     int64_t wall_us;
 
     struct auth_call auth;
+    struct { /* of the gateway's own answer, for $context.error.*; type "" = there is none */
+        struct str type, message, validation;
+    } error;
     struct { /* written only when auth ended in ALLOW; integrate checks it again */
         const struct method *method;
         struct str method_arn;
@@ -99,8 +102,12 @@ enum gateway_response {
     RESPONSE_COUNT
 };
 enum next exchange__refuse(struct exchange *x, enum gateway_response type);
-/* The same with other text for {"message": ...}. */
+/* The same with other text for {"message": ...}, and with another x-amzn-ErrorType. */
 enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, struct str message);
+enum next exchange__refuse_as(struct exchange *x, enum gateway_response type, const char *error,
+                              struct str message);
+/* $context.error.messageString: in quotes, or null. */
+struct str exchange__message_string(struct exchange *x);
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body);
 /* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them. */
@@ -129,23 +136,6 @@ struct str exchange__request_time(struct exchange *x);
 void gateway__make_ids(struct gateway_ids *ids);
 /* Fills ids and trace. */
 void exchange__make_ids(struct exchange *x);
-
-/* mapping.c: requestParameters of an integration. */
-struct mapping;
-struct mappings {
-    struct mapping *v;
-    size_t n;
-};
-enum mapping_target { MAP_HEADER, MAP_QUERY, MAP_PATH };
-struct mapping {
-    enum mapping_target target;
-    struct str name;
-    bool (*read)(struct exchange *x, struct str name, struct str *out);
-    struct str source; /* what `read` looks for, or the static value */
-    bool from_authorizer;
-};
-enum err mapping__compile(struct arena *a, const struct json *parameters, struct mappings *out,
-                          struct errinfo *e) MUSTCHECK;
 
 /* headers.c: which fields cross the gateway. */
 bool header__to_backend(struct str name);

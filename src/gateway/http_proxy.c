@@ -34,7 +34,8 @@ static enum err proxy_compile(struct arena *a, const struct json *spec,
     }
     enum err err = target__compile(a, env->api, json_str_or(uri, STR("")), &c->target, e);
     if (err == ERR_OK)
-        err = mapping__compile(a, json_get(spec, "requestParameters"), &c->maps, e);
+        err =
+            mapping__compile(a, json_get(spec, "requestParameters"), MAPPING_REQUEST, &c->maps, e);
     if (err != ERR_OK)
         return err;
     c->timeout_ms = TIMEOUT_INTEGRATION_MS;

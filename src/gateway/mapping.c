@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * requestParameters of an integration: {"integration.request.header.X-User":
- * "context.authorizer.principalId"}. Compiled once; each row is (where to, which reader, what). */
-#include "gateway_int.h"
+ * requestParameters and responseParameters: {"integration.request.header.X-User":
+ * "context.authorizer.principalId"}. Compiled once; each row is (where to, which reader, what). A
+ * place may only be filled from what is known there: no request is mapped from a response. */
+#include "mapping_int.h"
 
 static bool read_static(struct exchange *x, struct str name, struct str *out)
 {
@@ -87,45 +88,81 @@ static bool read_variable(struct exchange *x, struct str name, struct str *out)
 
 static const struct {
     const char *prefix;
+    enum source_kind kind;
     bool (*read)(struct exchange *x, struct str name, struct str *out);
 } sources[] = {
-    {"method.request.header.", read_header},
-    {"method.request.multivalueheader.", read_headers},
-    {"method.request.querystring.", read_query},
-    {"method.request.multivaluequerystring.", read_query_all},
-    {"method.request.path.", read_path},
-    {"stageVariables.", read_variable},
-    {"context.", exchange__context},
+    {"method.request.header.", SOURCE_REQUEST, read_header},
+    {"method.request.multivalueheader.", SOURCE_REQUEST_LIST, read_headers},
+    {"method.request.querystring.", SOURCE_REQUEST, read_query},
+    {"method.request.multivaluequerystring.", SOURCE_REQUEST_LIST, read_query_all},
+    {"method.request.path.", SOURCE_REQUEST, read_path},
+    {"stageVariables.", SOURCE_VARIABLE, read_variable},
+    {"context.", SOURCE_CONTEXT, exchange__context},
 };
 
-static const struct {
+bool mapping__source(struct str text, unsigned kinds, struct source *out)
+{
+    for (size_t i = 0; i < COUNTOF(sources); i++) {
+        struct str prefix = str_c(sources[i].prefix);
+        if (!(kinds & sources[i].kind) || !str_starts(text, prefix) || text.n == prefix.n)
+            continue;
+        *out = (struct source){sources[i].kind, sources[i].read, str_from(text, prefix.n)};
+        return true;
+    }
+    return false;
+}
+
+struct target_row {
     const char *prefix;
     enum mapping_target target;
-} targets[] = {
+};
+static const struct target_row request_targets[] = {
     {"integration.request.header.", MAP_HEADER},
     {"integration.request.querystring.", MAP_QUERY},
     {"integration.request.path.", MAP_PATH},
 };
+static const struct target_row answer_targets[] = {{"gatewayresponse.header.", MAP_HEADER}};
 
-static enum err compile_target(struct mapping *m, struct str key, struct errinfo *e)
+static const struct {
+    const struct target_row *targets;
+    size_t target_count;
+    unsigned sources;
+    const char *member, *target_text, *source_text;
+} uses[] = {
+    [MAPPING_REQUEST] =
+        {request_targets, COUNTOF(request_targets),
+         SOURCE_STATIC | SOURCE_REQUEST | SOURCE_REQUEST_LIST | SOURCE_VARIABLE | SOURCE_CONTEXT,
+         "requestParameters", "integration.request.header|querystring|path.NAME",
+         "method.request.header|querystring|path|multivalueheader|multivaluequerystring.NAME, "
+         "stageVariables.NAME, context.NAME or 'static text'"},
+    [MAPPING_ANSWER] = {answer_targets, COUNTOF(answer_targets),
+                        SOURCE_STATIC | SOURCE_REQUEST | SOURCE_VARIABLE | SOURCE_CONTEXT,
+                        "responseParameters", "gatewayresponse.header.NAME",
+                        "method.request.header|querystring|path.NAME, stageVariables.NAME, "
+                        "context.NAME or 'static text'"},
+};
+
+static enum err compile_target(struct mapping *m, struct str key, enum mapping_use use,
+                               struct errinfo *e)
 {
-    for (size_t i = 0; i < COUNTOF(targets); i++) {
-        struct str prefix = str_c(targets[i].prefix);
+    for (size_t i = 0; i < uses[use].target_count; i++) {
+        struct str prefix = str_c(uses[use].targets[i].prefix);
         if (str_starts(key, prefix) && key.n > prefix.n) {
-            m->target = targets[i].target;
+            m->target = uses[use].targets[i].target;
             m->name = str_from(key, prefix.n);
             if (m->target == MAP_HEADER && !http_is_token(m->name))
                 return errinfo_set(e, ERR_INVALID, "%.*s names no valid header", STR_ARG(key));
             return ERR_OK;
         }
     }
-    return errinfo_set(e, ERR_INVALID,
-                       "%.*s: a mapping is integration.request.header|querystring|path.NAME",
-                       STR_ARG(key));
+    return errinfo_set(e, ERR_INVALID, "%.*s: a mapping is %s", STR_ARG(str_sub(key, 0, 80)),
+                       uses[use].target_text);
 }
 
-static enum err compile_source(struct mapping *m, struct str value, struct errinfo *e)
+static enum err compile_source(struct mapping *m, struct str value, enum mapping_use use,
+                               struct errinfo *e)
 {
+    struct source from;
     if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'') {
         m->read = read_static;
         m->source = str_sub(value, 1, value.n - 2);
@@ -133,33 +170,24 @@ static enum err compile_source(struct mapping *m, struct str value, struct errin
                    ? ERR_OK
                    : errinfo_set(e, ERR_INVALID, "a static header value has no control characters");
     }
-    for (size_t i = 0; i < COUNTOF(sources); i++) {
-        struct str prefix = str_c(sources[i].prefix);
-        if (str_starts(value, prefix) && value.n > prefix.n) {
-            m->read = sources[i].read;
-            m->source = str_from(value, prefix.n);
-            m->from_authorizer =
-                m->read == exchange__context && str_starts(m->source, STR("authorizer."));
-            return ERR_OK;
-        }
-    }
-    return errinfo_set(
-        e, ERR_UNSUPPORTED,
-        "%.*s is no mapping source served here: method.request.header|querystring|path|"
-        "multivalueheader|multivaluequerystring.NAME, stageVariables.NAME, context.NAME or "
-        "'static text'",
-        STR_ARG(str_sub(value, 0, 80)));
+    if (!mapping__source(value, uses[use].sources, &from))
+        return errinfo_set(e, ERR_UNSUPPORTED, "%.*s is no mapping source served here: %s",
+                           STR_ARG(str_sub(value, 0, 80)), uses[use].source_text);
+    m->read = from.read;
+    m->source = from.name;
+    m->from_authorizer = from.kind == SOURCE_CONTEXT && str_starts(m->source, STR("authorizer."));
+    return ERR_OK;
 }
 
-enum err mapping__compile(struct arena *a, const struct json *parameters, struct mappings *out,
-                          struct errinfo *e)
+enum err mapping__compile(struct arena *a, const struct json *parameters, enum mapping_use use,
+                          struct mappings *out, struct errinfo *e)
 {
     *out = (struct mappings){NULL, 0};
     if (parameters == NULL)
         return ERR_OK;
     if (parameters->type != JSON_OBJECT)
-        return errinfo_at(e, ERR_INVALID, parameters->line, parameters->col,
-                          "requestParameters must be an object");
+        return errinfo_at(e, ERR_INVALID, parameters->line, parameters->col, "%s must be an object",
+                          uses[use].member);
     out->v = ARENA_ARRAY(a, parameters->n, struct mapping);
     if (out->v == NULL)
         return ERR_NOMEM;
@@ -176,9 +204,9 @@ enum err mapping__compile(struct arena *a, const struct json *parameters, struct
         value = arena_str(a, value);
         if (key.p == NULL || value.p == NULL)
             return ERR_NOMEM;
-        enum err err = compile_target(m, key, e);
+        enum err err = compile_target(m, key, use, e);
         if (err == ERR_OK)
-            err = compile_source(m, value, e);
+            err = compile_source(m, value, use, e);
         if (err != ERR_OK)
             return err;
     }

@@ -3,7 +3,7 @@
  * The gateway's own answers, from the table gateway_responses.def: the one place where a refusal
  * becomes a status, headers and a body. */
 #include "base/json.h"
-#include "gateway_int.h"
+#include "mapping_int.h"
 
 struct response_row {
     const char *type;
@@ -35,31 +35,96 @@ enum err exchange__add_ids(struct exchange *x, struct http_headers *h)
     return err ? err : http_add(x->arena, h, STR("x-amz-apigw-id"), str_c(x->ids.extended));
 }
 
-enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, struct str message)
+/* The text in {"message": "text"}; rows have none that needs an escape. p is NULL for null. */
+static struct str row_message(const struct response_row *row)
 {
-    AUTO_BUF body = BUF_INIT(KIB(32));
-    buf_addz(&body, "{\"message\":");
-    json_write_str(&body, message);
-    buf_addc(&body, '}');
-    enum next next = exchange__refuse(x, type);
-    struct str kept = body.err ? STR_NONE : arena_str(x->arena, buf_str(&body));
-    if (kept.p)
-        x->answer_body = kept;
-    return next;
+    struct str body = str_of(row->body, row->body_n);
+    struct str text = str_trim(str_from(body, str_chr(body, ':', 0) + 1));
+    text = str_sub(text, 0, text.n - 1);
+    return str_starts(text, STR("\"")) ? str_sub(text, 1, text.n - 2) : STR_NONE;
 }
 
-enum next exchange__refuse(struct exchange *x, enum gateway_response type)
+struct str exchange__message_string(struct exchange *x)
 {
-    const struct response_row *row = &rows[type];
+    AUTO_BUF text = BUF_INIT(KIB(32));
+    if (x->error.message.p == NULL)
+        return STR("null");
+    json_write_str(&text, x->error.message);
+    return text.err ? STR_NONE : arena_str(x->arena, buf_str(&text));
+}
+
+static void set_built_in(struct exchange *x, const struct response_row *row, const char *error)
+{
     struct http_headers *h = &x->answer.headers;
     x->answer = (struct http_response){.status = row->status};
     x->answer_body = str_of(row->body, row->body_n);
     if (exchange__add_ids(x, h) != ERR_OK ||
-        http_add(x->arena, h, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||
+        http_add(x->arena, h, STR("x-amzn-ErrorType"), str_c(error)) != ERR_OK ||
         http_add(x->arena, h, STR("Content-Type"), STR("application/json")) != ERR_OK)
         *h = (struct http_headers){0}; /* out of memory: the refusal stands, without its headers */
+}
+
+/* The authorizer's function could not be run or failed: AUTHORIZER_FAILURE may say so (specs 1.8).
+ * A wrong answer of it is AUTHORIZER_CONFIGURATION_ERROR alone. */
+static bool authorizer_failed(const struct exchange *x)
+{
+    return x->auth.verdict == AUTH_ERROR && x->auth.invocation.function &&
+           x->auth.invocation.outcome != LAMBDA_OK;
+}
+
+static const struct answer *find_custom(struct exchange *x, enum gateway_response type)
+{
+    const struct answer *custom = NULL;
+    unsigned status = rows[type].status;
+    if (x->api == NULL || x->api->answers == NULL)
+        return NULL;
+    if (type == RESPONSE_AUTHORIZER_CONFIGURATION_ERROR && authorizer_failed(x))
+        custom = answers__find(x->api->answers, RESPONSE_AUTHORIZER_FAILURE, status, false);
+    return custom ? custom : answers__find(x->api->answers, type, status, true);
+}
+
+static enum next refuse(struct exchange *x, enum gateway_response type, const char *error,
+                        struct str message, bool own_message)
+{
+    const struct response_row *row = &rows[type];
+    const struct answer *custom = find_custom(x, type);
+    x->error.type = str_c(answers__type(type, row->status));
+    x->error.message = message;
+    set_built_in(x, row, error);
+    if (own_message) {
+        struct str parts[] = {STR("{\"message\":"), exchange__message_string(x), STR("}")};
+        struct str kept = parts[1].p ? arena_cat(x->arena, parts, COUNTOF(parts)) : STR_NONE;
+        if (kept.p)
+            x->answer_body = kept;
+    }
     decision_note(&x->record, "respond", VERDICT_DENY, "response", str_c(row->type));
+    if (custom == NULL)
+        return ANSWER;
+    decision_note(&x->record, "respond", VERDICT_INFO, "customised", str_c(answer__name(custom)));
+    enum err err = answer__apply(custom, x);
+    if (err != ERR_OK) {
+        row = &rows[RESPONSE_API_CONFIGURATION_ERROR];
+        decision_notef(&x->record, "respond", VERDICT_ERROR, "customised",
+                       "cannot be made for this request: %s", err_text(err));
+        set_built_in(x, row, row->error);
+    }
     return ANSWER;
+}
+
+enum next exchange__refuse(struct exchange *x, enum gateway_response type)
+{
+    return refuse(x, type, rows[type].error, row_message(&rows[type]), false);
+}
+
+enum next exchange__refuse_with(struct exchange *x, enum gateway_response type, struct str message)
+{
+    return refuse(x, type, rows[type].error, message, true);
+}
+
+enum next exchange__refuse_as(struct exchange *x, enum gateway_response type, const char *error,
+                              struct str message)
+{
+    return refuse(x, type, error, message, true);
 }
 
 /* Before there is a request: malformed or over a limit. `why` is for our log, not for strangers. */

@@ -10,6 +10,7 @@
 #include "http/server.h"
 
 struct integration_kind;
+struct answers; /* mapping_int.h */
 
 struct variable {
     struct str name, value;
@@ -48,6 +49,7 @@ struct api {
     struct node root;
     struct authorizer **authorizers;
     size_t authorizer_count;
+    struct answers *answers; /* customised gateway responses; NULL = none */
     struct api *next;
 };
 

@@ -17,8 +17,6 @@ static enum next refuse_unmatched(struct exchange *x)
     struct str rest, item = str_cut(header, ' ', &rest);
     if (rest.p)
         item = str_cut(str_trim(rest), ',', &rest);
-    enum next next = exchange__refuse(x, RESPONSE_MISSING_AUTHENTICATION_TOKEN);
-    AUTO_BUF body = BUF_INIT(KIB(32));
     AUTO_BUF text = BUF_INIT(KIB(24));
     if (str_chr(item, '=', 0) == SIZE_MAX)
         buf_addf(&text,
@@ -32,17 +30,11 @@ static enum next refuse_unmatched(struct exchange *x)
                  "parameter. Authorization header requires existence of either a 'X-Amz-Date' or a "
                  "'Date' header. Authorization=%.*s",
                  STR_ARG(str_cut(header, ' ', &rest)));
-    buf_addz(&body, "{\"message\":");
-    json_write_str(&body, buf_str(&text));
-    buf_addc(&body, '}');
-    struct str kept = text.err || body.err ? STR_NONE : arena_str(x->arena, buf_str(&body));
+    struct str kept = text.err ? STR_NONE : arena_str(x->arena, buf_str(&text));
     if (kept.p == NULL)
-        return next;
-    x->answer_body = kept;
-    for (size_t i = 0; i < x->answer.headers.n; i++)
-        if (str_eqz(x->answer.headers.v[i].name, "x-amzn-ErrorType"))
-            x->answer.headers.v[i].value = STR("IncompleteSignatureException");
-    return next;
+        return exchange__refuse(x, RESPONSE_MISSING_AUTHENTICATION_TOKEN);
+    return exchange__refuse_as(x, RESPONSE_MISSING_AUTHENTICATION_TOKEN,
+                               "IncompleteSignatureException", kept);
 }
 
 static enum next refuse_path(struct exchange *x, const char *why)

@@ -4,7 +4,7 @@
 #ifndef ROPELINE_GATEWAY_TARGET_INT_H
 #define ROPELINE_GATEWAY_TARGET_INT_H
 
-#include "gateway_int.h"
+#include "mapping_int.h"
 
 struct target_piece {
     struct str text; /* literal path bytes, or the variable's name */
