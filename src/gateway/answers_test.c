@@ -73,14 +73,14 @@ static void a_family_keeps_each_types_status_unless_it_has_one(void **state)
            "{\"message\":\"Too Many Requests\"}");
 }
 
+#define ERROR_TEXT \
+    TEXT("$context.error.messageString|$context.error.message|$context.error.responseType")
+
 static void messages_are_quoted_or_null(void **state)
 {
     (void)state;
-    const char *all = "{\"DEFAULT_4XX\":" TEXT("$context.error.messageString|$context.error."
-                                               "message") ",\"DEFAULT_5XX\":" TEXT(
-        "$context.error.messageString|$context.error.message|$context.error."
-        "responseType") "}";
-    expect(all, RESPONSE_UNAUTHORIZED, 401, "\"Unauthorized\"|Unauthorized");
+    const char *all = "{\"DEFAULT_4XX\":" ERROR_TEXT ",\"DEFAULT_5XX\":" ERROR_TEXT "}";
+    expect(all, RESPONSE_UNAUTHORIZED, 401, "\"Unauthorized\"|Unauthorized|UNAUTHORIZED");
     expect(all, RESPONSE_AUTHORIZER_CONFIGURATION_ERROR, 500,
            "null||AUTHORIZER_CONFIGURATION_ERROR");
     expect(all, RESPONSE_API_CONFIGURATION_ERROR, 500,
@@ -89,7 +89,7 @@ static void messages_are_quoted_or_null(void **state)
            "\"Internal server error\"|Internal server error|DEFAULT_5XX");
     expect(all, RESPONSE_ACCESS_DENIED_EXPLICIT, 403,
            "\"User is not authorized to access this resource with an explicit deny\"|User is not "
-           "authorized to access this resource with an explicit deny");
+           "authorized to access this resource with an explicit deny|ACCESS_DENIED");
 }
 
 static void json_is_chosen_among_several_templates(void **state)
