@@ -47,6 +47,15 @@
 #define TIMEOUT_ADDRESS_CACHE_MS 10000
 #define LIMIT_STREAM_BUFFER KIB(256) /* queued in one direction before the other side is paused */
 
+/* documents from strangers (http/fetch.h) */
+#define TIMEOUT_FETCH_MS 1500    /* API Gateway: discovery and key sets of an issuer */
+#define LIMIT_FETCH_BYTES 150000 /* likewise: a key set */
+#define LIMIT_FETCH_URL KIB(4)
+#define LIMIT_FETCH_ARENA KIB(64)
+#define LIMIT_FETCHES 32 /* at once */
+#define LIMIT_FETCHES_WAITING 1024
+#define LIMIT_FETCHES_KEPT 8 /* idle connections */
+
 /* API Gateway */
 #define LIMIT_METHOD_ARN 1600
 #define LIMIT_POLICY_RESOURCE 512

@@ -19,6 +19,7 @@ struct gateway_options {
     struct run *run;
     struct lambda *lambda;
     struct authorizer_cache *cache;
+    struct fetcher *fetcher;           /* for documents of issuers; the control loop's */
     const struct str *trusted_proxies; /* CIDRs whose X-Forwarded-For is believed; copied */
     size_t trusted_proxy_count;
     /* Each decision as it is made, on the worker that made it; NULL in production. The record is

@@ -14,7 +14,7 @@ static bool source(const char *trusted, const char *peer, const char *chain, con
     struct http_header h = {STR("X-Forwarded-For"), str_c(chain)};
     struct http_headers headers = {&h, chain ? 1 : 0, 1};
     if (trusted)
-        assert_int_equal(peer__parse_cidr(str_c(trusted), &list[0]), ERR_OK);
+        assert_int_equal(cidr_parse(str_c(trusted), &list[0]), ERR_OK);
     return str_eqz(peer__source_ip(&g, str_c(peer), &headers), expected);
 }
 
@@ -42,7 +42,7 @@ static void several_lines_are_read_as_one(void **state)
     struct http_header h[] = {{STR("X-Forwarded-For"), STR("6.6.6.6")},
                               {STR("x-forwarded-for"), STR("1.2.3.4")}};
     struct http_headers headers = {h, 2, 2};
-    assert_int_equal(peer__parse_cidr(STR("10.0.0.0/8"), &list[0]), ERR_OK);
+    assert_int_equal(cidr_parse(STR("10.0.0.0/8"), &list[0]), ERR_OK);
     assert_true(str_eqz(peer__source_ip(&g, STR("10.0.0.1"), &headers), "1.2.3.4"));
     h[1].value = STR("10.2.2.2");
     assert_true(str_eqz(peer__source_ip(&g, STR("10.0.0.1"), &headers), "6.6.6.6"));
@@ -59,15 +59,15 @@ static void networks_are_matched_to_the_bit(void **state)
 {
     (void)state;
     struct cidr c;
-    assert_int_equal(peer__parse_cidr(STR("192.168.128.0/17"), &c), ERR_OK);
+    assert_int_equal(cidr_parse(STR("192.168.128.0/17"), &c), ERR_OK);
     assert_true(peer__in(&c, 1, STR("192.168.200.1")));
     assert_false(peer__in(&c, 1, STR("192.168.127.255")));
-    assert_int_equal(peer__parse_cidr(STR("127.0.0.1"), &c), ERR_OK);
+    assert_int_equal(cidr_parse(STR("127.0.0.1"), &c), ERR_OK);
     assert_true(peer__in(&c, 1, STR("127.0.0.1")));
     assert_true(peer__in(&c, 1, STR("::ffff:127.0.0.1")));
-    assert_int_equal(peer__parse_cidr(STR("10.0.0.0/33"), &c), ERR_INVALID);
-    assert_int_equal(peer__parse_cidr(STR("nonsense"), &c), ERR_INVALID);
-    assert_int_equal(peer__parse_cidr(STR("10.0.0.0/"), &c), ERR_INVALID);
+    assert_int_equal(cidr_parse(STR("10.0.0.0/33"), &c), ERR_INVALID);
+    assert_int_equal(cidr_parse(STR("nonsense"), &c), ERR_INVALID);
+    assert_int_equal(cidr_parse(STR("10.0.0.0/"), &c), ERR_INVALID);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #ifndef ROPELINE_GATEWAY_SNAPSHOT_INT_H
 #define ROPELINE_GATEWAY_SNAPSHOT_INT_H
 
+#include "base/cidr.h"
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -83,11 +84,6 @@ struct gateway_worker {
     void *drained_arg;
 };
 
-struct cidr {
-    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned bits;
-};
-
 struct gateway {
     struct gateway_options options;
     struct snapshot *current; /* control loop */
@@ -108,7 +104,6 @@ enum err route__insert(struct arena *a, struct node *root, struct method *m,
 bool api__variable(const struct api *api, struct str name, struct str *out);
 
 /* peer.c */
-enum err peer__parse_cidr(struct str text, struct cidr *out) MUSTCHECK;
 bool peer__in(const struct cidr *list, size_t n, struct str ip);
 /* The client's address: the peer, or the rightmost untrusted one of X-Forwarded-For when the peer
  * is a trusted proxy. */

@@ -2,6 +2,7 @@
  *
  * The gateway on its loops: what each worker owns, how it starts and drains, and how a decision
  * record is found among them. */
+#include "base/cidr.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 bool gateway_is_network(struct str text)
 {
     struct cidr c;
-    return peer__parse_cidr(text, &c) == ERR_OK;
+    return cidr_parse(text, &c) == ERR_OK;
 }
 
 enum err gateway_new(const struct gateway_options *o, struct gateway **out, struct errinfo *e)
@@ -31,7 +32,7 @@ enum err gateway_new(const struct gateway_options *o, struct gateway **out, stru
     }
     for (size_t i = 0; i < o->trusted_proxy_count; i++) {
         struct str text = o->trusted_proxies[i];
-        if (peer__parse_cidr(text, &g->trusted[g->trusted_count++]) != ERR_OK) {
+        if (cidr_parse(text, &g->trusted[g->trusted_count++]) != ERR_OK) {
             gateway_free(g);
             return errinfo_set(e, ERR_INVALID,
                                "trusted_proxies: %.*s is not an address or network like 10.0.0.0/8",

@@ -205,6 +205,17 @@ void config_free(struct config *c)
     c->arena = NULL;
 }
 
+/* On a developer's machine the issuer of tokens often runs beside the daemon. */
+static bool allow_loopback(struct config *c)
+{
+    static const char *const networks[] = {"127.0.0.0/8", "::1"};
+    c->fetch_allow = ARENA_ARRAY(c->arena, COUNTOF(networks), struct cidr);
+    for (size_t i = 0; c->fetch_allow && i < COUNTOF(networks); i++)
+        if (cidr_parse(str_c(networks[i]), &c->fetch_allow[c->fetch_allow_count++]) != ERR_OK)
+            return false;
+    return c->fetch_allow != NULL;
+}
+
 /* --- dev -----------------------------------------------------------------------------------------
  */
 int config_from_dev(const struct options *o, struct config *c)
@@ -225,7 +236,7 @@ int config_from_dev(const struct options *o, struct config *c)
     size_t slash = str_rchr(str_c(file), '/');
     struct str dir = slash == SIZE_MAX ? STR(".") : str_sub(str_c(file), 0, slash);
     c->state_dir = arena_cstr(c->arena, arena_fmt(c->arena, "%.*s/.ropeline", STR_ARG(dir)));
-    if (c->state_dir == NULL)
+    if (c->state_dir == NULL || !allow_loopback(c))
         return 1;
     int bad = take_workers(option_get(o, "workers"), option_all(o, "workers")->origin, c);
     return bad ? bad : finish(o, c);

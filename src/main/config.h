@@ -5,6 +5,7 @@
 #ifndef ROPELINE_MAIN_CONFIG_H
 #define ROPELINE_MAIN_CONFIG_H
 
+#include "base/cidr.h"
 #include "import/import.h"
 #include "keeper.h"
 #include "options.h"
@@ -46,6 +47,8 @@ struct config {
     const struct json *function_settings; /* functions: of ropeline.yaml */
     struct str *trusted_proxies;
     size_t trusted_proxy_count;
+    struct cidr *fetch_allow; /* where documents may be fetched besides public https */
+    size_t fetch_allow_count;
     char socket_path[108];
 };
 

@@ -186,6 +186,23 @@ static void read_proxies(struct reader *r, const struct json *v)
     }
 }
 
+static void read_fetch(struct reader *r, const struct json *v)
+{
+    struct config *c = r->config;
+    const struct json *allow = json_get(v, "allow");
+    if (!json_is(allow, JSON_ARRAY) || v->n != 1) {
+        complain(r, v->line, v->col, "write fetch: {allow: [NETWORK, ...]}, like [10.0.0.0/8]");
+        return;
+    }
+    c->fetch_allow = ARENA_ARRAY(c->arena, allow->n, struct cidr);
+    for (size_t i = 0; c->fetch_allow && i < allow->n; i++) {
+        const char *network = text_of(r, allow->items[i], "fetch.allow");
+        if (cidr_parse(str_c(network), &c->fetch_allow[c->fetch_allow_count++]) != ERR_OK)
+            complain(r, allow->items[i]->line, allow->items[i]->col,
+                     "%s is no address or network like 10.0.0.0/8", network);
+    }
+}
+
 static void read_state(struct reader *r, const struct json *v)
 {
     r->config->state_dir = path_of(r, v, "state");
@@ -231,7 +248,7 @@ static const struct {
     {"kv", refuse},
     {"function_uids", refuse},
     {"limits", refuse},
-    {"fetch", refuse},
+    {"fetch", read_fetch},
 };
 
 static void read_document(struct reader *r, const struct json *doc)

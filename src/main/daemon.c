@@ -93,6 +93,7 @@ static void all_drained(struct daemon *d)
         http_server_drain(d->metrics, 500, server_gone, &d->metrics);
     close_signal(&d->term);
     close_signal(&d->hup);
+    fetcher_close(d->fetcher, NULL, NULL); /* the loop ends when its handles have closed too */
     lambda_close(d->lambda, lambda_closed, d);
 }
 
@@ -257,10 +258,14 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     err = lambda_new(&lambda, &d->lambda);
     if (err == ERR_OK)
         err = authorizer_cache_new(LIMIT_AUTHORIZER_CACHE_BYTES, &d->cache);
+    struct fetcher_options fetcher = {c->fetch_allow, c->fetch_allow_count};
+    if (err == ERR_OK)
+        err = fetcher_new(run_control(d->run), &fetcher, &d->fetcher);
     struct gateway_options gateway = {
         .run = d->run,
         .lambda = d->lambda,
         .cache = d->cache,
+        .fetcher = d->fetcher,
         .trusted_proxies = c->trusted_proxies,
         .trusted_proxy_count = c->trusted_proxy_count,
         .on_decision = c->dev && !c->quiet ? on_decision : NULL,
@@ -308,6 +313,7 @@ int daemon_main(void *arg, int keeper_fd)
     }
     int code = d->exit_code;
     gateway_free(d->gateway);
+    fetcher_free(d->fetcher);
     lambda_free(d->lambda);
     authorizer_cache_free(d->cache);
     run_free(d->run);

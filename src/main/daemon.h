@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "gateway/gateway.h"
+#include "http/fetch.h"
 #include "http/server.h"
 
 struct daemon {
@@ -15,6 +16,7 @@ struct daemon {
     struct keeper_link *link;
     struct lambda *lambda;
     struct authorizer_cache *cache;
+    struct fetcher *fetcher;
     struct gateway *gateway;
     struct http_server *control, *metrics;
     struct watcher *watcher; /* dev only */
