@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The uri of an HTTP_PROXY integration: "http://host:port/base/{proxy}?v=1", split once into an
- * origin and pieces, put together for each request from canonical bytes only. */
+ * The uri of an HTTP or HTTP_PROXY integration: "http://host:port/base/{proxy}?v=1", split once
+ * into an origin and pieces, put together for each request from canonical bytes only. */
 #include "base/limits.h"
 #include "target_int.h"
 
@@ -100,8 +100,7 @@ enum err target__compile(struct arena *a, const struct api *api, struct str uri,
             e, ERR_UNSUPPORTED,
             "https:// backends are not served yet: use http:// on a network you trust");
     if (!str_istarts(uri, http))
-        return errinfo_set(e, ERR_INVALID,
-                           "the uri of an HTTP_PROXY integration begins with http://");
+        return errinfo_set(e, ERR_INVALID, "the uri of an HTTP integration begins with http://");
     uri = str_from(uri, http.n);
     size_t end = 0;
     while (end < uri.n && uri.p[end] != '/' && uri.p[end] != '?')
@@ -165,10 +164,10 @@ static bool mapped_to(struct exchange *x, const struct mappings *maps, struct st
     return false;
 }
 
-/* The client's query with mapped names replaced. Without query mappings its bytes go as they came.
- */
+/* The client's query, if it is passed, with mapped names replaced. Without query mappings its bytes
+ * go as they came. */
 static enum err add_query(struct exchange *x, const struct target *t, const struct mappings *maps,
-                          struct buf *out)
+                          bool pass, struct buf *out)
 {
     const struct query_pair *pairs;
     size_t n = 0;
@@ -178,7 +177,7 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
         buf_add(&b, t->query);
     }
     if (!maps_query(maps)) {
-        if (x->rq->query.n > 0) {
+        if (pass && x->rq->query.n > 0) {
             buf_addc(&b, b.n ? '&' : '?');
             buf_add(&b, x->rq->query);
         }
@@ -186,7 +185,7 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
         enum err err = exchange__query(x, &pairs, &n);
         if (err != ERR_OK)
             return err;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; pass && i < n; i++)
             if (!mapped_to(x, maps, pairs[i].name))
                 add_pair(x, &b, pairs[i].name, pairs[i].value);
         for (size_t i = 0; i < maps->n; i++) {
@@ -200,7 +199,7 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
 }
 
 enum err target__make(struct exchange *x, const struct target *t, const struct mappings *maps,
-                      struct str *out)
+                      bool pass, struct str *out)
 {
     AUTO_BUF b = BUF_INIT(KIB(48));
     const char *why;
@@ -218,11 +217,11 @@ enum err target__make(struct exchange *x, const struct target *t, const struct m
     enum err err = path_canonical(x->arena, path, flags, &canonical, &why);
     if (err != ERR_OK || !str_eq(path, canonical))
         return err ? err : ERR_INVALID; /* a mapped value would make another path of it */
-    if (x->rq->query.n == 0 && t->query.n == 0 && !maps_query(maps)) {
+    if ((!pass || x->rq->query.n == 0) && t->query.n == 0 && !maps_query(maps)) {
         *out = path;
         return ERR_OK;
     }
-    err = add_query(x, t, maps, &b);
+    err = add_query(x, t, maps, pass, &b);
     *out = err || b.err ? STR_NONE : arena_str(x->arena, buf_str(&b));
     return out->p ? ERR_OK : err ? err : ERR_NOMEM;
 }

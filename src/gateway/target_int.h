@@ -20,9 +20,9 @@ struct target {
 
 enum err target__compile(struct arena *a, const struct api *api, struct str uri, struct target *out,
                          struct errinfo *e) MUSTCHECK;
-/* Path and query for this request. ERR_NOTFOUND: a variable has no value; ERR_INVALID: a mapped
- * value would change the path's shape. */
+/* Path and query for this request; with `pass` the client's own query too. ERR_NOTFOUND: a variable
+ * has no value; ERR_INVALID: a mapped value would change the path's shape. */
 enum err target__make(struct exchange *x, const struct target *t, const struct mappings *maps,
-                      struct str *out) MUSTCHECK;
+                      bool pass, struct str *out) MUSTCHECK;
 
 #endif
