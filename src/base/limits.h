@@ -76,6 +76,19 @@
 #define LIMIT_AUTHORIZER_RESULT KIB(64)
 #define LIMIT_ANSWER_TEMPLATE KIB(64) /* of one gateway response */
 
+/* tokens and keys */
+#define LIMIT_JWT_BYTES KIB(8) /* what a header can hold */
+#define LIMIT_JWT_DEPTH 32
+#define LIMIT_JWT_MEMBERS 512 /* of all objects and lists of one part together */
+#define LIMIT_JWT_KID 256
+#define LIMIT_JWT_KEYS_TRIED 8              /* when neither token nor key has a name */
+#define LIMIT_NUMERIC_DATE 9007199254740992 /* 2^53: beyond it doubles skip integers */
+#define LIMIT_JWKS_BYTES 150000             /* API Gateway: JWKS */
+#define LIMIT_JWKS_KEYS 256
+#define LIMIT_JWK_SECRET 1024
+#define LIMIT_RSA_BITS_MIN 2048
+#define LIMIT_RSA_BITS_MAX 8192 /* verifying with more takes milliseconds */
+
 /* Lambda */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
 #define LIMIT_RUNTIME_TRAILERS KIB(256) /* the error of a streamed response, base64 */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What reading and checking a token share; private to this room. */
+#ifndef ROPELINE_JOSE_JOSE_INT_H
+#define ROPELINE_JOSE_JOSE_INT_H
+
+#include "jose/jws.h"
+
+/* Fills `why` and returns `r`. */
+enum jwt_reason jose__fail(struct jwt_fault *why, enum jwt_reason r, const char *what,
+                           struct str got);
+enum jwt_reason jose__memory(struct jwt_fault *why);
+
+/* Is there a key that could have signed it and is not retired? Costs no cryptography. */
+enum jwt_reason jose__has_key(const struct jws *s, const struct jwks *keys, int64_t now_s,
+                              struct jwt_fault *why) MUSTCHECK;
+
+/* Strict JSON of a token, an object: no duplicate member, at most LIMIT_JWT_DEPTH deep and
+ * LIMIT_JWT_MEMBERS values, no NUL in any form. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
+enum err jose__object(struct arena *a, struct str text, const struct json **out) MUSTCHECK;
+
+#endif
