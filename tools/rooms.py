@@ -19,7 +19,7 @@ class Room(NamedTuple):
 
 
 ROOMS = {
-    'base': Room('', 'openssl jansson yaml argon2', 2800),
+    'base': Room('', 'openssl jansson yaml argon2 pcre2', 2800),
     'run': Room('base', 'uv', 900),
     'jose': Room('base', 'openssl', 2200),
     'policy': Room('base', '', 1300),
@@ -28,7 +28,7 @@ ROOMS = {
     'observe': Room('base run http store', '', 1300),
     'shield': Room('base run store observe', 'maxminddb', 800),
     'lambda': Room('base run http store policy observe', 'uv zip', 2400),
-    'authorizer': Room('base run http jose policy lambda observe', 'pcre2', 1600),
+    'authorizer': Room('base run http jose policy lambda observe', '', 1600),
     'identity': Room('base run http jose store shield observe', '', 3800),
     'gateway': Room('base run http policy authorizer lambda shield observe store', '', 3000),
     'import': Room('base policy authorizer lambda gateway', '', 2500),

@@ -2,27 +2,15 @@
  *
  * TOKEN authorizers: one header is the identity, an expression may refuse it, and the function gets
  * {"type","authorizationToken","methodArn"} with the untouched header value. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "authorizer_int.h"
 #include "base/limits.h"
+#include "base/pattern.h"
 
 struct token_conf {
     struct function *function;
     struct str header;
-    pcre2_code *expression; /* NULL = none */
-    pcre2_match_context *bounds;
+    struct pattern *expression; /* NULL = none */
 };
-
-static void token_fini(void *conf)
-{
-    struct token_conf *t = conf;
-    pcre2_code_free(t->expression);
-    pcre2_match_context_free(t->bounds);
-    t->expression = NULL;
-    t->bounds = NULL;
-}
 
 /* "method.request.header.NAME", exactly one. */
 static enum err compile_source(struct token_conf *t, const struct json *spec, struct errinfo *e)
@@ -42,31 +30,19 @@ static enum err compile_source(struct token_conf *t, const struct json *spec, st
 
 /* The expression is user data that strangers' headers meet: it must match the whole value, within
  * bounded steps and memory; running out of them is an error, never a pass. */
-static enum err compile_expression(struct token_conf *t, const struct json *spec, struct errinfo *e)
+static enum err compile_expression(struct arena *a, struct token_conf *t, const struct json *spec,
+                                   struct errinfo *e)
 {
     const struct json *source = json_get(spec, "identityValidationExpression");
     struct str text = json_str_or(source, STR(""));
+    struct errinfo why = {0};
     if (text.n == 0)
         return ERR_OK;
-    int code = 0;
-    PCRE2_SIZE at = 0;
-    t->expression = pcre2_compile((PCRE2_SPTR)text.p, text.n,
-                                  PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
-                                      PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
-                                  &code, &at, NULL);
-    if (t->expression == NULL) {
-        PCRE2_UCHAR why[120] = "?";
-        pcre2_get_error_message(code, why, sizeof why);
-        return errinfo_at(e, ERR_INVALID, source->line, source->col,
-                          "identityValidationExpression does not compile at its character %zu: %s",
-                          (size_t)at + 1, (const char *)why);
-    }
-    t->bounds = pcre2_match_context_create(NULL);
-    if (t->bounds == NULL)
-        return ERR_NOMEM;
-    pcre2_set_match_limit(t->bounds, LIMIT_REGEX_MATCHES);
-    pcre2_set_heap_limit(t->bounds, LIMIT_REGEX_HEAP / 1024);
-    return ERR_OK;
+    enum err err = pattern_compile(a, text, &t->expression, &why);
+    if (err != ERR_INVALID)
+        return err;
+    return errinfo_at(e, ERR_INVALID, source->line, source->col, "identityValidationExpression %s",
+                      why.text);
 }
 
 static enum err token_compile(struct arena *a, const struct json *spec,
@@ -83,20 +59,16 @@ static enum err token_compile(struct arena *a, const struct json *spec,
     if (err == ERR_OK && t->header.p == NULL)
         err = ERR_NOMEM;
     if (err == ERR_OK)
-        err = compile_expression(t, spec, e);
+        err = compile_expression(a, t, spec, e);
     return err;
 }
 
 static enum err check_expression(const struct token_conf *t, struct auth_call *c, struct str value)
 {
-    pcre2_match_data *found = pcre2_match_data_create(1, NULL);
-    if (found == NULL)
-        return ERR_NOMEM;
-    int rc = pcre2_match(t->expression, (PCRE2_SPTR)value.p, value.n, 0, 0, found, t->bounds);
-    pcre2_match_data_free(found);
-    if (rc >= 0)
-        return ERR_OK;
-    if (rc == PCRE2_ERROR_NOMATCH) {
+    enum err err = pattern_match(t->expression, value);
+    if (err == ERR_OK || err == ERR_NOMEM)
+        return err;
+    if (err == ERR_NOTFOUND) {
         decision_note(c->record, "authorize", VERDICT_DENY, "expression",
                       STR("identityValidationExpression does not match the whole header value"));
         return ERR_DENIED;
@@ -173,7 +145,6 @@ const struct authorizer_kind authorizer__token = {
     .apis = AUTH_REST,
     .calls_function = true,
     .compile = token_compile,
-    .fini = token_fini,
     .identity = token_identity,
     .decide = token_decide,
     .token = token_token,
