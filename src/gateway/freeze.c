@@ -6,20 +6,11 @@
  * not NONE gets an authorizer or the snapshot is not made. */
 #include "base/crypt.h"
 #include "base/limits.h"
+#include "freeze_int.h"
 #include "lambda/arn.h"
 #include "mapping_int.h"
 
-struct freezer {
-    struct gateway *gateway; /* NULL: judged only */
-    const struct model *model;
-    struct snapshot *snapshot;
-    void (*problem)(void *arg, const struct model_place *at, const char *text);
-    void *arg;
-    size_t problems;
-    bool nomem;
-};
-
-static void report(struct freezer *f, const struct model_place *at, const struct errinfo *e)
+void freeze__report(struct freezer *f, const struct model_place *at, const struct errinfo *e)
 {
     struct model_place place = *at;
     if (e->line) {
@@ -38,7 +29,7 @@ static bool failed(struct freezer *f, const struct model_place *at, enum err err
     if (err == ERR_OK)
         return false;
     e->code = err;
-    report(f, at, e);
+    freeze__report(f, at, e);
     return true;
 }
 
@@ -145,9 +136,6 @@ static enum err choose_authorizer(const struct api *api, const struct json *meth
     struct str type = json_str_or(json_get(method, "authorizationType"), STR(""));
     struct str name = json_str_or(json_get(method, "authorizerName"), STR(""));
     *out = NULL;
-    if (json_bool_or(json_get(method, "apiKeyRequired"), false))
-        return errinfo_set(e, ERR_UNSUPPORTED,
-                           "API keys are not checked yet: this route would be open");
     if (str_eqz(type, "NONE") && name.n == 0)
         return ERR_OK;
     if (!str_eqz(type, "CUSTOM"))
@@ -209,6 +197,7 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     to->route = arena_fmt(a, "%.*s %.*s", STR_ARG(m->verb), STR_ARG(m->path));
     f->nomem = f->nomem || to->route.p == NULL;
     to->resource_id = make_resource_id(f, m->path);
+    to->api_key_required = json_bool_or(json_get(m->method, "apiKeyRequired"), false);
     to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
     freeze_scopes(f, &m->at, m->method, to);
     if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))
@@ -220,14 +209,18 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
                           type.n ? "integrations of type %.*s are not served"
                                  : "No integration defined for method%.*s",
                           STR_ARG(str_sub(type, 0, 40)));
-        report(f, &m->at, &e);
+        freeze__report(f, &m->at, &e);
         return;
     }
     struct integration_env env = {api, to->path, find_function, f};
     enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
     if (err == ERR_OK)
         err = route__insert(a, &api->root, to, &e);
-    failed(f, &m->at, err, &e);
+    if (failed(f, &m->at, err, &e))
+        return;
+    to->index = api->method_count++;
+    to->next = api->methods;
+    api->methods = to;
 }
 
 static void freeze_api(struct freezer *f, const struct model_api *m)
@@ -241,7 +234,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     if (m->kind != API_REST) {
         struct errinfo e = {.code = ERR_UNSUPPORTED,
                             .text = "HTTP APIs are not served yet: only REST APIs"};
-        report(f, &m->at, &e);
+        freeze__report(f, &m->at, &e);
         return;
     }
     api->kind = m->kind;
@@ -249,6 +242,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     api->stage = copy(f, m->stage);
     api->name = copy(f, m->name);
     api->account = copy(f, f->model->account);
+    api->key_from_authorizer = str_eqz(m->api_key_source, "AUTHORIZER");
     api->allow_double_slash = m->allow_double_slash;
     s->any_double_slash = s->any_double_slash || m->allow_double_slash;
     api->arn_prefix = arena_fmt(s->arena, "arn:%.*s:execute-api:%.*s:%.*s:%.*s/%.*s/",
@@ -288,6 +282,8 @@ static struct snapshot *freeze(struct freezer *f, size_t workers)
     freeze_functions(f);
     for (const struct model_api *api = f->model->apis; api && s->functions; api = api->next)
         freeze_api(f, api);
+    if (!f->nomem)
+        usage__freeze(f);
     return s;
 }
 

@@ -22,6 +22,9 @@ struct gateway_options {
     struct fetcher *fetcher;           /* for documents of issuers; the control loop's */
     const struct str *trusted_proxies; /* CIDRs whose X-Forwarded-For is believed; copied */
     size_t trusted_proxy_count;
+    /* The throttle of all requests together, AWS's account limit. No burst: there is none. */
+    double account_rate;
+    uint64_t account_burst;
     /* Each decision as it is made, on the worker that made it; NULL in production. The record is
      * valid during the call. */
     void (*on_decision)(void *arg, struct loop *l, const struct decision_record *r);

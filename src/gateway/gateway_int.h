@@ -10,7 +10,8 @@
 
 /* --- a request ------------------------------------------------------------------------------ */
 /* The steps, in order: names in records, metrics and logs are these (docs/house.md, section 3). */
-#define GATEWAY_STEPS(X) X(match) X(authorize) X(integrate) X(respond) X(account)
+#define GATEWAY_STEPS(X) \
+    X(match) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
 enum step {
 #define X(name) STEP_##name,
     GATEWAY_STEPS(X)
@@ -63,6 +64,8 @@ struct exchange {
         struct str method_arn;
     } granted;
 
+    struct request_usage usage;
+
     struct http_response answer;
     struct str answer_body;
     unsigned status;          /* sent */
@@ -94,6 +97,9 @@ const struct integration_kind *integration__kind(struct str name);
 void exchange__done(void *exchange, enum err how); /* for http_exchange_events.done */
 void gateway__handle(void *worker, struct http_exchange *http);
 void exchange__resume(struct exchange *x, enum next with);
+#define X(name) enum next step__##name(struct exchange *x);
+GATEWAY_STEPS(X)
+#undef X
 /* response.c: sets the gateway's own answer. */
 enum gateway_response {
 #define GATEWAY_RESPONSE(type, status, error, body) RESPONSE_##type,
@@ -108,6 +114,8 @@ enum next exchange__refuse_as(struct exchange *x, enum gateway_response type, co
                               struct str message);
 /* $context.error.messageString: in quotes, or null. */
 struct str exchange__message_string(struct exchange *x);
+/* Adds Retry-After to the refusal that was just set. */
+void exchange__retry_after(struct exchange *x, uint64_t seconds);
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body);
 /* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them. */

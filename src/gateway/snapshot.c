@@ -5,7 +5,7 @@
  * gives it back, and when all workers have, it is freed. No lock, no atomic. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "gateway_int.h"
+#include "freeze_int.h"
 
 void snapshot__free(struct snapshot *s)
 {
@@ -14,6 +14,7 @@ void snapshot__free(struct snapshot *s)
             authorizer_fini(a->authorizers[i]);
     for (size_t i = 0; i < s->function_count; i++)
         function_unref(s->functions[i]);
+    usage__thaw(s);
     arena_free(s->arena);
 }
 

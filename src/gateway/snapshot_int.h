@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "usage_int.h"
 
 struct integration_kind;
 struct answers; /* mapping_int.h */
@@ -28,6 +29,10 @@ struct method {
     size_t scope_count;
     const struct integration_kind *kind;
     void *conf;
+    bool api_key_required;
+    struct bucket *throttle; /* the stage's, for this method; NULL = none */
+    unsigned index;          /* among the methods of its API */
+    struct method *next;     /* of its API */
 };
 
 #define METHOD_ANY HTTP_OTHER /* slot of ANY in node.methods */
@@ -51,6 +56,9 @@ struct api {
     struct authorizer **authorizers;
     size_t authorizer_count;
     struct answers *answers; /* customised gateway responses; NULL = none */
+    bool key_from_authorizer; /* apiKeySource AUTHORIZER */
+    struct method *methods;
+    unsigned method_count;
     struct api *next;
 };
 
@@ -61,6 +69,8 @@ struct snapshot {
     bool any_double_slash;
     struct function **functions; /* references held */
     size_t function_count;
+    struct key_table keys;
+    struct held_bucket *held;
     struct snapshot_share { /* one per worker; touched by that worker only */
         struct snapshot *snapshot;
         size_t in_use;
@@ -90,6 +100,8 @@ struct gateway {
     struct cidr *trusted;
     size_t trusted_count;
     size_t workers;
+    struct usage *usage;
+    struct bucket *account; /* of all requests together; NULL = no limit */
     struct gateway_worker worker[];
 };
 

@@ -85,7 +85,7 @@ static enum next check_decoded(struct exchange *x)
     return NEXT;
 }
 
-static enum next step_match(struct exchange *x)
+enum next step__match(struct exchange *x)
 {
     const char *why = "";
     unsigned flags = x->snapshot->any_double_slash ? PATH_ALLOW_DOUBLE_SLASH : 0;
@@ -141,7 +141,7 @@ static void auth_done(struct auth_call *c)
     exchange__resume(x, authorized(x));
 }
 
-static enum next step_authorize(struct exchange *x)
+enum next step__authorize(struct exchange *x)
 {
     if (x->method->authorizer == NULL) {
         decision_note(&x->record, "authorize", VERDICT_PASS, "authorizer",
@@ -173,7 +173,7 @@ static enum next step_authorize(struct exchange *x)
 }
 
 /* --- integrate, respond, account -------------------------------------------------------------- */
-static enum next step_integrate(struct exchange *x)
+enum next step__integrate(struct exchange *x)
 {
     bool open = x->method->authorizer == NULL;
     ASSERT(open || (x->granted.method == x->method &&
@@ -182,7 +182,7 @@ static enum next step_integrate(struct exchange *x)
     return x->method->kind->start(x->method->conf, x);
 }
 
-static enum next step_respond(struct exchange *x)
+enum next step__respond(struct exchange *x)
 {
     x->status = x->answer.status;
     http_respond(x->http, &x->answer, x->answer_body);
@@ -200,7 +200,7 @@ static void count(struct exchange *x, uint32_t took_us)
     metric_add(m, METRIC_DURATION_US, took_us);
 }
 
-static enum next step_account(struct exchange *x)
+enum next step__account(struct exchange *x)
 {
     const struct gateway_options *o = &x->worker->gateway->options;
     int64_t took = clock_mono_us(run_clock(o->run)) - http_exchange_began_us(x->http);
@@ -217,7 +217,7 @@ static enum next step_account(struct exchange *x)
 
 /* --- the walk -------------------------------------------------------------------------------- */
 static enum next (*const steps[STEP_COUNT])(struct exchange *) = {
-#define X(name) step_##name,
+#define X(name) step__##name,
     GATEWAY_STEPS(X)
 #undef X
 };
@@ -242,7 +242,7 @@ void exchange__done(void *arg, enum err how)
         decision_note(&x->record, "respond", VERDICT_ERROR, "client",
                       STR("the connection ended before the whole answer was sent"));
     x->at = STEP_account;
-    step_account(x);
+    step__account(x);
 }
 
 static const struct http_exchange_events only_done = {.done = exchange__done};
@@ -269,5 +269,5 @@ void gateway__handle(void *worker, struct http_exchange *http)
     decision_begin(&x->record, x->ids.request, x->wall_us);
     http_exchange_watch(http, &only_done, x);
     x->at = STEP_match;
-    walk(x, step_match(x));
+    walk(x, step__match(x));
 }

@@ -39,6 +39,14 @@ enum err gateway_new(const struct gateway_options *o, struct gateway **out, stru
                                STR_ARG(str_sub(text, 0, 60)));
         }
     }
+    enum err err = usage__new(run_clock(o->run), &g->usage);
+    if (err == ERR_OK && o->account_burst > 0)
+        err = usage__bucket(g->usage, STR("account"),
+                            (struct throttle){o->account_rate, o->account_burst}, &g->account);
+    if (err != ERR_OK) {
+        gateway_free(g);
+        return err;
+    }
     for (size_t i = 0; i < n; i++) {
         g->worker[i].gateway = g;
         g->worker[i].loop = run_worker(o->run, (unsigned)i);
@@ -55,6 +63,7 @@ void gateway_free(struct gateway *g)
         decision_ring_free(g->worker[i].decisions);
     if (g->current)
         snapshot__free(g->current);
+    usage__free(g->usage);
     mem_free(g->trusted);
     mem_free(g);
 }

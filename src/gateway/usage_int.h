@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * API keys, usage plans and throttles as requests meet them: what a snapshot has frozen (keys,
+ * grants) and what outlives snapshots (buckets). Source: docs/internals/usage.md; API Gateway
+ * developer guide, "usage plans", "request throttling". */
+#ifndef ROPELINE_GATEWAY_USAGE_INT_H
+#define ROPELINE_GATEWAY_USAGE_INT_H
+
+#include <stdatomic.h>
+
+#include "base/crypt.h"
+#include "gateway/gateway.h"
+
+struct api;
+struct method;
+struct exchange;
+struct snapshot;
+struct usage; /* one per process: every bucket, by what it is for */
+
+/* --- buckets --------------------------------------------------------------------------------
+ * A bucket holds `burst` tokens, begins full and gets `rate` new ones a second. Its whole state is
+ * one number, the time at which it will be full again (the theoretical arrival time of GCRA), so
+ * that taking a token is one compare-and-swap, exact for any number of threads. Times count in
+ * ticks from the start of the process: 2^16 a microsecond, enough for eight years. */
+#define BUCKET_TICKS_PER_US UINT64_C(65536)
+#define BUCKET_TICKS_PER_S (1000000 * BUCKET_TICKS_PER_US)
+
+struct throttle {
+    double rate; /* tokens a second; 0 = never refilled */
+    uint64_t burst;
+};
+struct bucket {
+    _Atomic uint64_t full_at; /* ticks; in the past = full now */
+    uint64_t interval;        /* ticks that one token takes to come */
+    uint64_t depth;           /* burst * interval */
+    struct throttle rule;
+    struct str identity;
+    unsigned holders;   /* control loop: grants and methods of the snapshots that live */
+    char apart[64];     /* neighbours' numbers stand on different cache lines */
+    char identity_at[]; /* its bytes */
+};
+/* Zeroed but for its rule; what a bucket that nobody shares begins with. */
+void bucket__init(struct bucket *b, struct throttle rule);
+/* False: it is empty, nothing was taken. *taken is for bucket__give_back. Any thread. */
+bool bucket__take(struct bucket *b, uint64_t now, uint64_t *taken);
+/* Undoes a take, unless the token has come back by itself meanwhile. */
+void bucket__give_back(struct bucket *b, uint64_t now, uint64_t taken);
+/* Ticks until there is a token: 0 = there is one, UINT64_MAX = there never will be. */
+uint64_t bucket__wait(const struct bucket *b, uint64_t now);
+
+enum err usage__new(const struct clock *clock, struct usage **out) MUSTCHECK;
+void usage__free(struct usage *u);
+uint64_t usage__now(const struct usage *u); /* ticks; any thread */
+/* The bucket for that identity and rule, made full when there is none yet. Control loop. */
+enum err usage__bucket(struct usage *u, struct str identity, struct throttle rule,
+                       struct bucket **out) MUSTCHECK;
+void usage__drop(struct usage *u, struct bucket *b); /* once for each usage__bucket */
+size_t usage__bucket_count(const struct usage *u);
+
+/* --- what a snapshot has frozen ------------------------------------------------------------- */
+/* What one plan gives one key on one API stage. */
+struct grant {
+    const struct api *api;
+    struct str plan_id, plan; /* "gold (id p1)", for records */
+    struct bucket *client;    /* plan's throttle; NULL = none */
+    struct bucket **methods;  /* by plan_stage.slot - 1 */
+    const uint16_t *slots; /* by method.index: which of `methods`, 0 = none; NULL = none at all */
+};
+struct api_key {
+    unsigned char digest[SHA256_BYTES]; /* of its value, which is kept nowhere */
+    struct str id;
+    bool enabled;
+    struct grant *grants;
+    size_t grant_count;
+    unsigned plan_count;   /* while freezing */
+    const void *last_plan; /* while freezing: that named it */
+};
+struct key_table {
+    struct api_key *keys;
+    size_t count;
+    uint32_t *slots; /* open addressing by digest: index + 1, 0 = empty */
+    size_t mask;
+};
+/* NULL: no such key. Compares whole digests in constant time. */
+const struct api_key *key_table__find(const struct key_table *t, struct str value);
+void key_table__insert(struct key_table *t, size_t key);
+const struct grant *api_key__grant(const struct api_key *k, const struct api *api);
+#define API_KEY_MIN 20
+#define API_KEY_MAX 128
+
+/* A bucket that a snapshot holds. */
+struct held_bucket {
+    struct bucket *bucket;
+    struct held_bucket *next;
+};
+
+/* What the steps found out about one request. */
+struct request_usage {
+    const struct api_key *key; /* accepted: then grant is set */
+    const struct grant *grant;
+    struct str value; /* as the client sent it, or the authorizer's function returned it */
+};
+
+/* The one x-api-key line that the client sent to a method that requires a key; "" when there is
+ * none, or more than one, or the API takes keys from its authorizer. */
+struct str exchange__sent_key(const struct exchange *x);
+
+#endif
