@@ -147,14 +147,6 @@ static struct str get_api_id(struct exchange *x)
 {
     return x->api->id;
 }
-static struct str get_api_key(struct exchange *x)
-{
-    return x->usage.key ? x->usage.value : STR("");
-}
-static struct str get_api_key_id(struct exchange *x)
-{
-    return x->usage.key ? x->usage.key->id : STR("");
-}
 static struct str get_method(struct exchange *x)
 {
     return x->rq->method_text;
@@ -240,8 +232,8 @@ static const struct {
     {"error.validationErrorString", get_error_validation},
     {"extendedRequestId", get_extended_id},
     {"httpMethod", get_method},
-    {"identity.apiKey", get_api_key},
-    {"identity.apiKeyId", get_api_key_id},
+    {"identity.apiKey", exchange__api_key},
+    {"identity.apiKeyId", exchange__api_key_id},
     {"identity.sourceIp", get_source_ip},
     {"identity.userAgent", get_user_agent},
     {"path", get_path},

@@ -210,6 +210,7 @@ static void add_identity(struct exchange *x, struct buf *b, bool *first)
                                         "user",
                                         "userArn"};
     struct str agent = http_value(&x->rq->headers, STR("User-Agent"));
+    struct str key = exchange__api_key(x), key_id = exchange__api_key_id(x);
     bool inner = true;
     event__member(b, first, STR("identity"));
     buf_addc(b, '{');
@@ -217,6 +218,10 @@ static void add_identity(struct exchange *x, struct buf *b, bool *first)
         event__member(b, &inner, str_c(nulls[i]));
         buf_addz(b, "null");
     }
+    if (key.n > 0)
+        event__text(b, &inner, "apiKey", event__utf8(x->arena, key));
+    if (key_id.n > 0)
+        event__text(b, &inner, "apiKeyId", key_id);
     event__text(b, &inner, "sourceIp", x->source_ip);
     event__member(b, &inner, STR("userAgent"));
     if (agent.n > 0)

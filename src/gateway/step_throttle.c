@@ -31,9 +31,10 @@ static void find_buckets(const struct exchange *x, struct bucket *v[ASKED])
 /* Whole seconds, as RFC 9110 10.2.3 wants it; a limit that never ends has none. */
 void exchange__retry_after(struct exchange *x, uint64_t seconds)
 {
+    struct http_headers *h = &x->answer.headers;
     struct str text = arena_fmt(x->arena, "%llu", (unsigned long long)(seconds ? seconds : 1));
-    if (text.p == NULL ||
-        http_add(x->arena, &x->answer.headers, STR("Retry-After"), text) != ERR_OK)
+    if (text.p == NULL || http_find(h, STR("Retry-After")) /* the document customised it */ ||
+        http_add(x->arena, h, STR("Retry-After"), text) != ERR_OK)
         return; /* out of memory: the refusal stands without it */
 }
 

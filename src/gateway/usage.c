@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which key a request shows, and which plan covers it: look-ups in what the snapshot has frozen.
- * Invariant: the time a look-up takes says nothing about how much of a guessed value was right. */
+ * Until a key is
+ * accepted only the authorizer is shown what was sent. Invariant: the time a look-up takes says
+ * nothing about how much of a guessed value was right. */
 #include "gateway_int.h"
 
 static size_t first_slot(const struct key_table *t, const unsigned char digest[SHA256_BYTES])
@@ -56,4 +58,19 @@ struct str exchange__sent_key(const struct exchange *x)
         sent = &h->v[i];
     }
     return sent ? sent->value : STR("");
+}
+
+struct str exchange__api_key(struct exchange *x)
+{
+    if (x->usage.key)
+        return x->usage.value;
+    return x->at == STEP_authorize ? exchange__sent_key(x) : STR("");
+}
+
+struct str exchange__api_key_id(struct exchange *x)
+{
+    const struct api_key *k = x->usage.key;
+    if (k == NULL)
+        k = key_table__find(&x->snapshot->keys, exchange__api_key(x));
+    return k && k->enabled ? k->id : STR("");
 }

@@ -104,5 +104,9 @@ struct request_usage {
 /* The one x-api-key line that the client sent to a method that requires a key; "" when there is
  * none, or more than one, or the API takes keys from its authorizer. */
 struct str exchange__sent_key(const struct exchange *x);
+/* $context.identity.apiKey and apiKeyId: of the accepted key; to an authorizer, which runs before
+ * that, of the one that was sent. "" = none. */
+struct str exchange__api_key(struct exchange *x);
+struct str exchange__api_key_id(struct exchange *x);
 
 #endif
