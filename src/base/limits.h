@@ -88,10 +88,10 @@
 #define LIMIT_JWK_SECRET 1024
 #define LIMIT_RSA_BITS_MIN 2048
 #define LIMIT_RSA_BITS_MAX 8192 /* verifying with more takes milliseconds */
-#define LIMIT_PLANS_PER_KEY 10  /* API Gateway */
-#define DEFAULT_THROTTLE_RATE                                          \
-    10000 /* API Gateway: an account's, for what a throttle leaves out \
-           */
+
+/* usage plans and throttles; the first three are API Gateway's */
+#define LIMIT_PLANS_PER_KEY 10
+#define DEFAULT_THROTTLE_RATE 10000 /* of an account: for what a throttle leaves out */
 #define DEFAULT_THROTTLE_BURST 5000
 #define LIMIT_THROTTLE_RATE 10000000 /* a second */
 #define LIMIT_THROTTLE_BURST 2147483647

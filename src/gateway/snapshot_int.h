@@ -55,7 +55,7 @@ struct api {
     struct node root;
     struct authorizer **authorizers;
     size_t authorizer_count;
-    struct answers *answers; /* customised gateway responses; NULL = none */
+    struct answers *answers;  /* customised gateway responses; NULL = none */
     bool key_from_authorizer; /* apiKeySource AUTHORIZER */
     struct method *methods;
     unsigned method_count;
