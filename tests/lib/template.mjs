@@ -40,6 +40,11 @@ export function token(code, { ttl = 0, header = 'Authorization', validation, ...
     return { fn: fn(code, options), ttl, header, validation };
 }
 
+/** A REQUEST authorizer; `sources` as API Gateway writes identitySource ('' = none). */
+export function request(code, { ttl = 0, sources = '', ...options } = {}) {
+    return { fn: fn(code, options), ttl, sources };
+}
+
 const PATH_VARIABLES = /\{(\w+)\+?\}/g;
 
 /** HTTP_PROXY to `uri`; {x} in it is the path variable x. */
@@ -121,8 +126,22 @@ class Document {
         }
     }
 
-    scheme(name, { fn: guard, ttl, header, validation }) {
+    scheme(name, { fn: guard, ttl, header, validation, sources }) {
         this.addFunction(name, guard);
+        if (sources !== undefined) {
+            return {
+                type: 'apiKey',
+                name: 'Unused',
+                in: 'header',
+                'x-amazon-apigateway-authtype': 'custom',
+                'x-amazon-apigateway-authorizer': {
+                    type: 'request',
+                    authorizerUri: invocation(name),
+                    ...(sources && { identitySource: sources }),
+                    ...(ttl !== undefined && { authorizerResultTtlInSeconds: ttl }),
+                },
+            };
+        }
         return {
             type: 'apiKey',
             name: header,
