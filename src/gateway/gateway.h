@@ -60,6 +60,9 @@ const struct snapshot *gateway_current(const struct gateway *g);
  * sockets. */
 enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds,
                               size_t count) MUSTCHECK;
+/* Also answers other gateways (forward_auth.c) on these sockets; after gateway_worker_start. */
+enum err gateway_worker_authorize(struct gateway *g, struct loop *worker, const int *listen_fds,
+                                  size_t count) MUSTCHECK;
 /* Stops listening and lets requests finish for at most `ms`; on the worker's loop. */
 void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
                           void (*drained)(void *arg), void *arg);

@@ -41,6 +41,7 @@ struct exchange {
     struct gateway_worker *worker;
     struct snapshot *snapshot;
     enum step at;
+    bool forward; /* asked by another gateway, which serves the request itself */
 
     struct str path;       /* canonical, as the client sent it, stage included */
     struct str route_path; /* below the stage: what routes, methodArn and backend see */
@@ -96,6 +97,10 @@ const struct integration_kind *integration__kind(struct str name);
 /* steps.c. A callback that ends a WAIT calls resume, never from inside a step. */
 void exchange__done(void *exchange, enum err how); /* for http_exchange_events.done */
 void gateway__handle(void *worker, struct http_exchange *http);
+/* NULL: no memory or nothing published yet; the exchange was ended. */
+struct exchange *exchange__begin(struct gateway_worker *w, struct http_exchange *http);
+/* From the first step to the last, or to a WAIT. */
+void exchange__walk(struct exchange *x);
 void exchange__resume(struct exchange *x, enum next with);
 #define X(name) enum next step__##name(struct exchange *x);
 GATEWAY_STEPS(X)
@@ -150,6 +155,10 @@ bool header__to_backend(struct str name);
 bool header__from_backend(struct str name);
 /* "x-amzn-Remapped-Date" for "Date", the name itself for most; memory from `a`. */
 struct str header__remapped(struct arena *a, struct str name) MUSTCHECK;
+
+/* forward_auth.c: a request of the forward-auth listener, and its answer when it may pass. */
+void forward__handle(void *worker, struct http_exchange *http);
+enum next forward__allow(struct exchange *x);
 
 /* auth_request.c: what authorizers may ask of an exchange. */
 extern const struct auth_request_ops exchange__auth_ops;

@@ -37,10 +37,13 @@ static bool read_hops(const struct gateway *g, struct str chain, size_t *hops, s
  * the last one up, as if they were one (RFC 9110 5.3). */
 struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h)
 {
+    return peer__in(g->trusted, g->trusted_count, peer) ? peer__behind(g, peer, h) : peer;
+}
+
+struct str peer__behind(const struct gateway *g, struct str peer, const struct http_headers *h)
+{
     struct str found;
     size_t hops = 0;
-    if (!peer__in(g->trusted, g->trusted_count, peer))
-        return peer;
     for (size_t i = h->n; i-- > 0;)
         if (str_ieq(h->v[i].name, STR("X-Forwarded-For")) &&
             read_hops(g, h->v[i].value, &hops, peer, &found))

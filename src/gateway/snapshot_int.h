@@ -85,7 +85,7 @@ struct gateway_worker {
     struct gateway *gateway;
     struct loop *loop;
     struct snapshot *snapshot;
-    struct http_server *server;
+    struct http_server *server, *authorize; /* requests; questions of other gateways, or NULL */
     struct http_client *client;
     struct decision_ring *decisions;
     struct metrics metrics;
@@ -120,5 +120,7 @@ bool peer__in(const struct cidr *list, size_t n, struct str ip);
 /* The client's address: the peer, or the rightmost untrusted one of X-Forwarded-For when the peer
  * is a trusted proxy. */
 struct str peer__source_ip(const struct gateway *g, struct str peer, const struct http_headers *h);
+/* The same where the peer is known to be a proxy of ours. */
+struct str peer__behind(const struct gateway *g, struct str peer, const struct http_headers *h);
 
 #endif

@@ -178,6 +178,8 @@ enum next step__integrate(struct exchange *x)
     bool open = x->method->authorizer == NULL;
     ASSERT(open || (x->granted.method == x->method &&
                     str_eq(x->granted.method_arn, x->method_arn) && x->auth.verdict == AUTH_ALLOW));
+    if (x->forward)
+        return forward__allow(x);
     decision_note(&x->record, "integrate", VERDICT_INFO, "kind", str_c(x->method->kind->name));
     return x->method->kind->start(x->method->conf, x);
 }
@@ -247,16 +249,14 @@ void exchange__done(void *arg, enum err how)
 
 static const struct http_exchange_events only_done = {.done = exchange__done};
 
-/* Entry: the http server has one request. */
-void gateway__handle(void *worker, struct http_exchange *http)
+struct exchange *exchange__begin(struct gateway_worker *w, struct http_exchange *http)
 {
-    struct gateway_worker *w = worker;
     struct arena *a = http_exchange_arena(http);
     struct exchange *x = ARENA_NEW(a, struct exchange);
     struct snapshot *s = x ? snapshot__enter(w) : NULL;
     if (s == NULL) {
         http_respond_abort(http);
-        return;
+        return NULL;
     }
     x->http = http;
     x->rq = http_exchange_request(http);
@@ -264,10 +264,25 @@ void gateway__handle(void *worker, struct http_exchange *http)
     x->worker = w;
     x->snapshot = s;
     x->wall_us = loop_wall_us(w->loop);
-    x->source_ip = peer__source_ip(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
     exchange__make_ids(x);
     decision_begin(&x->record, x->ids.request, x->wall_us);
     http_exchange_watch(http, &only_done, x);
+    return x;
+}
+
+void exchange__walk(struct exchange *x)
+{
     x->at = STEP_match;
     walk(x, step__match(x));
+}
+
+/* Entry: the http server has one request. */
+void gateway__handle(void *worker, struct http_exchange *http)
+{
+    struct gateway_worker *w = worker;
+    struct exchange *x = exchange__begin(w, http);
+    if (x == NULL)
+        return;
+    x->source_ip = peer__source_ip(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
+    exchange__walk(x);
 }

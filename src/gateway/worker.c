@@ -87,6 +87,19 @@ enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int 
     return err;
 }
 
+enum err gateway_worker_authorize(struct gateway *g, struct loop *worker, const int *listen_fds,
+                                  size_t count)
+{
+    struct gateway_worker *w = &g->worker[loop_index(worker)];
+    struct http_server_options server = {
+        .refusal = gateway__refusal, .request = forward__handle, .arg = w, .counters = &w->http};
+    ASSERT(loop_is_current(worker));
+    enum err err = http_server_new(worker, &server, &w->authorize);
+    for (size_t i = 0; i < count && err == ERR_OK; i++)
+        err = http_server_listen(w->authorize, listen_fds[i]);
+    return err;
+}
+
 static void client_closed(void *arg)
 {
     struct gateway_worker *w = arg;
@@ -95,15 +108,30 @@ static void client_closed(void *arg)
     w->drained(w->drained_arg);
 }
 
+static void all_drained(struct gateway_worker *w)
+{
+    if (w->server || w->authorize)
+        return;
+    if (w->client)
+        http_client_close(w->client, client_closed, w);
+    else
+        client_closed(w);
+}
+
 static void server_drained(void *arg)
 {
     struct gateway_worker *w = arg;
     http_server_free(w->server);
     w->server = NULL;
-    if (w->client)
-        http_client_close(w->client, client_closed, w);
-    else
-        client_closed(w);
+    all_drained(w);
+}
+
+static void authorize_drained(void *arg)
+{
+    struct gateway_worker *w = arg;
+    http_server_free(w->authorize);
+    w->authorize = NULL;
+    all_drained(w);
 }
 
 void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
@@ -113,10 +141,15 @@ void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
     ASSERT(loop_is_current(worker));
     w->drained = drained;
     w->drained_arg = arg;
+    if (!w->server && !w->authorize) { /* it never came to serve */
+        all_drained(w);
+        return;
+    }
+    struct http_server *authorize = w->authorize;
     if (w->server)
         http_server_drain(w->server, ms, server_drained, w);
-    else /* it never came to serve */
-        server_drained(w);
+    if (authorize)
+        http_server_drain(authorize, ms, authorize_drained, w);
 }
 
 size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max)

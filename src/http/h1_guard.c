@@ -172,7 +172,7 @@ static bool bracketed_ok(struct str s)
 
 /* uri-host [":" port] (RFC 9110 7.2) without its odd forms: no percent escapes, no empty label, no
  * dot at the end, no empty port. */
-static bool host_ok(struct str s)
+bool http_is_host(struct str s)
 {
     if (s.n == 0 || s.n > 255 + 6)
         return false;
@@ -209,7 +209,7 @@ static unsigned host(struct arena *a, const struct special *s, bool optional,
         return rq->minor == 0 || optional ? 0 : refuse(400, "the Host header is missing", why);
     if (s->hosts > 1)
         return refuse(400, "more than one Host header", why);
-    if (!host_ok(s->host))
+    if (!http_is_host(s->host))
         return refuse(400, "the Host header is not a host name and port", why);
     rq->host = lower(a, s->host);
     return rq->host.p ? 0 : refuse(503, "out of memory", why);
@@ -227,7 +227,7 @@ static unsigned target(struct arena *a, struct http_request *rq, const char **wh
         struct str lowered = lower(a, authority);
         if (authority.n && !lowered.p)
             return refuse(503, "out of memory", why);
-        if (!host_ok(authority) || !str_eq(lowered, rq->host))
+        if (!http_is_host(authority) || !str_eq(lowered, rq->host))
             return refuse(400, "the request target and Host disagree", why);
         rq->target = slash == SIZE_MAX ? STR("/") : str_from(rest, slash);
     }

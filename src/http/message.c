@@ -4,6 +4,8 @@
  * byte may stand where. Pure. */
 #include "http/message.h"
 
+#include "base/cidr.h"
+
 #include "http_int.h"
 
 /* One row for each sixteen bytes: a sum of BYTE_TOKEN, BYTE_VALUE, BYTE_TARGET, BYTE_HOST,
@@ -176,4 +178,16 @@ const char *http_reason(unsigned status)
     default:
         return "";
     }
+}
+
+bool http_is_local_host(struct str host)
+{
+    unsigned char address[ADDRESS_BYTES];
+    struct str name = host;
+    size_t colon = str_rchr(host, ':');
+    if (colon != SIZE_MAX && host.p[host.n - 1] != ']')
+        name = str_sub(host, 0, colon);
+    if (str_starts(name, STR("[")) && str_ends(name, STR("]")))
+        name = str_sub(name, 1, name.n - 2);
+    return str_ieq(name, STR("localhost")) || address_parse(name, address);
 }

@@ -61,6 +61,11 @@ bool http_list_has(struct str value, struct str token);
 /* A token (RFC 9110 5.6.2); a field value without control bytes, no blanks at its ends. */
 bool http_is_token(struct str s);
 bool http_is_field_value(struct str s);
+/* A host with an optional port, without its odd forms (RFC 9110 7.2). */
+bool http_is_host(struct str s);
+/* "localhost" or an address, with an optional port: what a page that wants in by DNS rebinding
+ * never comes under. */
+bool http_is_local_host(struct str host);
 enum http_method http_method_of(struct str text);
 struct str http_method_name(enum http_method m); /* "" for HTTP_OTHER */
 const char *http_reason(unsigned status);        /* "OK"; "" when unknown */

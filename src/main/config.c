@@ -16,7 +16,7 @@ static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-t
                                                            "core",    "authorize",   "metrics"};
 /* Listeners that this build can open; the others stay closed, as --help says. */
 static const bool listener_built[LISTENER_COUNT] = {
-    [LISTENER_gateway] = true, [LISTENER_metrics] = true};
+    [LISTENER_gateway] = true, [LISTENER_authorize] = true, [LISTENER_metrics] = true};
 
 bool config_address(const char *text, char host[64], uint16_t *port)
 {

@@ -274,16 +274,7 @@ static void on_control(void *arg, struct http_exchange *x)
  * page that wants in by DNS rebinding always comes under a name (INTERFACE.md). */
 static bool from_a_page(const struct http_request *rq)
 {
-    if (http_find(&rq->headers, STR("Origin")))
-        return true;
-    size_t colon = str_rchr(rq->host, ':');
-    struct str name = rq->host;
-    if (colon != SIZE_MAX && rq->host.p[rq->host.n - 1] != ']')
-        name = str_sub(rq->host, 0, colon);
-    if (str_starts(name, STR("[")))
-        name = str_sub(name, 1, name.n - 2);
-    return !str_eqz(name, "localhost") &&
-           !(gateway_is_network(name) && str_chr(name, '/', 0) == SIZE_MAX);
+    return http_find(&rq->headers, STR("Origin")) || !http_is_local_host(rq->host);
 }
 
 static void on_metrics(void *arg, struct http_exchange *x)

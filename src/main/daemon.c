@@ -17,7 +17,7 @@
 struct daemon_worker {
     struct daemon *daemon;
     struct loop *loop;
-    int fd;
+    int fd, authorize_fd; /* the second may be -1 */
     enum err err;
     struct post start, stop; /* two, because a stop may come while a start is under way */
 };
@@ -187,6 +187,8 @@ static void start_worker(struct post *p)
 {
     struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, start);
     w->err = gateway_worker_start(w->daemon->gateway, w->loop, &w->fd, 1);
+    if (w->err == ERR_OK && w->authorize_fd >= 0)
+        w->err = gateway_worker_authorize(w->daemon->gateway, w->loop, &w->authorize_fd, 1);
     w->start.fn = one_started;
     run_post(run_control(w->daemon->run), &w->start);
 }
@@ -194,13 +196,16 @@ static void start_worker(struct post *p)
 static enum err start_workers(struct daemon *d)
 {
     const struct keeper_listen *gateway = &d->keeper->listen[LISTENER_gateway];
+    const struct keeper_listen *authorize = &d->keeper->listen[LISTENER_authorize];
     d->workers = mem_calloc(d->config->workers, sizeof *d->workers);
     if (d->workers == NULL)
         return ERR_NOMEM;
     for (unsigned i = 0; i < d->config->workers; i++) {
         struct daemon_worker *w = &d->workers[i];
-        *w = (struct daemon_worker){
-            .daemon = d, .loop = run_worker(d->run, i), .fd = gateway->fds[i]};
+        *w = (struct daemon_worker){.daemon = d,
+                                    .loop = run_worker(d->run, i),
+                                    .fd = gateway->fds[i],
+                                    .authorize_fd = authorize->wanted ? authorize->fds[i] : -1};
         w->start.fn = start_worker;
         run_post(w->loop, &w->start);
     }

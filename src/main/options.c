@@ -16,7 +16,7 @@ const struct option_row daemon_options[] = {
      "AWS control plane (not built yet: not opened)"},
     {"core", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "identity core (not built yet: not opened)"},
     {"authorize", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
-     "forward-auth (not built yet: not opened)"},
+     "forward-auth for other gateways, with /_authorize"},
     {"metrics", 0, OPTION_VALUE, true, "127.0.0.1:9464", "HOST:PORT",
      "/metrics, /healthz, /readyz"},
     {"state", 0, OPTION_VALUE, true, NULL, "DIR",

@@ -76,7 +76,7 @@ static int run(struct config *c)
             return 2;
         listen[i].host = hosts[i];
         listen[i].wanted = true;
-        listen[i].copies = i == LISTENER_gateway ? c->workers : 1;
+        listen[i].copies = i == LISTENER_gateway || i == LISTENER_authorize ? c->workers : 1;
     }
     if (file_make_dir(c->state_dir) != ERR_OK) {
         fprintf(stderr, "ropeline: the state directory %s: %s; choose another with --state\n",
