@@ -59,6 +59,7 @@
 /* API Gateway */
 #define LIMIT_METHOD_ARN 1600
 #define LIMIT_POLICY_RESOURCE 512
+#define LIMIT_POLICY_VALUE 512 /* of a condition */
 #define LIMIT_POLICY_BYTES KIB(64)
 #define LIMIT_RESOURCE_POLICY 8192 /* API Gateway: resource policy */
 #define LIMIT_POLICY_STATEMENTS 1024

@@ -21,20 +21,52 @@ static void trap_55_without_a_version_variables_are_literal(void **state)
     assert_int_equal(invoked(V2008(ALLOW("a/${*}")), "a/${x}"), DECISION_ALLOW); /* a real star */
 }
 
-static void a_policy_variable_is_refused_by_name(void **state)
+#define SIX(last) "arn:aws:execute-api:*:*:" last
+
+static void a_malformed_variable_is_refused(void **state)
 {
+    static const char *const malformed[] = {"${}",      "${**}",    "${a b}",     "${a, b}",
+                                            "${a,}",    "${a, 'b}", "${a, 'b'x}", "${a'b'}",
+                                            "${a${b}}", "${ a}",    "${'a'}",     "${a,'b',}"};
+    char text[256];
+
     (void)state;
-    assert_refused(POLICY(ALLOW("*") "," DENY("a/${aws:SourceIp}/*")), ERR_UNSUPPORTED,
-                   "statement 2: policy variable ${aws:SourceIp} is not supported");
-    assert_refused(POLICY(ALLOW("${a, b}")), ERR_UNSUPPORTED, "${a, ");
-    assert_refused(POLICY(ALLOW("${}")), ERR_UNSUPPORTED, "${}");
-    assert_refused(POLICY(ALLOW("${**}")), ERR_UNSUPPORTED, "${**}");
-    assert_refused(POLICY(NOT_RESOURCE("Allow", "${aws:username}")), ERR_UNSUPPORTED,
-                   "${aws:username}");
-    assert_refused(POLICY("{'Effect':'Allow','Action':'${x}','Resource':'*'}"), ERR_UNSUPPORTED,
-                   "${x}");
+    for (size_t i = 0; i < COUNTOF(malformed); i++) {
+        struct policy *p = NULL;
+        struct errinfo e = {0};
+        struct json effect = {.type = JSON_STRING, .s = STR("Allow")};
+        struct json any = {.type = JSON_STRING, .s = STR("*")};
+        struct json version = {.type = JSON_STRING, .s = STR("2012-10-17")};
+        (void)snprintf(text, sizeof text, SIX("x/%s"), malformed[i]);
+        struct json resource = {.type = JSON_STRING, .s = str_c(text)};
+        struct json_member members[] = {{STR("Effect"), 0, 0, &effect},
+                                        {STR("Action"), 0, 0, &any},
+                                        {STR("Resource"), 0, 0, &resource}};
+        struct json statement = {.type = JSON_OBJECT, .n = 3, .members = members};
+        struct json_member top[] = {{STR("Version"), 0, 0, &version},
+                                    {STR("Statement"), 0, 0, &statement}};
+        struct json document = {.type = JSON_OBJECT, .n = 2, .members = top};
+        if (policy_compile(&document, &p, &e) != ERR_INVALID)
+            fail_msg("%s was taken", text);
+        assert_non_null(strstr(e.text, "statement 1: a malformed policy variable"));
+    }
     assert_refused(POLICY(ALLOW("a${b")), ERR_INVALID, "without \"}\"");
     assert_refused(POLICY(ALLOW("a${")), ERR_INVALID, "without \"}\"");
+}
+
+static void a_variable_has_its_place_in_the_last_part_of_a_resource(void **state)
+{
+    (void)state;
+    assert_refused(POLICY(ALLOW("*") "," DENY("a/${aws:SourceIp}/*")), ERR_INVALID,
+                   "statement 2: a policy variable has its place in the last part of a Resource: "
+                   "\"a/${aws:SourceIp}/*\"");
+    assert_refused(POLICY(ALLOW("arn:aws:execute-api:*:${a}:x")), ERR_INVALID, "last part");
+    assert_refused(POLICY(ALLOW("${aws:SourceArn}")), ERR_INVALID, "last part");
+    assert_refused(POLICY("{'Effect':'Allow','Action':'${x}','Resource':'*'}"), ERR_INVALID,
+                   "last part");
+    assert_refused(POLICY(ALLOW(SIX("${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}${a}"
+                                    "${a}${a}"))),
+                   ERR_INVALID, "more policy variables");
 }
 
 static void escaped_wildcards_are_literal_characters(void **state)
@@ -205,7 +237,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trap_55_without_a_version_variables_are_literal),
-        cmocka_unit_test(a_policy_variable_is_refused_by_name),
+        cmocka_unit_test(a_malformed_variable_is_refused),
+        cmocka_unit_test(a_variable_has_its_place_in_the_last_part_of_a_resource),
         cmocka_unit_test(escaped_wildcards_are_literal_characters),
         cmocka_unit_test(an_incomplete_arn_is_completed_where_that_denies),
         cmocka_unit_test(an_incomplete_arn_stays_literal_where_completing_would_permit),

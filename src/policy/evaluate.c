@@ -28,49 +28,96 @@ static bool action_listed(const struct policy *p, struct policy__range range, st
     return false;
 }
 
-/* The first pattern of the range that accepts the resource, or NULL. `pairs` may be NULL. */
-static const struct policy__pattern *find_resource(const struct policy *p,
-                                                   struct policy__range range, struct str resource,
-                                                   const struct policy__pairs *pairs)
+/* What a statement's resource patterns say of a request. */
+struct found {
+    const struct policy__pattern *hit; /* the first that accepts the resource */
+    bool unresolved;                   /* a variable of one has no value */
+};
+
+static bool pattern_accepts(const struct policy__pattern *pattern, const struct policy_request *rq,
+                            bool *unresolved)
 {
+    struct policy__resolved r;
+
+    if (pattern->kind != POLICY__VARIABLE)
+        return policy__match(pattern, rq->resource, false);
+    if (policy__resolve(&pattern->template, rq->context, &r, NULL))
+        return policy__template_glob(&pattern->template, &r, rq->resource, NULL);
+    *unresolved = true;
+    return false;
+}
+
+/* `pairs` may be NULL. */
+static struct found find_resource(const struct policy *p, struct policy__range range,
+                                  const struct policy_request *rq,
+                                  const struct policy__pairs *pairs)
+{
+    struct found found = {NULL, false};
+
     for (uint32_t i = 0; i < range.n; i++) {
         const struct policy__pattern *pattern = &p->patterns[range.first + i];
         if (pairs && policy__pairs_lack(pairs, &pattern->pairs))
             continue;
-        if (policy__match(pattern, resource, false))
-            return pattern;
+        if (pattern_accepts(pattern, rq, &found.unresolved)) {
+            found.hit = pattern;
+            break;
+        }
     }
-    return NULL;
+    return found;
 }
 
-static void trace_pattern(struct policy_trace_row *row, const struct policy__pattern *pattern,
-                          size_t agreed)
+/* A variable without a value excludes nothing from Deny + NotResource, and lets Allow + NotResource
+ * match nothing: whatever it stands for, we permit no more. */
+static bool resource_matches(const struct policy__statement *s, const struct found *found)
 {
-    row->pattern = str_of(pattern->written, pattern->written_n);
-    row->agreed = agreed;
+    if (!s->not_resource)
+        return found->hit != NULL;
+    return found->hit == NULL && (s->deny || !found->unresolved);
 }
 
-static void trace_statement(struct policy_trace_row *row, const struct policy *p,
-                            const struct policy__statement *s, bool action_matched,
-                            const struct policy__pattern *hit, struct str resource)
+static void trace_patterns(struct policy_trace_row *row, const struct policy *p,
+                           const struct policy__statement *s, const struct found *found,
+                           const struct policy_request *rq)
 {
-    *row = (struct policy_trace_row){.deny = s->deny,
-                                     .action_matched = action_matched,
-                                     .resource_matched = (hit != NULL) != s->not_resource,
-                                     .principal_matched = true,
-                                     .condition_matched = true,
-                                     .inverted = s->not_resource,
-                                     .pattern = STR("")};
-    if (hit) {
-        trace_pattern(row, hit, resource.n);
+    struct policy__resolved r;
+
+    if (found->hit) {
+        row->pattern = str_of(found->hit->written, found->hit->written_n);
+        row->agreed = rq->resource.n;
         return;
     }
     for (uint32_t i = 0; i < s->resources.n; i++) {
         const struct policy__pattern *pattern = &p->patterns[s->resources.first + i];
-        size_t agreed = policy__agreed(pattern, resource);
-        if (i == 0 || agreed > row->agreed)
-            trace_pattern(row, pattern, agreed);
+        struct str unresolved = STR("");
+        size_t agreed = 0;
+        if (pattern->kind != POLICY__VARIABLE)
+            agreed = policy__agreed(pattern, rq->resource);
+        else if (policy__resolve(&pattern->template, rq->context, &r, &unresolved))
+            (void)policy__template_glob(&pattern->template, &r, rq->resource, &agreed);
+        if (i > 0 && agreed <= row->agreed)
+            continue;
+        row->pattern = str_of(pattern->written, pattern->written_n);
+        row->agreed = agreed;
+        row->unresolved = unresolved;
     }
+}
+
+static void trace_statement(struct policy_trace_row *row, const struct policy *p,
+                            const struct policy__statement *s, bool action_matched,
+                            const struct policy_request *rq)
+{
+    struct found found = find_resource(p, s->resources, rq, NULL);
+
+    *row = (struct policy_trace_row){.deny = s->deny,
+                                     .action_matched = action_matched,
+                                     .resource_matched = resource_matches(s, &found),
+                                     .principal_matched =
+                                         policy__principal_matches(p, s, rq->principal),
+                                     .inverted = s->not_resource,
+                                     .pattern = STR(""),
+                                     .unresolved = STR("")};
+    row->condition_matched = policy__conditions_hold(p, s->conditions, rq, &row->condition);
+    trace_patterns(row, p, s, &found, rq);
 }
 
 static void note_ground(struct policy_ground *ground, size_t k, const struct policy__pattern *hit)
@@ -93,6 +140,18 @@ enum decision policy_combine(enum decision resource, enum decision identity)
         return DECISION_EXPLICIT_DENY;
     return resource == DECISION_ALLOW || identity == DECISION_ALLOW ? DECISION_ALLOW
                                                                     : DECISION_IMPLICIT_DENY;
+}
+
+/* One statement whose action matched, the cheap parts first. */
+static bool statement_matches(const struct policy *p, const struct policy__statement *s,
+                              const struct policy_request *rq, const struct policy__pairs *pairs,
+                              const struct policy__pattern **hit)
+{
+    struct found found = find_resource(p, s->resources, rq, pairs);
+
+    *hit = found.hit;
+    return resource_matches(s, &found) && policy__principal_matches(p, s, rq->principal) &&
+           policy__conditions_hold(p, s->conditions, rq, NULL);
 }
 
 enum decision policy_decide(const struct policy *p, const struct policy_request *rq,
@@ -121,17 +180,83 @@ enum decision policy_decide(const struct policy *p, const struct policy_request 
             break; /* final */
         if (!s->same_actions)
             action_matched = action_listed(p, s->actions, rq->action) != s->not_action;
-        if (!traced && (!action_matched || (verdict == DECISION_ALLOW && !s->deny)))
-            continue; /* could not change the verdict */
-        hit = find_resource(p, s->resources, rq->resource, pairs);
         if (traced)
-            trace_statement(&trace->row[trace->rows++], p, s, action_matched, hit, rq->resource);
-        if (!action_matched || (hit != NULL) == s->not_resource)
+            trace_statement(&trace->row[trace->rows++], p, s, action_matched, rq);
+        if (!action_matched || verdict == DECISION_EXPLICIT_DENY ||
+            (verdict == DECISION_ALLOW && !s->deny))
+            continue; /* could not change the verdict; the first of each effect is the ground */
+        if (!statement_matches(p, s, rq, pairs, &hit))
             continue;
-        if (verdict == DECISION_EXPLICIT_DENY || (verdict == DECISION_ALLOW && !s->deny))
-            continue; /* the first of each effect is the ground */
         verdict = s->deny ? DECISION_EXPLICIT_DENY : DECISION_ALLOW;
         note_ground(ground, k, hit);
     }
     return verdict;
+}
+
+/* --- the nearest miss ----------------------------------------------------------------------- */
+static size_t failed_parts(const struct policy_trace_row *row)
+{
+    return (size_t)!row->principal_matched + !row->action_matched + !row->resource_matched +
+           !row->condition_matched;
+}
+
+static enum policy_part first_failed(const struct policy_trace_row *row)
+{
+    return !row->principal_matched   ? POLICY_PRINCIPAL
+           : !row->action_matched    ? POLICY_ACTION
+           : !row->resource_matched  ? POLICY_RESOURCE
+           : !row->condition_matched ? POLICY_CONDITION
+                                     : POLICY_NOTHING;
+}
+
+/* arn:aws:execute-api:region:account:api/stage/VERB/: a wildcard before its end would open more
+ * than one method. */
+static size_t method_prefix(struct str resource)
+{
+    size_t at = 0;
+
+    for (int slashes = 0; slashes < 3; slashes++) {
+        at = str_chr(resource, '/', at);
+        if (at == SIZE_MAX)
+            return SIZE_MAX;
+        at++;
+    }
+    return at;
+}
+
+static void suggest(struct str resource, struct policy_nearest *out)
+{
+    size_t slash = str_rchr(str_sub(resource, 0, out->row.agreed), '/'), from;
+
+    from = method_prefix(resource);
+    out->star = slash != SIZE_MAX && from != SIZE_MAX && slash + 1 > from;
+    out->matching = out->star ? str_sub(resource, 0, slash + 1) : resource;
+}
+
+void policy_nearest(const struct policy *p, const struct policy_request *rq,
+                    struct policy_nearest *out)
+{
+    bool action_matched = false;
+
+    *out = (struct policy_nearest){.part = POLICY_NOTHING, .matching = STR("")};
+    for (size_t k = 0; k < p->statement_n; k++) {
+        const struct policy__statement *s = &p->statements[k];
+        struct policy_trace_row row;
+
+        if (!s->same_actions)
+            action_matched = action_listed(p, s->actions, rq->action) != s->not_action;
+        if (s->deny)
+            continue;
+        trace_statement(&row, p, s, action_matched, rq);
+        if (out->statement > 0 &&
+            (failed_parts(&row) > out->failed ||
+             (failed_parts(&row) == out->failed && row.agreed <= out->row.agreed)))
+            continue;
+        out->statement = k + 1;
+        out->failed = failed_parts(&row);
+        out->part = first_failed(&row);
+        out->row = row;
+    }
+    if (out->part == POLICY_RESOURCE)
+        suggest(rq->resource, out);
 }

@@ -3,7 +3,7 @@
  * Does a pattern with `*` and `?` accept a text? Head and tail of the pattern are compared in
  * place, literal pieces between stars are taken leftmost first, and only a pattern with `?` runs an
  * automaton, one bit for each of its bytes: nothing here ever goes back over the text. */
-#include "policy/policy_int.h"
+#include "policy/pattern_int.h"
 
 #define WORDS ((POLICY__PATTERN_MAX + 1 + 63) / 64)
 
@@ -23,9 +23,9 @@ static unsigned char lower(unsigned char c)
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
 }
 
-/* Length of the character at p: a well-formed UTF-8 sequence (RFC 3629 4), or 1. */
-static size_t char_length(const unsigned char *p, size_t n)
+size_t policy__char_length(const char *text, size_t n)
 {
+    const unsigned char *p = (const unsigned char *)text;
     size_t want = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 1;
 
     if (want == 1 || n < want)
@@ -133,7 +133,7 @@ static inline __attribute__((always_inline)) bool run(const struct automaton *m,
     for (size_t at = 0; at < text.n && alive; at += length) {
         bool moved;
 
-        length = char_length(t + at, text.n - at);
+        length = policy__char_length(text.p + at, text.n - at);
         if (length > 1)
             moved = step_wide(m, now, t + at, length, empty);
         else

@@ -8,15 +8,16 @@
 #include <stdio.h>
 
 #define DOCUMENT_ELEMENTS(X) X(VERSION, "Version") X(ID, "Id") X(STATEMENT, "Statement")
-#define STATEMENT_ELEMENTS(X)                                                       \
-    X(SID, "Sid")                                                                   \
-    X(EFFECT, "Effect")                                                             \
-    X(ACTION, "Action")                                                             \
-    X(NOT_ACTION, "NotAction")                                                      \
-    X(RESOURCE, "Resource")                                                         \
-    X(NOT_RESOURCE, "NotResource")                                                  \
-    X(PRINCIPAL, "Principal") /* has no place in an authorizer's policy: ignored */ \
-    X(CONDITION, "Condition")
+#define STATEMENT_ELEMENTS(X)                                         \
+    X(SID, "Sid")                                                     \
+    X(EFFECT, "Effect")                                               \
+    X(ACTION, "Action")                                               \
+    X(NOT_ACTION, "NotAction")                                        \
+    X(RESOURCE, "Resource")                                           \
+    X(NOT_RESOURCE, "NotResource")                                    \
+    X(PRINCIPAL, "Principal") /* ignored outside a resource policy */ \
+    X(CONDITION, "Condition")                                         \
+    X(NOT_PRINCIPAL, "NotPrincipal") /* the last: of resource policies alone */
 
 #define X(id, name) D_##id,
 enum { DOCUMENT_ELEMENTS(X) D_COUNT };
@@ -28,9 +29,6 @@ enum { STATEMENT_ELEMENTS(X) S_COUNT };
 static const char *const document_names[] = {DOCUMENT_ELEMENTS(X)};
 static const char *const statement_names[] = {STATEMENT_ELEMENTS(X)};
 #undef X
-
-/* Names come from strangers: enough of one to recognise it. */
-#define SHOWN(s) STR_ARG(str_sub((s), 0, 64))
 
 size_t policy__list_n(const struct policy__list *l)
 {
@@ -124,21 +122,33 @@ static enum err parse_effect(const struct json *statement, const struct json *ef
     return ERR_OK;
 }
 
-/* Until conditions are judged, a policy that has one, even an empty one, is not taken at all. */
-static enum err check_condition(const struct json *c, size_t k, struct errinfo *e)
+/* An empty one demands nothing, and AWS takes it so. */
+static enum err parse_condition(const struct json *c, size_t k, struct policy__ast_statement *out,
+                                struct errinfo *e)
 {
-    if (!c)
-        return ERR_OK;
-    if (!json_is(c, JSON_OBJECT))
+    out->condition = c;
+    if (c && !json_is(c, JSON_OBJECT))
         return policy__refuse(e, ERR_INVALID, c, k, "Condition must be an object");
-    if (c->n == 0)
-        return policy__refuse(e, ERR_UNSUPPORTED, c, k, "Condition is not supported");
-    return policy__refuse(e, ERR_UNSUPPORTED, c, k, "Condition (%.*s) is not supported",
-                          SHOWN(c->members[0].key));
+    return ERR_OK;
 }
 
-static enum err parse_statement(const struct json *s, size_t k, struct policy__ast_statement *out,
-                                struct errinfo *e)
+static enum err parse_principal(const struct json *s, const struct json *const *found, size_t k,
+                                struct policy__ast_statement *out, struct errinfo *e)
+{
+    out->principal = found[S_PRINCIPAL];
+    out->not_principal = found[S_NOT_PRINCIPAL];
+    if (!out->principal == !out->not_principal)
+        return policy__refuse(e, ERR_INVALID, s, k,
+                              out->principal ? "has both Principal and NotPrincipal"
+                                             : "has neither Principal nor NotPrincipal");
+    if (out->not_principal && !out->deny)
+        return policy__refuse(e, ERR_INVALID, out->not_principal, k,
+                              "NotPrincipal is for Deny alone");
+    return ERR_OK;
+}
+
+static enum err parse_statement(const struct json *s, bool resource, size_t k,
+                                struct policy__ast_statement *out, struct errinfo *e)
 {
     const struct json *found[S_COUNT] = {NULL};
     const struct json_member *stray = NULL;
@@ -146,7 +156,7 @@ static enum err parse_statement(const struct json *s, size_t k, struct policy__a
 
     if (!json_is(s, JSON_OBJECT))
         return policy__refuse(e, ERR_INVALID, s, k, "must be an object");
-    if (!sort_members(s, statement_names, S_COUNT, found, &stray))
+    if (!sort_members(s, statement_names, resource ? S_COUNT : S_NOT_PRINCIPAL, found, &stray))
         return policy__refuse(e, ERR_INVALID, stray->value, k,
                               "unknown or repeated element \"%.*s\"", SHOWN(stray->key));
     if (found[S_SID] && !json_is(found[S_SID], JSON_STRING))
@@ -157,7 +167,9 @@ static enum err parse_statement(const struct json *s, size_t k, struct policy__a
     if (!err)
         err = parse_pair(s, found, S_RESOURCE, k, &out->resources, e);
     if (!err)
-        err = check_condition(found[S_CONDITION], k, e);
+        err = parse_condition(found[S_CONDITION], k, out, e);
+    if (!err && resource)
+        err = parse_principal(s, found, k, out, e);
     return err;
 }
 
@@ -177,8 +189,8 @@ static enum err parse_version(const struct json *version, bool *variables, struc
     return ERR_OK;
 }
 
-static enum err parse_statements(struct arena *a, const struct json *node, struct policy__ast *out,
-                                 struct errinfo *e)
+static enum err parse_statements(struct arena *a, const struct json *node, bool resource,
+                                 struct policy__ast *out, struct errinfo *e)
 {
     bool single = json_is(node, JSON_OBJECT);
 
@@ -193,15 +205,16 @@ static enum err parse_statements(struct arena *a, const struct json *node, struc
     if (!out->statements)
         return errinfo_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     for (size_t k = 0; k < out->n; k++) {
-        enum err err = parse_statement(single ? node : node->items[k], k, &out->statements[k], e);
+        enum err err =
+            parse_statement(single ? node : node->items[k], resource, k, &out->statements[k], e);
         if (err)
             return err;
     }
     return ERR_OK;
 }
 
-enum err policy__parse(struct arena *a, const struct json *document, struct policy__ast *out,
-                       struct errinfo *e)
+enum err policy__parse(struct arena *a, const struct json *document, bool resource,
+                       struct policy__ast *out, struct errinfo *e)
 {
     const struct json *found[D_COUNT] = {NULL};
     const struct json_member *stray = NULL;
@@ -219,5 +232,5 @@ enum err policy__parse(struct arena *a, const struct json *document, struct poli
     if (!found[D_STATEMENT])
         return errinfo_at(e, ERR_INVALID, document->line, document->col, "Statement is missing");
     err = parse_version(found[D_VERSION], &out->variables, e);
-    return err ? err : parse_statements(a, found[D_STATEMENT], out, e);
+    return err ? err : parse_statements(a, found[D_STATEMENT], resource, out, e);
 }

@@ -90,6 +90,7 @@ struct policy_trace {
         struct str pattern; /* the Resource pattern that matched, else the one that came furthest;
                                borrowed from the policy; "" when there is none */
         size_t agreed;      /* how many leading bytes of the request's resource it accepted */
+        struct str unresolved; /* a variable of that pattern that has no value; "" when all have */
         struct policy_condition_trace condition; /* the first that failed, unless all held */
     } row[POLICY_TRACE_ROWS];
 };
@@ -110,6 +111,29 @@ enum decision policy_decide(const struct policy *p, const struct policy_request 
  * (length of the policy) x (length of the resource) at worst, never exponential. */
 enum decision policy_evaluate(const struct policy *p, const struct policy_request *rq,
                               struct policy_trace *trace);
+
+/* What an implicit deny lacked: the Allow statement that came nearest, and the part of it that a
+ * single edit would have to change. Borrowed from policy and request. */
+enum policy_part {
+    POLICY_NOTHING,
+    POLICY_PRINCIPAL,
+    POLICY_ACTION,
+    POLICY_RESOURCE,
+    POLICY_CONDITION
+};
+struct policy_nearest {
+    size_t statement; /* counted from 1; 0: no statement allows anything */
+    size_t failed;    /* how many of its parts did not match: 1 means this one edit is enough */
+    enum policy_part part;       /* the first of them */
+    struct policy_trace_row row; /* what was seen of it */
+    /* POLICY_RESOURCE: the leading bytes of the request's resource which, with a `*` behind them,
+     * make a pattern that matches: as far as the pattern agreed, cut at a slash; all of it (without
+     * a star) when they agreed on less than the stage and the verb. */
+    struct str matching;
+    bool star;
+};
+void policy_nearest(const struct policy *p, const struct policy_request *rq,
+                    struct policy_nearest *out);
 
 /* A resource policy beside an authorizer's policy, one account (API Gateway developer guide, "How
  * API Gateway resource policies affect authorization workflow", table A): before the authorizer
