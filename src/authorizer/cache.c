@@ -2,15 +2,22 @@
  *
  * The authorizer cache: what a function answered for (configuration, identity), until its TTL ends,
  * shared by all workers; and the calls under way, so that identical misses make one call.
- * Invariant: an entry is either in flight (no result, not in the order, never evicted) or stored
- * (result, in the order, its bytes in the account). */
+ * An answer that was asked for again is proven and keeps its place before those that were not: a
+ * flood of tokens that nobody shows twice evicts only itself.
+ * Invariant: an entry is either in flight (no result, in no order, never evicted) or stored
+ * (result, in one of its shard's two orders, its bytes in that order's account). */
 #include "authorizer_int.h"
 #include "base/mem.h"
 #include "run/shard.h"
 
+/* Hits within this time leave an entry where it stands, so that they only read. */
+#define STAND_MS 1000
+
 struct cache_entry {
     struct cache_entry *prev, *next; /* stored: order of use, oldest at the head */
-    struct auth_result *result;      /* NULL = in flight */
+    bool proven;
+    int64_t moved_ms;
+    struct auth_result *result; /* NULL = in flight */
     int64_t expires_ms;
     struct auth_call *waiters, **waiters_end;
     bool doomed; /* purged while in flight: do not store */
@@ -19,10 +26,23 @@ struct cache_entry {
     struct str authorizer; /* of the leader's snapshot; only while in flight */
 };
 
+struct order {
+    struct cache_entry *head, *tail;
+    size_t bytes;
+};
+
 struct authorizer_cache {
     struct shards shards;
     size_t shard_max;
+    struct orders { /* under the lock of the shard with this number */
+        struct order fresh, proven;
+    } orders[SHARD_COUNT];
 };
+
+static struct orders *orders_of(struct authorizer_cache *c, const struct shard *s)
+{
+    return &c->orders[s - c->shards.shard];
+}
 
 enum err authorizer_cache_new(size_t max_bytes, struct authorizer_cache **out)
 {
@@ -40,36 +60,61 @@ enum err authorizer_cache_new(size_t max_bytes, struct authorizer_cache **out)
     return ERR_OK;
 }
 
-static void order_remove(struct shard *s, struct cache_entry *e)
+static struct order *order_of(struct orders *o, const struct cache_entry *e)
 {
+    return e->proven ? &o->proven : &o->fresh;
+}
+
+static void order_remove(struct orders *of, struct cache_entry *e)
+{
+    struct order *o = order_of(of, e);
     if (e->prev)
         e->prev->next = e->next;
     else
-        s->head = e->next;
+        o->head = e->next;
     if (e->next)
         e->next->prev = e->prev;
     else
-        s->tail = e->prev;
+        o->tail = e->prev;
     e->prev = e->next = NULL;
+    o->bytes -= e->bytes;
 }
 
-static void order_append(struct shard *s, struct cache_entry *e)
+static void order_append(struct orders *of, struct cache_entry *e)
 {
-    struct cache_entry *last = s->tail;
-    e->prev = last;
+    struct order *o = order_of(of, e);
+    e->prev = o->tail;
     e->next = NULL;
-    if (last)
-        last->next = e;
+    if (o->tail)
+        o->tail->next = e;
     else
-        s->head = e;
-    s->tail = e;
+        o->head = e;
+    o->tail = e;
+    o->bytes += e->bytes;
+}
+
+/* A proven entry stays so while the proven fit into three quarters of the shard. */
+static void order_touch(struct authorizer_cache *c, struct orders *o, struct cache_entry *e,
+                        int64_t now_ms)
+{
+    if (e->proven && now_ms - e->moved_ms < STAND_MS)
+        return;
+    order_remove(o, e);
+    e->proven = true;
+    e->moved_ms = now_ms;
+    order_append(o, e);
+    while (o->proven.bytes > c->shard_max / 4 * 3 && o->proven.head != e) {
+        struct cache_entry *oldest = o->proven.head;
+        order_remove(o, oldest);
+        oldest->proven = false;
+        order_append(o, oldest);
+    }
 }
 
 /* Takes a stored entry out and frees it. */
-static void drop(struct shard *s, struct cache_entry *e)
+static void drop(struct shard *s, struct orders *o, struct cache_entry *e)
 {
-    order_remove(s, e);
-    s->bytes -= e->bytes;
+    order_remove(o, e);
     map_del(&s->map, e->key);
     auth__result_unref(e->result);
     mem_free(e);
@@ -81,8 +126,11 @@ void authorizer_cache_free(struct authorizer_cache *c)
         return;
     for (size_t i = 0; i < SHARD_COUNT; i++) {
         struct shard *s = shard_lock_at(&c->shards, i);
-        while (s->head)
-            drop(s, s->head);
+        struct orders *o = orders_of(c, s);
+        while (o->fresh.head)
+            drop(s, o, o->fresh.head);
+        while (o->proven.head)
+            drop(s, o, o->proven.head);
         shard_unlock(s);
     }
     shards_fini(&c->shards);
@@ -111,17 +159,15 @@ enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call
     enum cache_answer answer = CACHE_LEAD;
     uint64_t hash = map_hash(c->key);
     struct shard *s = shard_lock_hashed(&cache->shards, hash);
+    struct orders *o = orders_of(cache, s);
     struct cache_entry *e = map_get_hashed(&s->map, c->key, hash);
     if (e && e->result && e->expires_ms <= now_ms) {
-        drop(s, e);
+        drop(s, o, e);
         e = NULL;
     }
     if (e && e->result) {
         *result = auth__result_ref(e->result);
-        if (s->tail != e) {
-            order_remove(s, e);
-            order_append(s, e);
-        }
+        order_touch(cache, o, e, now_ms);
         answer = CACHE_HIT;
     } else if (e && c->authorizer->coalesce && !e->doomed) {
         c->next = NULL;
@@ -142,6 +188,7 @@ struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *
 {
     struct cache_entry *e = leader->flight;
     struct shard *s = shard_lock(&cache->shards, e->key);
+    struct orders *o = orders_of(cache, s);
     struct auth_call *waiters = e->waiters;
     e->bytes = sizeof *e + e->key.n + (result ? auth__result_bytes(result) : 0);
     if (result == NULL || e->doomed || e->bytes > cache->shard_max) {
@@ -152,10 +199,9 @@ struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *
         e->expires_ms = expires_ms;
         e->waiters = NULL;
         e->authorizer = STR_NONE;
-        order_append(s, e);
-        s->bytes += e->bytes;
-        while (s->bytes > cache->shard_max)
-            drop(s, s->head);
+        order_append(o, e);
+        while (o->fresh.bytes + o->proven.bytes > cache->shard_max)
+            drop(s, o, o->fresh.head ? o->fresh.head : o->proven.head);
     }
     for (struct auth_call *w = waiters; w; w = w->next)
         w->result = result ? auth__result_ref(result) : NULL;
@@ -188,7 +234,7 @@ size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
             if (e->result == NULL) {
                 e->doomed = true;
             } else {
-                drop(s, e);
+                drop(s, orders_of(c, s), e);
                 dropped++;
             }
         }

@@ -120,6 +120,32 @@ static void memory_stays_bounded_and_the_oldest_goes(void **state)
     authorizer_cache_free(c);
 }
 
+/* Attack catalogue (c) 11: tokens that nobody shows twice evict only each other. */
+static void a_flood_of_strangers_leaves_the_regulars(void **state)
+{
+    (void)state;
+    enum { REGULARS = 1000, STRANGERS = 200000 };
+    struct authorizer_cache *c = make(MIB(8)); /* a few thousand entries */
+    char key[40];
+    size_t asked = 0, hits = 0;
+    for (int i = 0; i < REGULARS; i++) {
+        snprintf(key, sizeof key, "regular %d", i);
+        store(c, key, "ana", INT64_MAX);
+        assert_true(has(c, key, 0));
+    }
+    for (int i = 0; i < STRANGERS; i++) {
+        snprintf(key, sizeof key, "stranger %d", i);
+        store(c, key, "nobody", INT64_MAX);
+        if (i % 10 != 0)
+            continue;
+        snprintf(key, sizeof key, "regular %d", i / 10 % REGULARS);
+        asked++;
+        hits += has(c, key, i);
+    }
+    assert_true(hits * 10 >= asked * 9);
+    authorizer_cache_free(c);
+}
+
 static void purging_drops_what_matches_and_what_is_under_way(void **state)
 {
     (void)state;
@@ -163,6 +189,7 @@ int main(void)
         cmocka_unit_test(identical_misses_wait_for_the_first),
         cmocka_unit_test(a_failure_is_neither_kept_nor_shared),
         cmocka_unit_test(memory_stays_bounded_and_the_oldest_goes),
+        cmocka_unit_test(a_flood_of_strangers_leaves_the_regulars),
         cmocka_unit_test(purging_drops_what_matches_and_what_is_under_way),
         cmocka_unit_test(without_memory_a_call_goes_on_without_the_cache),
     };
