@@ -56,6 +56,10 @@ bool json_int(const struct json *v, int64_t *out); /* integers only */
 bool json_bool_or(const struct json *v, bool fallback);
 const char *json_type_name(enum json_type t); /* "object", "string", ... */
 
+/* `text` as a number, as json_parse would give it. ERR_SYNTAX when it is none, or none that a
+ * double can hold; ERR_NOMEM. */
+enum err json_read_number(struct arena *a, struct str text, struct json *out) MUSTCHECK;
+
 /* Builders, all in `a`; strings and keys are copied. They return NULL when out of memory and accept
  * NULL values (which make the whole result NULL), so that a tree can be built and tested once.
  * Writing NULL puts ERR_NOMEM into the buffer. */

@@ -106,3 +106,29 @@ bool json__is_number_text(struct str s)
     }
     return at == s.n;
 }
+
+static enum err fill_real(struct arena *a, struct str text, struct json *out)
+{
+    char digits[JSON_REAL_TEXT];
+    char *z = arena_cstr(a, text);
+    if (!z)
+        return ERR_NOMEM;
+    out->type = JSON_NUMBER;
+    out->real = strtod(z, NULL);
+    if (!isfinite(out->real))
+        return ERR_SYNTAX;
+    out->s = arena_str(a, str_of(digits, json__real_text(out->real, digits)));
+    return out->s.p ? ERR_OK : ERR_NOMEM;
+}
+
+enum err json_read_number(struct arena *a, struct str text, struct json *out)
+{
+    uint64_t n;
+    bool negative = text.n > 0 && text.p[0] == '-';
+    *out = (struct json){.type = JSON_NULL};
+    if (!json__is_number_text(text))
+        return ERR_SYNTAX;
+    if (!str_u64(str_from(text, negative), &n) || n > (uint64_t)INT64_MAX + negative)
+        return fill_real(a, text, out);
+    return json__fill_int(a, (int64_t)(negative ? 0 - n : n), out) ? ERR_OK : ERR_NOMEM;
+}

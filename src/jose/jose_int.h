@@ -15,8 +15,9 @@ enum jwt_reason jose__memory(struct jwt_fault *why);
 enum jwt_reason jose__has_key(const struct jws *s, const struct jwks *keys, int64_t now_s,
                               struct jwt_fault *why) MUSTCHECK;
 
-/* Strict JSON of a token, an object: no duplicate member, at most LIMIT_JWT_DEPTH deep and
- * LIMIT_JWT_MEMBERS values, no NUL in any form. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
+/* Strict JSON of a token, an object: no member twice, at most LIMIT_JWT_DEPTH deep and
+ * LIMIT_JWT_MEMBERS values, no NUL in any form. Strings without escapes are not copied: `text` must
+ * live as long as the tree. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
 enum err jose__object(struct arena *a, struct str text, const struct json **out) MUSTCHECK;
 
 #endif

@@ -171,8 +171,6 @@ static enum err finish_secret(struct str secret, const struct jwk_about *about, 
     enum err err = check_about(about, e);
     if (err != ERR_OK)
         return err;
-    if (all_zero(secret))
-        return errinfo_set(e, ERR_INVALID, "a secret of zero bytes only, or of none");
     if (secret.n > LIMIT_JWK_SECRET)
         return errinfo_set(e, ERR_INVALID, "a secret of more than %d bytes", LIMIT_JWK_SECRET);
     struct jwk *k = new_key(about, x5t);
@@ -197,6 +195,8 @@ enum err jwk_from_secret(struct str secret, const struct jwk_about *about, struc
 {
     static const struct jwk_about nothing = {0};
     *out = NULL;
+    if (all_zero(secret))
+        return errinfo_set(e, ERR_INVALID, "a secret of zero bytes only, or of none");
     return finish_secret(secret, about ? about : &nothing, STR(""), out, e);
 }
 
@@ -313,13 +313,13 @@ static enum err parse_secret(const struct json *v, enum jwk_source from,
                              struct errinfo *e)
 {
     struct str text;
-    if (from == JWK_FETCHED)
-        return errinfo_set(e, ERR_DENIED, "a secret (kty oct) is published");
     if (!json_str(json_get(v, "k"), &text))
         return errinfo_set(e, ERR_INVALID, "k is not a string");
     struct buf secret = BUF_INIT(LIMIT_JWK_SECRET * 2);
     enum err err = crypt_base64url_decode(&secret, text);
-    if (err == ERR_OK)
+    if (err == ERR_OK && from == JWK_OWN && all_zero(buf_str(&secret)))
+        err = errinfo_set(e, ERR_INVALID, "a secret of zero bytes only, or of none");
+    else if (err == ERR_OK)
         err = finish_secret(buf_str(&secret), about, x5t, out, e);
     else
         err = errinfo_set(e, err == ERR_SYNTAX ? ERR_INVALID : err, "k is not base64url");

@@ -122,17 +122,50 @@ static enum err take(struct jwks *s, enum jwk_source from, enum err err, struct 
     return errinfo_set(e, err, "key %zu: %s", s->n + s->refused_n + 1, why->text);
 }
 
+/* A name that a broken key shares with a good one is as ambiguous as one that two good ones share:
+ * the token may mean either. A key for another use is nobody's rival. */
+static enum err check_names(const struct json *const *items, size_t n, const bool *rivals,
+                            struct errinfo *e)
+{
+    struct str kid, other;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i && rivals[i] && json_str(json_get(items[i], "kid"), &kid); j++)
+            if (rivals[j] && json_str(json_get(items[j], "kid"), &other) && str_eq(kid, other) &&
+                str_eq(json_str_or(json_get(items[i], "kty"), STR("")),
+                       json_str_or(json_get(items[j], "kty"), STR(""))))
+                return errinfo_set(e, ERR_CONFLICT, "two keys of one kty have the kid %.*s",
+                                   STR_ARG(str_sub(kid, 0, 64)));
+    return ERR_OK;
+}
+
 static enum err read_keys(struct jwks *s, const struct json *const *items, size_t n,
                           enum jwk_source from, struct errinfo *e)
 {
+    bool rivals[LIMIT_JWKS_KEYS];
     enum err err = ERR_OK;
     for (size_t i = 0; i < n && err == ERR_OK; i++) {
         struct errinfo why = {0};
         struct jwk *k = NULL;
         err = jwk_parse(items[i], from, &k, &why);
+        rivals[i] = err != ERR_UNSUPPORTED;
         err = take(s, from, err, k, json_str_or(json_get(items[i], "kid"), STR("")), &why, e);
     }
-    return err;
+    return err ? err : check_names(items, n, rivals, e);
+}
+
+static enum err read_tree(const struct json *tree, enum jwk_source from, struct jwks **out,
+                          struct errinfo *e)
+{
+    const struct json *keys = json_get(tree, "keys");
+    bool single = keys == NULL && json_get(tree, "kty");
+    if (!single && !json_is(keys, JSON_ARRAY))
+        return errinfo_set(e, ERR_INVALID, "no list of keys and no key");
+    size_t n = single ? 1 : keys->n;
+    if (n > LIMIT_JWKS_KEYS)
+        return errinfo_set(e, ERR_LIMIT, "more than %d keys", LIMIT_JWKS_KEYS);
+    if ((*out = set_new(n ? n : 1)) == NULL)
+        return errinfo_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    return read_keys(*out, single ? &tree : keys->items, n, from, e);
 }
 
 static enum err read_json(struct str text, enum jwk_source from, struct jwks **out,
@@ -143,19 +176,31 @@ static enum err read_json(struct str text, enum jwk_source from, struct jwks **o
     if (a == NULL)
         return errinfo_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     enum err err = json_parse(a, text, LIMIT_JWKS_BYTES, &tree, e);
-    const struct json *keys = err ? NULL : json_get(tree, "keys");
-    bool single = err == ERR_OK && keys == NULL && json_get(tree, "kty");
-    if (err == ERR_OK && !single && !json_is(keys, JSON_ARRAY))
-        err = errinfo_set(e, ERR_INVALID, "no list of keys and no key");
-    size_t n = single ? 1 : json_is(keys, JSON_ARRAY) ? keys->n : 0;
-    if (n > LIMIT_JWKS_KEYS)
-        err = errinfo_set(e, ERR_LIMIT, "more than %d keys", LIMIT_JWKS_KEYS);
-    if (err == ERR_OK && (*out = set_new(n ? n : 1)) == NULL)
-        err = errinfo_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     if (err == ERR_OK)
-        err = read_keys(*out, single ? &tree : keys->items, n, from, e);
+        err = read_tree(tree, from, out, e);
     arena_free(a);
     return err;
+}
+
+/* The end of each way to make a set: `s` (may be NULL) becomes *out or is freed. */
+static enum err finish(struct jwks *s, enum err err, struct jwks **out, struct errinfo *e)
+{
+    if (err == ERR_OK)
+        err = check_set(s, e);
+    if (err == ERR_OK)
+        *out = s;
+    else if (s)
+        set_free(s);
+    return err;
+}
+
+enum err jwks_from_json(const struct json *tree, enum jwk_source from, struct jwks **out,
+                        struct errinfo *e)
+{
+    struct jwks *s = NULL;
+    *out = NULL;
+    enum err err = read_tree(tree, from, &s, e);
+    return finish(s, err, out, e);
 }
 
 /* The block that begins at *at, moved behind its end; empty when there is none left. */
@@ -207,13 +252,7 @@ enum err jwks_parse(struct str text, enum jwk_source from, struct jwks **out, st
     if (!json && !pem)
         return errinfo_set(e, ERR_SYNTAX, "neither JSON nor PEM");
     enum err err = json ? read_json(text, from, &s, e) : read_pem(text, from, &s, e);
-    if (err == ERR_OK)
-        err = check_set(s, e);
-    if (err == ERR_OK)
-        *out = s;
-    else if (s)
-        set_free(s);
-    return err;
+    return finish(s, err, out, e);
 }
 
 /* ---- looking ---- */

@@ -28,6 +28,9 @@ struct jwks { /* to be read by all, written by nobody */
  * keys. ERR_SYNTAX, ERR_LIMIT, ERR_INVALID, ERR_NOMEM. On failure *out is NULL. */
 enum err jwks_parse(struct str text, enum jwk_source from, struct jwks **out,
                     struct errinfo *e) MUSTCHECK;
+/* The same for JSON at hand: {"keys":[...]} or one key. */
+enum err jwks_from_json(const struct json *tree, enum jwk_source from, struct jwks **out,
+                        struct errinfo *e) MUSTCHECK;
 /* The same rules for keys at hand: takes references of its own. */
 enum err jwks_new(struct jwk *const *keys, size_t n, struct jwks **out,
                   struct errinfo *e) MUSTCHECK;

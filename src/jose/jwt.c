@@ -177,20 +177,34 @@ static enum jwt_reason check_times(const struct jwt_checker *c, const struct jwt
 
 /* ---- all of it ---- */
 
+enum jwt_reason jwt_check_claims(const struct jwt_checker *c, const struct jwt *t, double now_s,
+                                 struct jwt_fault *why)
+{
+    enum jwt_reason r = check_typ(c, t, why);
+    if (r == JWT_OK)
+        r = check_iss(c, t, why);
+    if (r == JWT_OK)
+        r = check_aud(c, t, why);
+    if (r == JWT_OK)
+        r = check_token_use(c, t, why);
+    if (r == JWT_OK)
+        r = check_times(c, t, now_s, why);
+    return r;
+}
+
 enum jwt_reason jwt_check(const struct jwt_checker *c, const struct jwks *keys, const struct jwt *t,
                           double now_s, const struct jwk **key, struct jwt_fault *why)
 {
-    enum jwt_reason r = JWT_OK;
     if ((c->algs & JWS_BIT(t->jws.alg->id)) == 0)
         return jose__fail(why, JWT_ALG_NOT_ALLOWED, NULL, str_c(t->jws.alg->name));
     if (c->require_kid && !t->jws.has_kid)
         return jose__fail(why, JWT_NO_KID, "the header has no kid", STR(""));
-    if ((r = check_typ(c, t, why)) != JWT_OK || (r = check_iss(c, t, why)) != JWT_OK ||
-        (r = jose__has_key(&t->jws, keys, (int64_t)now_s, why)) != JWT_OK ||
-        (r = check_aud(c, t, why)) != JWT_OK || (r = check_token_use(c, t, why)) != JWT_OK ||
-        (r = check_times(c, t, now_s, why)) != JWT_OK)
-        return r;
-    return jws_verify(&t->jws, keys, (int64_t)now_s, key, why);
+    enum jwt_reason r = jose__has_key(&t->jws, keys, (int64_t)now_s, why);
+    if (r == JWT_OK)
+        r = jwt_check_claims(c, t, now_s, why);
+    if (r == JWT_OK)
+        r = jws_verify(&t->jws, keys, (int64_t)now_s, key, why);
+    return r;
 }
 
 enum jwt_reason jwt_verify(const struct jwt_checker *c, const struct jwks *keys, struct arena *a,

@@ -40,7 +40,10 @@ enum jwt_reason jwt_read(struct arena *a, struct str token, unsigned algs, struc
  * valid. `why` is filled also then (reason JWT_OK). *key (may be NULL): who signed. */
 enum jwt_reason jwt_check(const struct jwt_checker *c, const struct jwks *keys, const struct jwt *t,
                           double now_s, const struct jwk **key, struct jwt_fault *why) MUSTCHECK;
-/* Both. */
+/* The part of jwt_check that needs no key: typ, issuer, audience, token_use, times. */
+enum jwt_reason jwt_check_claims(const struct jwt_checker *c, const struct jwt *t, double now_s,
+                                 struct jwt_fault *why) MUSTCHECK;
+/* Reads and checks. */
 enum jwt_reason jwt_verify(const struct jwt_checker *c, const struct jwks *keys, struct arena *a,
                            struct str token, double now_s, struct jwt *out,
                            struct jwt_fault *why) MUSTCHECK;

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * explain: why a request was allowed or denied. Without an id: the last refusal, or with --last the
- * last request of all. */
+ * last request of all. With --jwks or --key: any token judged again, without a daemon. */
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "recheck.h"
 #include "verbs.h"
 
 static const struct option_row rows[] = {
     {"last", 0, OPTION_FLAG, false, NULL, NULL, "the last request, whatever came of it"},
     {"json", 0, OPTION_FLAG, false, NULL, NULL, "as JSON"},
     {"state", 0, OPTION_VALUE, true, NULL, "DIR", "the daemon's state directory [.ropeline]"},
+    RECHECK_ROWS,
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
 
@@ -24,10 +26,13 @@ int verb_explain(int argc, char **argv)
     if (option_is(&o, "help")) {
         printf(
             "usage: ropeline explain [ID] [OPTIONS]    ID: an x-amzn-RequestId or its beginning;\n"
-            "without one, the last refusal\n\n");
+            "without one, the last refusal\n"
+            "       ropeline explain --jwks FILE|--key FILE [--aud NAME] [--iss NAME] < TOKEN\n\n");
         options_help(rows, COUNTOF(rows));
         return 0;
     }
+    if (option_get(&o, "jwks") || option_get(&o, "key"))
+        return recheck_token(&o);
     struct arena *a = arena_new(KIB(8), MIB(256));
     AUTO_BUF target = BUF_INIT(KIB(4));
     struct str answer = STR("");
