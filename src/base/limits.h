@@ -98,6 +98,11 @@
 #define LIMIT_THROTTLE_BURST 2147483647
 #define LIMIT_THROTTLE_FILL_S 31536000 /* from empty to full: a year */
 
+#define LIMIT_QUOTAS 1000000 /* keys with a quota, each plan counted */
+#define LIMIT_QUOTA 1000000000000
+#define QUOTA_BLOCKS 64      /* a quota is reserved in so many parts */
+#define QUOTA_BLOCK_MAX 1024 /* requests */
+
 /* Lambda */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
 #define LIMIT_RUNTIME_TRAILERS KIB(256) /* the error of a streamed response, base64 */
@@ -140,6 +145,12 @@
 #define KEEPER_BACKOFF_MAX_MS 5000
 #define TIMEOUT_KEEPER_STOP_MS 35000 /* TIMEOUT_DRAIN_MS and a margin, then SIGKILL */
 #define TIMEOUT_KEEPER_SWEEP_MS 5000 /* at the end, for the last killed process to vanish */
+
+/* databases */
+#define LIMIT_STORE_QUEUE 65536 /* statements that wait for the batch being written */
+#define LIMIT_STORE_ROWS MIB(16)
+#define LIMIT_STORE_COLUMNS 32
+#define STORE_LOCK_MS 2000 /* for the lock of a process that is just ending */
 
 /* decision records */
 #define DECISIONS_PER_WORKER 1024

@@ -3,16 +3,8 @@
  * Token buckets, and the table that keeps them while configurations come and go: a bucket whose
  * identity and rule are unchanged goes on with the tokens it has. Invariant: no bucket ever gives
  * more than burst + rate * t tokens in any t seconds, whatever threads ask. */
-#include "base/limits.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "usage_int.h"
-
-struct usage {
-    const struct clock *clock;
-    int64_t started_us;
-    struct map buckets;
-};
 
 void bucket__init(struct bucket *b, struct throttle rule)
 {
@@ -65,30 +57,6 @@ uint64_t bucket__wait(const struct bucket *b, uint64_t now)
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
-enum err usage__new(const struct clock *clock, struct usage **out)
-{
-    struct usage *u = mem_alloc(sizeof *u);
-    *out = u;
-    if (u == NULL)
-        return ERR_NOMEM;
-    u->clock = clock;
-    u->started_us = clock_mono_us(clock);
-    return ERR_OK;
-}
-
-void usage__free(struct usage *u)
-{
-    size_t at = 0;
-    struct str key;
-    void *bucket;
-    if (u == NULL)
-        return;
-    while (map_next(&u->buckets, &at, &key, &bucket))
-        mem_free(bucket);
-    map_fini(&u->buckets);
-    mem_free(u);
-}
-
 uint64_t usage__now(const struct usage *u)
 {
     return (uint64_t)(clock_mono_us(u->clock) - u->started_us) * BUCKET_TICKS_PER_US;

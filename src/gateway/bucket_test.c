@@ -173,7 +173,7 @@ static void a_bucket_lives_while_somebody_holds_it(void **state)
     struct usage *u = NULL;
     struct bucket *a = NULL, *b = NULL, *other = NULL;
     struct throttle rule = {10, 5};
-    assert_int_equal(usage__new(&hands, &u), ERR_OK);
+    assert_int_equal(usage__new(&hands, NULL, &u), ERR_OK);
     assert_int_equal(usage__bucket(u, STR("who 10 5"), rule, &a), ERR_OK);
     assert_int_equal(drain(a, usage__now(u)), 5);
     assert_int_equal(usage__bucket(u, STR("who 10 5"), rule, &b), ERR_OK);
@@ -194,7 +194,7 @@ static void the_clock_counts_from_the_start(void **state)
     (void)state;
     struct usage *u = NULL;
     now_us = 5000;
-    assert_int_equal(usage__new(&hands, &u), ERR_OK);
+    assert_int_equal(usage__new(&hands, NULL, &u), ERR_OK);
     assert_int_equal(usage__now(u), 0);
     now_us += 3;
     assert_int_equal(usage__now(u), us(3));
@@ -206,7 +206,7 @@ static enum err use_table(void *arg)
     struct usage *u = NULL;
     struct bucket *a = NULL;
     (void)arg;
-    enum err err = usage__new(&hands, &u);
+    enum err err = usage__new(&hands, NULL, &u);
     if (err == ERR_OK)
         err = usage__bucket(u, STR("who"), (struct throttle){1, 1}, &a);
     usage__free(u);

@@ -11,6 +11,7 @@
 #include "observe/decisions.h"
 #include "observe/metrics.h"
 #include "run/run.h"
+#include "store/store.h"
 
 struct gateway;
 struct snapshot; /* immutable: APIs, routes, authorizers, integrations, function references */
@@ -25,6 +26,7 @@ struct gateway_options {
     /* The throttle of all requests together, AWS's account limit. No burst: there is none. */
     double account_rate;
     uint64_t account_burst;
+    struct store *plane; /* STATE/plane.db, for quotas; opened when a plan has one */
     /* Each decision as it is made, on the worker that made it; NULL in production. The record is
      * valid during the call. */
     void (*on_decision)(void *arg, struct loop *l, const struct decision_record *r);
@@ -66,6 +68,9 @@ enum err gateway_worker_authorize(struct gateway *g, struct loop *worker, const 
 /* Stops listening and lets requests finish for at most `ms`; on the worker's loop. */
 void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
                           void (*drained)(void *arg), void *arg);
+
+/* After every worker has drained: writes what is still only in memory; `done` comes later. */
+void gateway_settle(struct gateway *g, void (*done)(void *arg), void *arg);
 
 /* Counters of all workers, for observe/metrics.h; any thread. */
 size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max);

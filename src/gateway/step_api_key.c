@@ -50,6 +50,6 @@ enum next step__api_key(struct exchange *x)
     if (g == NULL)
         return refuse(x, "the key is in no usage plan of this API stage");
     decision_note(&x->record, "api_key", VERDICT_PASS, "plan", g->plan);
-    x->usage = (struct request_usage){k, g, value};
+    x->usage = (struct request_usage){.key = k, .grant = g, .value = value};
     return NEXT;
 }

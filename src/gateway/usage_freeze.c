@@ -21,7 +21,8 @@ struct plan_freezer {
     const struct model_usage_plan *plan;
     struct str id, words; /* words: for records */
     struct throttle client;
-    bool has_client;
+    struct quota_rule quota;
+    bool has_client, has_quota;
     struct api_key **keys;
     const struct json **key_ids; /* where each was named */
     size_t key_count;
@@ -365,6 +366,16 @@ static struct grant *add_grant(struct freezer *f, struct api_key *k)
     return &k->grants[k->grant_count++];
 }
 
+static void hold_quota(struct plan_freezer *p, const struct json *key_id, const struct api_key *k,
+                       struct grant *g)
+{
+    struct errinfo e = {0};
+    g->quota_rule = p->quota;
+    if (p->f->gateway &&
+        usage__quota(p->f->gateway->usage, p->id, k->id, &p->quota, &g->quota, &e) != ERR_OK)
+        refuse(p->f, &p->plan->at, key_id, e.code, "%s", e.text);
+}
+
 static void grant(struct plan_freezer *p, const struct json *key_id, struct api_key *k,
                   const struct plan_stage *s)
 {
@@ -387,6 +398,8 @@ static void grant(struct plan_freezer *p, const struct json *key_id, struct api_
         f->nomem = f->nomem || who.p == NULL;
         g->client = who.p ? hold(f, who, p->client) : NULL;
     }
+    if (p->has_quota)
+        hold_quota(p, key_id, k, g);
     g->methods = ARENA_ARRAY(f->snapshot->arena, s->count, struct bucket *);
     f->nomem = f->nomem || g->methods == NULL;
     for (size_t i = 0; i < s->count && g->methods; i++)
@@ -443,6 +456,43 @@ static void read_plan_keys(struct plan_freezer *p)
     }
 }
 
+static bool read_whole(struct plan_freezer *p, const struct json *quota, const char *name,
+                       double most, uint64_t *out)
+{
+    const struct json *v = json_get(quota, name);
+    double n = 0;
+    if (v && (!read_number(v, &n) || n < 0 || n > most || n > (double)(uint64_t)n)) {
+        refuse(p->f, &p->plan->at, v, ERR_INVALID, "a quota's %s is a whole number from 0 to %.0f",
+               name, most);
+        return false;
+    }
+    *out = (uint64_t)n;
+    return v != NULL;
+}
+
+static void read_quota(struct plan_freezer *p)
+{
+    struct quota_rule *r = &p->quota;
+    const struct json *quota = json_get(p->plan->spec, "quota");
+    struct str period = json_str_or(json_get(quota, "period"), STR(""));
+    if (quota == NULL)
+        return;
+    bool known = false;
+    for (enum quota_period i = QUOTA_DAY; i <= QUOTA_MONTH && !known; i++) {
+        known = str_eqz(period, quota__period_name(i));
+        r->period = i;
+    }
+    if (!known || json_get(quota, "limit") == NULL) {
+        refuse(p->f, &p->plan->at, quota, ERR_INVALID,
+               "a quota has a limit and a period, which is DAY, WEEK or MONTH");
+        return;
+    }
+    p->has_quota = read_whole(p, quota, "limit", LIMIT_QUOTA, &r->limit);
+    (void)read_whole(p, quota, "offset", (double)r->limit, &r->offset);
+    uint64_t block = r->limit / QUOTA_BLOCKS;
+    r->block = block < 1 ? 1 : block > QUOTA_BLOCK_MAX ? QUOTA_BLOCK_MAX : block;
+}
+
 static void freeze_plan(struct usage_freezer *u, const struct model_usage_plan *m)
 {
     struct freezer *f = u->f;
@@ -456,6 +506,7 @@ static void freeze_plan(struct usage_freezer *u, const struct model_usage_plan *
     f->nomem = f->nomem || p.words.p == NULL;
     p.has_client = read_throttle(f, &m->at, json_get(m->spec, "throttle"), "rateLimit",
                                  "burstLimit", &p.client);
+    read_quota(&p);
     read_plan_keys(&p);
     for (size_t i = 0; json_is(stages, JSON_ARRAY) && i < stages->n && !f->nomem; i++)
         freeze_plan_stage(&p, stages->items[i]);

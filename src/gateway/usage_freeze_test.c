@@ -266,7 +266,7 @@ static void grants_and_buckets(void **state)
     struct rig r = {.gateway = mem_alloc(sizeof *r.gateway)};
     struct said s = {0};
     assert_non_null(r.gateway);
-    assert_int_equal(usage__new(&clock_system, &r.gateway->usage), ERR_OK);
+    assert_int_equal(usage__new(&clock_system, NULL, &r.gateway->usage), ERR_OK);
     freeze_in(&r, &s, whole);
     const struct snapshot *made = r.f.snapshot;
     assert_string_equal(s.text, "");
@@ -310,7 +310,7 @@ static void the_same_words_keep_their_buckets(void **state)
     struct rig r = {.gateway = mem_alloc(sizeof *r.gateway)};
     struct said s = {0};
     assert_non_null(r.gateway);
-    assert_int_equal(usage__new(&clock_system, &r.gateway->usage), ERR_OK);
+    assert_int_equal(usage__new(&clock_system, NULL, &r.gateway->usage), ERR_OK);
     freeze_in(&r, &s, whole);
     struct arena *former_arena = r.a;
     struct snapshot *former = r.f.snapshot;

@@ -39,7 +39,7 @@ enum err gateway_new(const struct gateway_options *o, struct gateway **out, stru
                                STR_ARG(str_sub(text, 0, 60)));
         }
     }
-    enum err err = usage__new(run_clock(o->run), &g->usage);
+    enum err err = usage__new(run_clock(o->run), o->plane, &g->usage);
     if (err == ERR_OK && o->account_burst > 0)
         err = usage__bucket(g->usage, STR("account"),
                             (struct throttle){o->account_rate, o->account_burst}, &g->account);
@@ -150,6 +150,11 @@ void gateway_worker_drain(struct gateway *g, struct loop *worker, int64_t ms,
         http_server_drain(w->server, ms, server_drained, w);
     if (authorize)
         http_server_drain(authorize, ms, authorize_drained, w);
+}
+
+void gateway_settle(struct gateway *g, void (*done)(void *arg), void *arg)
+{
+    usage__settle(g->usage, run_control(g->options.run), done, arg);
 }
 
 size_t gateway_metrics(struct gateway *g, const struct metrics **sets, size_t max)

@@ -85,8 +85,9 @@ static void server_gone(void *arg)
     *s = NULL;
 }
 
-static void all_drained(struct daemon *d)
+static void gateway_settled(void *arg)
 {
+    struct daemon *d = arg;
     if (d->control)
         http_server_drain(d->control, 500, server_gone, &d->control);
     if (d->metrics)
@@ -95,6 +96,11 @@ static void all_drained(struct daemon *d)
     close_signal(&d->hup);
     fetcher_close(d->fetcher, NULL, NULL); /* the loop ends when its handles have closed too */
     lambda_close(d->lambda, lambda_closed, d);
+}
+
+static void all_drained(struct daemon *d)
+{
+    gateway_settle(d->gateway, gateway_settled, d);
 }
 
 static void one_drained(struct post *p)
@@ -266,8 +272,13 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     struct fetcher_options fetcher = {c->fetch_allow, c->fetch_allow_count};
     if (err == ERR_OK)
         err = fetcher_new(run_control(d->run), &fetcher, &d->fetcher);
+    struct str plane = arena_fmt(c->arena, "%s/plane.db", c->state_dir);
+    struct store_options store = {run_control(d->run), plane.p};
+    if (err == ERR_OK)
+        err = plane.p ? store_new(&store, &d->plane) : ERR_NOMEM;
     struct gateway_options gateway = {
         .run = d->run,
+        .plane = d->plane,
         .lambda = d->lambda,
         .cache = d->cache,
         .fetcher = d->fetcher,
@@ -318,6 +329,7 @@ int daemon_main(void *arg, int keeper_fd)
     }
     int code = d->exit_code;
     gateway_free(d->gateway);
+    store_free(d->plane);
     fetcher_free(d->fetcher);
     lambda_free(d->lambda);
     authorizer_cache_free(d->cache);

@@ -17,6 +17,7 @@ struct daemon {
     struct lambda *lambda;
     struct authorizer_cache *cache;
     struct fetcher *fetcher;
+    struct store *plane; /* STATE/plane.db */
     struct gateway *gateway;
     struct http_server *control, *metrics;
     struct watcher *watcher; /* dev only */

@@ -77,7 +77,8 @@ enum err run_work(struct loop *from, enum lane which, struct work *w)
 
 enum err pool__init(struct run *r)
 {
-    const unsigned most[LANE_COUNT] = {[LANE_CPU] = r->workers, [LANE_IO] = LIMIT_LANE_IO_THREADS};
+    const unsigned most[LANE_COUNT] = {
+        [LANE_CPU] = r->workers, [LANE_IO] = LIMIT_LANE_IO_THREADS, [LANE_STORE_WRITE] = 1};
     enum err err = ERR_OK;
     for (unsigned i = 0; i < LANE_COUNT; i++) {
         struct pool_lane *lane = &r->lanes[i];

@@ -50,7 +50,7 @@ struct post {
 void run_post(struct loop *to, struct post *p);
 
 /* Blocking work. `work` runs on a thread of the lane, then `done` on the loop that asked. */
-enum lane { LANE_CPU, LANE_IO, LANE_COUNT };
+enum lane { LANE_CPU, LANE_IO, LANE_STORE_WRITE, LANE_COUNT };
 struct work {
     void (*work)(struct work *w);
     void (*done)(struct work *w);
