@@ -37,6 +37,8 @@ struct config {
     const char *state_dir, *ready_file, *user;
     struct str region, account;
     unsigned workers;
+    double account_rate;    /* of all requests together, a second */
+    uint64_t account_burst; /* 0 = no such limit */
     bool quiet;
     struct config_api *apis;
     size_t api_count;

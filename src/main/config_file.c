@@ -203,6 +203,31 @@ static void read_fetch(struct reader *r, const struct json *v)
     }
 }
 
+/* limits: {account_rate, account_burst}: the throttle of all requests together. */
+static void read_limits(struct reader *r, const struct json *v)
+{
+    struct config *c = r->config;
+    for (size_t i = 0; is_object(r, v, "limits") && i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        bool rate = str_eqz(m->key, "account_rate"), burst = str_eqz(m->key, "account_burst");
+        double n = json_is(m->value, JSON_NUMBER) ? m->value->real : -1;
+        if (rate && n >= 0 && n <= LIMIT_THROTTLE_RATE)
+            c->account_rate = n;
+        else if (burst && m->value->is_int && n >= 1 && n <= LIMIT_THROTTLE_BURST)
+            c->account_burst = (uint64_t)m->value->i;
+        else if (rate || burst)
+            complain(r, m->line, m->col, "limits: %.*s is a number of requests, %s",
+                     STR_ARG(m->key), rate ? "0 to 10000000 a second" : "at least 1");
+        else
+            complain(r, m->line, m->col, "limits: unknown key %.*s: account_rate or account_burst",
+                     STR_ARG(m->key));
+    }
+    if ((json_get(v, "account_rate") != NULL) != (json_get(v, "account_burst") != NULL))
+        complain(r, v->line, v->col, "limits: account_rate and account_burst go together");
+    else if (c->account_burst > LIMIT_THROTTLE_FILL_S * c->account_rate && c->account_rate > 0)
+        complain(r, v->line, v->col, "limits: that burst takes more than a year to fill again");
+}
+
 static void read_state(struct reader *r, const struct json *v)
 {
     r->config->state_dir = path_of(r, v, "state");
@@ -247,7 +272,7 @@ static const struct {
     {"store", refuse},
     {"kv", refuse},
     {"function_uids", refuse},
-    {"limits", refuse},
+    {"limits", read_limits},
     {"fetch", read_fetch},
 };
 

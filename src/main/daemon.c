@@ -279,6 +279,8 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     struct gateway_options gateway = {
         .run = d->run,
         .plane = d->plane,
+        .account_rate = c->account_rate,
+        .account_burst = c->account_burst,
         .lambda = d->lambda,
         .cache = d->cache,
         .fetcher = d->fetcher,
