@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What authorizers may ask of a request, and the event of a REQUEST authorizer (specs 1.2): never a
- * body. Invariant: a value is exactly what the event shows, so that the cache's key and the
- * function cannot see two different requests. */
+ * What authorizers may ask of a request, and the event of a REQUEST authorizer (specs 1.2; those of
+ * HTTP APIs are in event_http.c): never a body. Invariant: a value is exactly what the event shows,
+ * so that the cache's key and the function cannot see two different requests. */
 #include "event_int.h"
+#include "http_api_int.h"
 
 static enum err header_value(struct exchange *x, struct str name, struct str *out)
 {
@@ -64,7 +65,7 @@ static void write_rest(struct exchange *x, struct buf *b)
     buf_addc(b, '{');
     event__text(b, &first, "type", STR("REQUEST"));
     event__text(b, &first, "methodArn", x->method_arn);
-    event__request(x, b, &first, "{}");
+    event__request(x, b, &first, "{}", true);
     event__request_context(x, b, &first);
     buf_addc(b, '}');
 }
@@ -72,12 +73,11 @@ static void write_rest(struct exchange *x, struct buf *b)
 static void write_event(void *request, enum auth_event format, const struct str *identity, size_t n,
                         struct buf *out)
 {
-    (void)identity;
-    (void)n;
     if (format == AUTH_EVENT_REST)
         write_rest(request, out);
     else
-        out->err = ERR_UNSUPPORTED; /* freezing refuses HTTP APIs */
+        event__write_http_auth(request, format == AUTH_EVENT_HTTP_1_0 ? PAYLOAD_1_0 : PAYLOAD_2_0,
+                               identity, n, out);
 }
 
 const struct auth_request_ops exchange__auth_ops = {get_value, write_event};

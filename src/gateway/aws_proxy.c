@@ -4,10 +4,11 @@
  * if it has exactly the shape that API Gateway takes; anything else is 502 (specs 7.1). */
 #include "base/crypt.h"
 #include "base/limits.h"
-#include "gateway_int.h"
+#include "http_api_int.h"
 #include "lambda/arn.h"
 
 struct lambda_conf {
+    enum payload_format format;
     struct function *function;
     int64_t timeout_ms;
 };
@@ -19,6 +20,19 @@ struct lambda_state {
     struct buf answer; /* decoded body of the answer, when it was base64 */
 };
 
+/* {"payloadFormatVersion": "1.0" | "2.0"} of an HTTP API. */
+static enum err compile_format(const struct json *spec, struct lambda_conf *c, struct errinfo *e)
+{
+    const struct json *version = json_get(spec, "payloadFormatVersion");
+    struct str text = json_str_or(version, STR(""));
+    const struct json *at = version ? version : spec;
+    c->format = str_eqz(text, "2.0") ? PAYLOAD_2_0 : PAYLOAD_1_0;
+    if (str_eqz(text, "1.0") || str_eqz(text, "2.0"))
+        return ERR_OK;
+    return errinfo_at(e, ERR_INVALID, at->line, at->col,
+                      "payloadFormatVersion must be \"1.0\" or \"2.0\"");
+}
+
 static enum err lambda_compile(struct arena *a, const struct json *spec,
                                const struct integration_env *env, void **conf, struct errinfo *e)
 {
@@ -28,7 +42,13 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
     if (c == NULL)
         return ERR_NOMEM;
     *conf = c;
+    bool http_api = env->api->kind == API_HTTP;
+    enum err err = http_api ? compile_format(spec, c, e) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
     struct str arn = arn_of_uri(json_str_or(uri, STR("")));
+    if (arn.n == 0 && http_api) /* HTTP APIs take the function's own ARN too */
+        arn = str_starts(json_str_or(uri, STR("")), STR("arn:")) ? uri->s : STR_NONE;
     if (arn.n == 0)
         return errinfo_at(
             e, ERR_INVALID, at->line, at->col,
@@ -45,17 +65,18 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
                           "%.*s is not a function of this document; give its code with --function "
                           "NAME-or-ARN=DIR:HANDLER",
                           STR_ARG(arn));
-    c->timeout_ms = TIMEOUT_INTEGRATION_MS;
-    if (timeout && (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 ||
-                    c->timeout_ms > TIMEOUT_INTEGRATION_MS))
+    int64_t max = http_api ? TIMEOUT_HTTP_API_INTEGRATION_MS : TIMEOUT_INTEGRATION_MS;
+    c->timeout_ms = max;
+    if (timeout &&
+        (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 || c->timeout_ms > max))
         return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col,
-                          "timeoutInMillis must be 50 to %d", TIMEOUT_INTEGRATION_MS);
+                          "timeoutInMillis must be 50 to %d", (int)max);
     return ERR_OK;
 }
 
 /* --- what the function returned -----------------------------------------------------------------
  */
-static enum err add_header(struct exchange *x, struct str name, struct str value)
+enum err proxy_answer__header(struct exchange *x, struct str name, struct str value)
 {
     name = arena_str(x->arena, name);
     value = arena_str(x->arena, str_trim(value));
@@ -63,13 +84,15 @@ static enum err add_header(struct exchange *x, struct str name, struct str value
         return ERR_NOMEM;
     if (!http_is_token(name) || !http_is_field_value(value))
         return ERR_INVALID; /* a value with CR or LF would write headers of its own */
+    if (!header__from_backend(name))
+        return ERR_OK; /* framing is the gateway's own affair */
     name = header__remapped(x->arena, name);
     if (name.p == NULL)
         return ERR_NOMEM;
     return http_add(x->arena, &x->answer.headers, name, value);
 }
 
-static bool scalar_text(const struct json *v, struct str *out)
+bool proxy_answer__text(const struct json *v, struct str *out)
 {
     switch (v->type) {
     case JSON_STRING:
@@ -87,8 +110,8 @@ static bool scalar_text(const struct json *v, struct str *out)
     }
 }
 
-static enum err take_headers(struct exchange *x, const struct json *headers,
-                             const struct json *multi)
+enum err proxy_answer__headers(struct exchange *x, const struct json *headers,
+                               const struct json *multi)
 {
     for (size_t i = 0; headers && i < headers->n; i++) {
         const struct json_member *m = &headers->members[i];
@@ -98,9 +121,9 @@ static enum err take_headers(struct exchange *x, const struct json *headers,
             overridden = overridden || str_ieq(multi->members[k].key, m->key);
         if (m->value->type == JSON_NULL || overridden)
             continue;
-        if (!scalar_text(m->value, &value))
+        if (!proxy_answer__text(m->value, &value))
             return ERR_INVALID;
-        enum err err = add_header(x, m->key, value);
+        enum err err = proxy_answer__header(x, m->key, value);
         if (err != ERR_OK)
             return err;
     }
@@ -110,9 +133,9 @@ static enum err take_headers(struct exchange *x, const struct json *headers,
             return ERR_INVALID;
         for (size_t k = 0; k < list->n; k++) {
             struct str value;
-            if (!scalar_text(list->items[k], &value))
+            if (!proxy_answer__text(list->items[k], &value))
                 return ERR_INVALID;
-            enum err err = add_header(x, multi->members[i].key, value);
+            enum err err = proxy_answer__header(x, multi->members[i].key, value);
             if (err != ERR_OK)
                 return err;
         }
@@ -120,7 +143,7 @@ static enum err take_headers(struct exchange *x, const struct json *headers,
     return ERR_OK;
 }
 
-static enum err take_status(const struct json *v, unsigned *status)
+enum err proxy_answer__status(const struct json *v, unsigned *status)
 {
     uint64_t n = 200;
     if (v && v->type == JSON_NUMBER && v->is_int && v->i >= 0)
@@ -145,7 +168,7 @@ static bool known_members(const struct json *v)
     return true;
 }
 
-static const struct json *object_or_null(const struct json *v, enum err *err)
+const struct json *proxy_answer__object(const struct json *v, enum err *err)
 {
     if (v == NULL || v->type == JSON_NULL)
         return NULL;
@@ -164,21 +187,28 @@ static enum err take_answer(struct exchange *x, struct lambda_state *s, struct a
         json_parse(tree_arena, buf_str(&s->invocation.answer), LIMIT_INVOKE_PAYLOAD, &v, NULL);
     if (err != ERR_OK)
         return err;
+    if (s->conf->format != PAYLOAD_REST) {
+        s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+        err =
+            lambda_answer__take(x, s->conf->format, v, buf_str(&s->invocation.answer), &s->answer);
+        x->answer_body = buf_str(&s->answer);
+        return err;
+    }
     if (v->type != JSON_OBJECT || !known_members(v))
         return ERR_INVALID;
-    const struct json *headers = object_or_null(json_get(v, "headers"), &err);
-    const struct json *multi = object_or_null(json_get(v, "multiValueHeaders"), &err);
+    const struct json *headers = proxy_answer__object(json_get(v, "headers"), &err);
+    const struct json *multi = proxy_answer__object(json_get(v, "multiValueHeaders"), &err);
     body = json_get(v, "body");
-    if (err != ERR_OK || (body && body->type != JSON_NULL && !scalar_text(body, &text)))
+    if (err != ERR_OK || (body && body->type != JSON_NULL && !proxy_answer__text(body, &text)))
         return ERR_INVALID;
     x->answer = (struct http_response){0};
-    err = take_status(json_get(v, "statusCode"), &x->answer.status);
+    err = proxy_answer__status(json_get(v, "statusCode"), &x->answer.status);
     if (err == ERR_OK)
         err = exchange__add_ids(x, &x->answer.headers);
     if (err == ERR_OK)
         err = http_add(x->arena, &x->answer.headers, STR("X-Amzn-Trace-Id"), str_c(x->trace));
     if (err == ERR_OK)
-        err = take_headers(x, headers, multi);
+        err = proxy_answer__headers(x, headers, multi);
     if (err == ERR_OK && http_find(&x->answer.headers, STR("Content-Type")) == NULL)
         err = http_add(x->arena, &x->answer.headers, STR("Content-Type"), STR("application/json"));
     s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
@@ -197,7 +227,8 @@ static enum next finish(struct exchange *x, struct lambda_state *s)
     if (i->outcome == LAMBDA_DEADLINE)
         return exchange__refuse(x, RESPONSE_INTEGRATION_TIMEOUT);
     if (i->outcome == LAMBDA_THROTTLED || i->outcome == LAMBDA_UNAVAILABLE)
-        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
+        return exchange__refuse(x, x->kind == API_HTTP ? RESPONSE_UNAVAILABLE
+                                                       : RESPONSE_API_CONFIGURATION_ERROR);
     if (i->outcome != LAMBDA_OK)
         return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
     struct arena *tree = arena_new(KIB(4), MIB(64));
@@ -206,8 +237,7 @@ static enum next finish(struct exchange *x, struct lambda_state *s)
     if (err == ERR_OK)
         return ANSWER;
     decision_notef(&x->record, "integrate", VERDICT_ERROR, "answer",
-                   "is not {statusCode, headers, multiValueHeaders, body, isBase64Encoded}: %s",
-                   err_text(err));
+                   "is not of the shape that its payload format asks for: %s", err_text(err));
     return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
 }
 
@@ -221,12 +251,16 @@ static void invoke(struct exchange *x, struct lambda_state *s)
 {
     struct buf event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     struct str body = buf_str(&s->body);
-    if (!str_is_utf8(body)) { /* binary bodies need binaryMediaTypes; without, AWS mangles them */
+    if (s->conf->format == PAYLOAD_REST &&
+        !str_is_utf8(body)) { /* binary bodies need binaryMediaTypes; without, AWS mangles them */
         decision_note(&x->record, "integrate", VERDICT_DENY, "body", STR("is not UTF-8 text"));
         exchange__resume(x, exchange__refuse(x, RESPONSE_UNSUPPORTED_MEDIA_TYPE));
         return;
     }
-    event__write(x, body, &event);
+    if (s->conf->format == PAYLOAD_REST)
+        event__write(x, body, &event);
+    else
+        event__write_http(x, s->conf->format, body, &event);
     buf_fini(&s->body);
     if (event.err != ERR_OK) {
         enum gateway_response type =
@@ -301,4 +335,5 @@ static enum next lambda_start(const void *conf, struct exchange *x)
     return WAIT;
 }
 
-const struct integration_kind gateway__aws_proxy = {"AWS_PROXY", lambda_compile, lambda_start};
+const struct integration_kind gateway__aws_proxy = {"AWS_PROXY", 1u << API_REST | 1u << API_HTTP,
+                                                    lambda_compile, lambda_start};

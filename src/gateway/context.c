@@ -3,7 +3,7 @@
  * What a mapping may ask of a request: $context.NAME (specs 8.1), stage variables, path parameters;
  * and the ids that every request gets. */
 #include "base/crypt.h"
-#include "gateway_int.h"
+#include "http_api_int.h"
 
 static const char hex[] = "0123456789abcdef";
 
@@ -94,7 +94,7 @@ enum err exchange__query(struct exchange *x, const struct query_pair **out, size
 struct str exchange__forwarded_for(struct exchange *x)
 {
     const struct http_headers *h = &x->rq->headers;
-    struct str chain = STR_NONE, peer = http_exchange_peer_ip(x->http);
+    struct str chain = STR_NONE, peer = x->peer_ip;
     for (size_t i = 0; i <= h->n; i++) {
         struct str next = i == h->n ? peer : h->v[i].value;
         if (i < h->n && (!str_ieq(h->v[i].name, STR("X-Forwarded-For")) || next.n == 0))
@@ -161,7 +161,7 @@ static struct str get_user_agent(struct exchange *x)
 }
 static struct str get_path(struct exchange *x)
 {
-    return x->path;
+    return x->kind == API_HTTP ? http_api__path(x) : x->path;
 }
 static struct str get_protocol(struct exchange *x)
 {
@@ -169,7 +169,8 @@ static struct str get_protocol(struct exchange *x)
 }
 static struct str get_request_id(struct exchange *x)
 {
-    return str_c(x->ids.request);
+    return str_c(x->kind == API_HTTP ? x->ids.extended
+                                     : x->ids.request); /* HTTP APIs have one id */
 }
 static struct str get_extended_id(struct exchange *x)
 {
@@ -186,6 +187,10 @@ static struct str get_resource_id(struct exchange *x)
 static struct str get_resource_path(struct exchange *x)
 {
     return x->method ? x->method->path : STR_NONE;
+}
+static struct str get_route_key(struct exchange *x)
+{
+    return x->method && x->kind == API_HTTP ? x->method->route : STR_NONE;
 }
 static struct str get_stage(struct exchange *x)
 {
@@ -243,6 +248,7 @@ static const struct {
     {"requestTimeEpoch", get_time_epoch},
     {"resourceId", get_resource_id},
     {"resourcePath", get_resource_path},
+    {"routeKey", get_route_key},
     {"stage", get_stage},
 };
 
@@ -259,6 +265,11 @@ static bool from_authorizer(struct exchange *x, struct str key, struct str *out)
     }
     if (str_eqz(key, "integrationLatency")) {
         *out = arena_fmt(x->arena, "%lld", (long long)x->auth.latency_ms);
+        return out->p != NULL;
+    }
+    if (auth_claims(r) && str_starts(key, STR("claims."))) {
+        const struct json *claim = json_gets(auth_claims(r), str_from(key, 7));
+        *out = claim ? http_api__claim(x->arena, claim) : STR_NONE;
         return out->p != NULL;
     }
     const struct auth_context *c = auth_context_find(r, key);

@@ -8,7 +8,7 @@ void event__write(struct exchange *x, struct str body, struct buf *out)
 {
     bool first = true;
     buf_addc(out, '{');
-    event__request(x, out, &first, "null");
+    event__request(x, out, &first, "null", true);
     event__request_context(x, out, &first);
     event__member(out, &first, STR("body"));
     if (body.n > 0)

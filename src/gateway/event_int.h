@@ -35,8 +35,13 @@ enum err event__query(struct exchange *x, struct event_pairs *out) MUSTCHECK;
 enum err event__params(struct exchange *x, struct event_pairs *out) MUSTCHECK;
 enum err event__variables(struct exchange *x, struct event_pairs *out) MUSTCHECK;
 
+/* "principalId" and the context in its text form. */
+void event__authorizer_members(struct exchange *x, struct buf *b, bool *first);
+void event__identity(struct exchange *x, struct buf *b, bool *first);
+/* From "resource" to "stageVariables", as REST APIs and payload format 1.0 have them; with `multi`
+ * the maps of all values too. */
+void event__request(struct exchange *x, struct buf *b, bool *first, const char *empty, bool multi);
 /* Of REST APIs. */
-void event__request(struct exchange *x, struct buf *b, bool *first, const char *empty);
 void event__request_context(struct exchange *x, struct buf *b, bool *first);
 
 #endif

@@ -4,6 +4,7 @@
  * value, multi-value maps carry all in order (specs 1.2, 7.1). Invariant: an event without part of
  * the request would lie, so whatever cannot be written makes the whole event fail. */
 #include "event_int.h"
+#include "http_api_int.h"
 
 void event__member(struct buf *b, bool *first, struct str key)
 {
@@ -173,31 +174,36 @@ enum err event__variables(struct exchange *x, struct event_pairs *out)
     return v ? ERR_OK : ERR_NOMEM;
 }
 
-static void add_authorizer(struct exchange *x, struct buf *b, bool *first)
+void event__authorizer_members(struct exchange *x, struct buf *b, bool *first)
 {
     const struct auth_result *r = x->auth.result;
-    bool inner = true;
-    if (x->method->authorizer == NULL || r == NULL)
-        return;
-    event__member(b, first, STR("authorizer"));
-    buf_addc(b, '{');
-    event__text(b, &inner, "principalId", auth_principal(r));
-    event__member(b, &inner, STR("integrationLatency"));
+    event__text(b, first, "principalId", auth_principal(r));
+    event__member(b, first, STR("integrationLatency"));
     buf_addu(b, x->auth.latency_ms > 0 ? (uint64_t)x->auth.latency_ms : 0);
     for (size_t i = 0; i < auth_context_count(r); i++) {
         const struct auth_context *c = auth_context_at(r, i);
         if (str_eqz(c->key, "principalId") || str_eqz(c->key, "integrationLatency"))
             continue; /* the policy's principal wins */
-        event__member(b, &inner, c->key);
+        event__member(b, first, c->key);
         if (c->null)
             buf_addz(b, "null");
         else
             json_write_str(b, c->text);
     }
+}
+
+static void add_authorizer(struct exchange *x, struct buf *b, bool *first)
+{
+    bool inner = true;
+    if (x->method->authorizer == NULL || x->auth.result == NULL)
+        return;
+    event__member(b, first, STR("authorizer"));
+    buf_addc(b, '{');
+    event__authorizer_members(x, b, &inner);
     buf_addc(b, '}');
 }
 
-static void add_identity(struct exchange *x, struct buf *b, bool *first)
+void event__identity(struct exchange *x, struct buf *b, bool *first)
 {
     static const char *const nulls[] = {"accessKey",
                                         "accountId",
@@ -249,16 +255,16 @@ void event__request_context(struct exchange *x, struct buf *b, bool *first)
     buf_addu(b, (uint64_t)(x->wall_us / 1000));
     if (x->method->operation_name.n > 0)
         event__text(b, &inner, "operationName", x->method->operation_name);
-    add_identity(x, b, &inner);
+    event__identity(x, b, &inner);
     add_authorizer(x, b, &inner);
     buf_addc(b, '}');
 }
 
-/* From "resource" to "stageVariables": what both events of a REST API say of the request. */
-void event__request(struct exchange *x, struct buf *b, bool *first, const char *empty)
+void event__request(struct exchange *x, struct buf *b, bool *first, const char *empty, bool multi)
 {
     struct event_pairs headers, query, params, variables;
-    enum err err = event__headers(x, &headers);
+    struct str path = x->kind == API_HTTP ? http_api__path(x) : x->route_path;
+    enum err err = path.p ? event__headers(x, &headers) : ERR_NOMEM;
     if (err == ERR_OK)
         err = event__query(x, &query);
     if (err == ERR_OK)
@@ -270,12 +276,14 @@ void event__request(struct exchange *x, struct buf *b, bool *first, const char *
         return;
     }
     event__text(b, first, "resource", x->method->path);
-    event__text(b, first, "path", x->route_path);
+    event__text(b, first, "path", path);
     event__text(b, first, "httpMethod", x->rq->method_text);
     event__single(b, first, "headers", headers, empty);
-    event__multi(b, first, "multiValueHeaders", headers, empty);
+    if (multi)
+        event__multi(b, first, "multiValueHeaders", headers, empty);
     event__single(b, first, "queryStringParameters", query, empty);
-    event__multi(b, first, "multiValueQueryStringParameters", query, empty);
+    if (multi)
+        event__multi(b, first, "multiValueQueryStringParameters", query, empty);
     event__single(b, first, "pathParameters", params, empty);
     event__single(b, first, "stageVariables", variables, empty);
 }

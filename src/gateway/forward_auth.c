@@ -164,7 +164,7 @@ void forward__handle(void *worker, struct http_exchange *http)
     if (x == NULL)
         return;
     x->forward = true;
-    x->source_ip = peer__behind(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
+    x->source_ip = peer__behind(w->gateway, x->peer_ip, &x->rq->headers);
     if (read_request(x) == NEXT)
         exchange__walk(x);
     else

@@ -7,6 +7,7 @@
 #include "base/crypt.h"
 #include "base/limits.h"
 #include "freeze_int.h"
+#include "http_api_int.h"
 #include "lambda/arn.h"
 #include "mapping_int.h"
 
@@ -138,7 +139,7 @@ static enum err choose_authorizer(const struct api *api, const struct json *meth
     *out = NULL;
     if (str_eqz(type, "NONE") && name.n == 0)
         return ERR_OK;
-    if (!str_eqz(type, "CUSTOM"))
+    if (!str_eqz(type, "CUSTOM") && !(str_eqz(type, "JWT") && api->kind == API_HTTP))
         return errinfo_set(e, ERR_UNSUPPORTED, "authorizationType %.*s is not served yet",
                            STR_ARG(str_sub(type, 0, 40)));
     for (size_t i = 0; i < api->authorizer_count; i++)
@@ -182,6 +183,22 @@ static struct str make_resource_id(struct freezer *f, struct str path)
     return copy(f, str_sub(str_c(hex), 0, 6));
 }
 
+/* Integrations with services that are not here. */
+static enum err refuse_elsewhere(const struct json *integration, struct errinfo *e)
+{
+    const struct json *subtype = json_get(integration, "integrationSubtype");
+    const struct json *link = json_get(integration, "connectionType");
+    struct str name = json_str_or(subtype, STR(""));
+    if (name.n > 0)
+        return errinfo_at(e, ERR_UNSUPPORTED, subtype->line, subtype->col,
+                          "integrationSubtype %.*s calls another service of AWS, which is not here",
+                          STR_ARG(str_sub(name, 0, 60)));
+    if (str_eqz(json_str_or(link, STR("")), "VPC_LINK"))
+        return errinfo_at(e, ERR_UNSUPPORTED, link->line, link->col,
+                          "VPC links are not served: write the address of the backend as the uri");
+    return ERR_OK;
+}
+
 static void freeze_method(struct freezer *f, const struct model_method *m, struct api *api)
 {
     struct arena *a = f->snapshot->arena;
@@ -194,7 +211,10 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     to->api = api;
     to->path = copy(f, m->path);
     to->verb = copy(f, m->verb);
-    to->route = arena_fmt(a, "%.*s %.*s", STR_ARG(m->verb), STR_ARG(m->path));
+    if (str_eqz(m->path, "$default"))
+        to->route = STR("$default");
+    else
+        to->route = arena_fmt(a, "%.*s %.*s", STR_ARG(m->verb), STR_ARG(m->path));
     f->nomem = f->nomem || to->route.p == NULL;
     to->resource_id = make_resource_id(f, m->path);
     to->api_key_required = json_bool_or(json_get(m->method, "apiKeyRequired"), false);
@@ -203,24 +223,34 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))
         return;
     struct str type = json_str_or(json_get(m->integration, "type"), STR(""));
-    to->kind = integration__kind(type);
+    to->kind = integration__kind(type, api->kind);
     if (to->kind == NULL) {
         (void)errinfo_set(&e, ERR_UNSUPPORTED,
-                          type.n ? "integrations of type %.*s are not served"
+                          type.n ? "integrations of type %.*s are not served by this kind of API"
                                  : "No integration defined for method%.*s",
                           STR_ARG(str_sub(type, 0, 40)));
         freeze__report(f, &m->at, &e);
         return;
     }
+    if (failed(f, &m->at, refuse_elsewhere(m->integration, &e), &e))
+        return;
     struct integration_env env = {api, to->path, find_function, f};
     enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
     if (err == ERR_OK)
-        err = route__insert(a, &api->root, to, &e);
+        err = api->kind == API_HTTP ? route__http_insert(a, api, to, &e)
+                                    : route__insert(a, &api->root, to, &e);
     if (failed(f, &m->at, err, &e))
         return;
     to->index = api->method_count++;
     to->next = api->methods;
     api->methods = to;
+}
+
+static void freeze_cors(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    struct errinfo e = {0};
+    if (m->cors && m->kind == API_HTTP)
+        failed(f, &m->at, cors__compile(f->snapshot->arena, m->cors, &api->cors, &e), &e);
 }
 
 static void freeze_api(struct freezer *f, const struct model_api *m)
@@ -229,12 +259,6 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     struct api *api = ARENA_NEW(s->arena, struct api), **last = &s->apis;
     if (api == NULL) {
         f->nomem = true;
-        return;
-    }
-    if (m->kind != API_REST) {
-        struct errinfo e = {.code = ERR_UNSUPPORTED,
-                            .text = "HTTP APIs are not served yet: only REST APIs"};
-        freeze__report(f, &m->at, &e);
         return;
     }
     api->kind = m->kind;
@@ -258,6 +282,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     freeze_variables(f, m, api);
     freeze_authorizers(f, m, api);
     freeze_answers(f, m, api);
+    freeze_cors(f, m, api);
     for (const struct model_method *method = m->methods; method; method = method->next)
         freeze_method(f, method, api);
 }

@@ -11,7 +11,8 @@
 /* --- a request ------------------------------------------------------------------------------ */
 /* The steps, in order: names in records, metrics and logs are these (docs/house.md, section 3). */
 #define GATEWAY_STEPS(X) \
-    X(match) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
+    X(match)             \
+    X(cors) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
 enum step {
 #define X(name) STEP_##name,
     GATEWAY_STEPS(X)
@@ -45,13 +46,14 @@ struct exchange {
 
     struct str path;       /* canonical, as the client sent it, stage included */
     struct str route_path; /* below the stage: what routes, methodArn and backend see */
+    enum api_kind kind;    /* of the API: how answers and ids look */
     const struct api *api;
     const struct method *method;
     struct path_param params[PATH_PARAMS];
     size_t param_count;
     struct str method_arn;
     struct str decoded_arn; /* with every escape decoded, as some backends read it; "" = the same */
-    struct str source_ip;
+    struct str peer_ip, source_ip; /* who connected; who that speaks for */
     struct gateway_ids ids;
     char trace[80];
     int64_t wall_us;
@@ -87,12 +89,13 @@ struct integration_env {
 };
 struct integration_kind {
     const char *name; /* as the API document spells it, upper case */
+    unsigned apis;    /* 1 << enum api_kind of those that have it */
     enum err (*compile)(struct arena *a, const struct json *spec, const struct integration_env *env,
                         void **conf, struct errinfo *e);
     enum next (*start)(const void *conf, struct exchange *x);
 };
 extern const struct integration_kind gateway__http_proxy, gateway__aws_proxy, gateway__mock;
-const struct integration_kind *integration__kind(struct str name);
+const struct integration_kind *integration__kind(struct str name, enum api_kind api);
 
 /* steps.c. A callback that ends a WAIT calls resume, never from inside a step. */
 void exchange__done(void *exchange, enum err how); /* for http_exchange_events.done */
@@ -123,7 +126,7 @@ struct str exchange__message_string(struct exchange *x);
 void exchange__retry_after(struct exchange *x, uint64_t seconds);
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body);
-/* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them. */
+/* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them; of HTTP APIs apigw-requestid. */
 enum err ids__add(struct arena *a, struct http_headers *h, const struct gateway_ids *ids) MUSTCHECK;
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK;
 
@@ -131,6 +134,9 @@ enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK
 /* The API and stage that host and path select, and the path below the stage. */
 const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
                              struct str *below, const char **why);
+/* Whose manner a refusal has where no API was found: that of the API which the host names, else
+ * REST's unless there are HTTP APIs only. */
+enum api_kind route__manner(const struct snapshot *s, struct str host);
 /* The method for verb and path; fills the parameters. NULL when there is none. */
 const struct method *route__match(const struct api *api, enum http_method verb, struct str path,
                                   struct path_param *params, size_t *count);

@@ -65,9 +65,9 @@ bool header__to_backend(struct str name)
     return memchr(name.p, '_', name.n) == NULL; /* CGI cannot tell X_User from X-User */
 }
 
-static const char *const stopped_back[] = {"Keep-Alive",    "Proxy-Connection",  "TE",
-                                           "Trailer",       "Transfer-Encoding", "Upgrade",
-                                           "x-amz-apigw-id"};
+static const char *const stopped_back[] = {
+    "apigw-requestid", "Keep-Alive",        "Proxy-Connection", "TE",
+    "Trailer",         "Transfer-Encoding", "Upgrade",          "x-amz-apigw-id"};
 
 bool header__from_backend(struct str name)
 {

@@ -3,6 +3,7 @@
  * HTTP_PROXY: the request goes on to a backend and its answer comes back, both streaming, neither
  * side faster than the other can take. Invariant: the exchange ends only after the call has. */
 #include "backend_int.h"
+#include "http_api_int.h"
 
 struct proxy {
     struct http_call *call; /* NULL before it starts and after it ended */
@@ -37,6 +38,8 @@ static enum err copy_answer(struct exchange *x, const struct http_response *rs,
         name = header__remapped(x->arena, name);
         err = name.p ? http_add(x->arena, &out->headers, name, rs->headers.v[i].value) : ERR_NOMEM;
     }
+    if (err == ERR_OK && x->api->cors)
+        err = cors__put(x, &out->headers);
     return err;
 }
 
@@ -168,4 +171,5 @@ static enum next proxy_start(const void *conf, struct exchange *x)
     return WAIT;
 }
 
-const struct integration_kind gateway__http_proxy = {"HTTP_PROXY", proxy_compile, proxy_start};
+const struct integration_kind gateway__http_proxy = {"HTTP_PROXY", 1u << API_REST | 1u << API_HTTP,
+                                                     proxy_compile, proxy_start};

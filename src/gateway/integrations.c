@@ -10,10 +10,10 @@ static const struct integration_kind *const kinds[] = {
     &gateway__mock,
 };
 
-const struct integration_kind *integration__kind(struct str name)
+const struct integration_kind *integration__kind(struct str name, enum api_kind api)
 {
     for (size_t i = 0; i < COUNTOF(kinds); i++)
-        if (str_ieq(name, str_c(kinds[i]->name)))
+        if (str_ieq(name, str_c(kinds[i]->name)) && (kinds[i]->apis & 1u << api))
             return kinds[i];
     return NULL;
 }

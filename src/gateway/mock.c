@@ -154,4 +154,4 @@ static enum next mock_start(const void *conf, struct exchange *x)
     return err == ERR_OK ? ANSWER : exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
 }
 
-const struct integration_kind gateway__mock = {"MOCK", mock_compile, mock_start};
+const struct integration_kind gateway__mock = {"MOCK", 1u << API_REST, mock_compile, mock_start};

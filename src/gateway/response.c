@@ -3,6 +3,7 @@
  * The gateway's own answers, from the table gateway_responses.def: the one place where a refusal
  * becomes a status, headers and a body. */
 #include "base/json.h"
+#include "http_api_int.h"
 #include "mapping_int.h"
 
 struct response_row {
@@ -31,6 +32,8 @@ enum err ids__add(struct arena *a, struct http_headers *h, const struct gateway_
 /* The exchange holds the text itself: nothing is copied. */
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h)
 {
+    if (x->kind == API_HTTP)
+        return http_add(x->arena, h, STR("apigw-requestid"), str_c(x->ids.extended));
     enum err err = http_add(x->arena, h, STR("x-amzn-RequestId"), str_c(x->ids.request));
     return err ? err : http_add(x->arena, h, STR("x-amz-apigw-id"), str_c(x->ids.extended));
 }
@@ -87,7 +90,11 @@ static enum next refuse(struct exchange *x, enum gateway_response type, const ch
                         struct str message, bool own_message)
 {
     const struct response_row *row = &rows[type];
-    const struct answer *custom = find_custom(x, type);
+    const struct answer *custom = NULL;
+    decision_note(&x->record, "respond", VERDICT_DENY, "response", str_c(row->type));
+    if (x->kind == API_HTTP)
+        return http_api__refuse(x, type, row->status);
+    custom = find_custom(x, type);
     x->error.type = str_c(answers__type(type, row->status));
     x->error.message = message;
     set_built_in(x, row, error);
@@ -97,7 +104,6 @@ static enum next refuse(struct exchange *x, enum gateway_response type, const ch
         if (kept.p)
             x->answer_body = kept;
     }
-    decision_note(&x->record, "respond", VERDICT_DENY, "response", str_c(row->type));
     if (custom == NULL)
         return ANSWER;
     decision_note(&x->record, "respond", VERDICT_INFO, "customised", str_c(answer__name(custom)));

@@ -4,11 +4,10 @@
  * {proxy+}; when the best resource lacks the verb, the most specific greedy resource above it that
  * serves the verb answers (specs 6.1). Invariant: matching only reads; the same bytes always find
  * the same method. */
-#include "base/limits.h"
-#include "gateway_int.h"
+#include "route_int.h"
 
 /* --- building ------------------------------------------------------------------------------- */
-static struct node *literal_child(struct arena *a, struct node *n, struct str segment)
+struct node *node__literal_child(struct arena *a, struct node *n, struct str segment)
 {
     size_t at = 0;
     while (at < n->literal_count && str_cmp(n->literals[at]->segment, segment) < 0)
@@ -61,6 +60,22 @@ static enum err variable_child(struct arena *a, struct node *n, struct str segme
     return ERR_OK;
 }
 
+enum err node__put(struct node *n, struct method *m, struct errinfo *e)
+{
+    enum http_method slot = str_eqz(m->verb, "ANY") ? METHOD_ANY : http_method_of(m->verb);
+    if (slot == HTTP_OTHER && !str_eqz(m->verb, "ANY"))
+        return errinfo_set(
+            e, ERR_INVALID,
+            "%.*s is no method of API Gateway: GET, PUT, POST, DELETE, PATCH, OPTIONS, HEAD "
+            "or ANY",
+            STR_ARG(str_sub(m->verb, 0, 20)));
+    if (n->methods[slot])
+        return errinfo_set(e, ERR_EXISTS, "%.*s %.*s is defined twice", STR_ARG(m->verb),
+                           STR_ARG(m->path));
+    n->methods[slot] = m;
+    return ERR_OK;
+}
+
 /* Inserts and freezes; two methods for one verb and path are a contradiction. */
 enum err route__insert(struct arena *a, struct node *root, struct method *m, struct errinfo *e)
 {
@@ -92,22 +107,11 @@ enum err route__insert(struct arena *a, struct node *root, struct method *m, str
                     "Cannot create a child of a resource with a greedy path variable: %.*s",
                     STR_ARG(segment));
             n = child;
-        } else if ((n = literal_child(a, n, segment)) == NULL) {
+        } else if ((n = node__literal_child(a, n, segment)) == NULL) {
             return ERR_NOMEM;
         }
     }
-    enum http_method slot = str_eqz(m->verb, "ANY") ? METHOD_ANY : http_method_of(m->verb);
-    if (slot == HTTP_OTHER && !str_eqz(m->verb, "ANY"))
-        return errinfo_set(
-            e, ERR_INVALID,
-            "%.*s is no method of API Gateway: GET, PUT, POST, DELETE, PATCH, OPTIONS, HEAD "
-            "or ANY",
-            STR_ARG(str_sub(m->verb, 0, 20)));
-    if (n->methods[slot])
-        return errinfo_set(e, ERR_EXISTS, "%.*s %.*s is defined twice", STR_ARG(m->verb),
-                           STR_ARG(m->path));
-    n->methods[slot] = m;
-    return ERR_OK;
+    return node__put(n, m, e);
 }
 
 /* --- matching ------------------------------------------------------------------------------- */
@@ -125,7 +129,7 @@ struct search {
     size_t fallback_count;
 };
 
-static const struct method *method_of(const struct node *n, enum http_method verb)
+const struct method *node__method(const struct node *n, enum http_method verb)
 {
     if (verb == HTTP_OTHER)
         return NULL;
@@ -140,7 +144,7 @@ static bool has_methods(const struct node *n)
     return false;
 }
 
-static const struct node *find_literal(const struct node *n, struct str segment)
+const struct node *node__find_literal(const struct node *n, struct str segment)
 {
     size_t lo = 0, hi = n->literal_count;
     while (lo < hi) {
@@ -172,7 +176,7 @@ static struct str greedy_value(const struct search *s, size_t depth)
 
 static void note_fallback(struct search *s, const struct node *greedy, size_t depth, size_t count)
 {
-    const struct method *m = method_of(greedy, s->verb);
+    const struct method *m = node__method(greedy, s->verb);
     if (m == NULL || (s->fallback && s->fallback_depth >= depth))
         return;
     s->fallback = m;
@@ -193,7 +197,7 @@ static const struct node *best(struct search *s, const struct node *n, size_t de
     struct str segment = s->segment[depth];
     if (n->greedy)
         note_fallback(s, n->greedy, depth, count);
-    const struct node *child = find_literal(n, segment);
+    const struct node *child = node__find_literal(n, segment);
     const struct node *found = child ? best(s, child, depth + 1, count) : NULL;
     if (found == NULL && n->param) {
         set_param(s, count, n->param->variable, segment);
@@ -206,29 +210,38 @@ static const struct node *best(struct search *s, const struct node *n, size_t de
     return found;
 }
 
+bool route__split(struct str path, struct str *segment, size_t *n)
+{
+    struct str rest = str_from(path, 1);
+    *n = 0;
+    if (rest.n > 0 && rest.p[rest.n - 1] == '/')
+        rest.n--;
+    while (rest.n > 0) {
+        if (*n == LIMIT_PATH_SEGMENTS)
+            return false;
+        segment[(*n)++] = str_cut(rest, '/', &rest);
+        if (rest.p && rest.n == 0 && *n < LIMIT_PATH_SEGMENTS)
+            segment[(*n)++] = rest; /* "//" at the end, where it is admitted */
+    }
+    return true;
+}
+
 const struct method *route__match(const struct api *api, enum http_method verb, struct str path,
                                   struct path_param *params, size_t *count)
 {
+    if (api->kind == API_HTTP)
+        return route__http_match(api, verb, path, params, count);
     struct search s;
     s.end = path.p + path.n;
-    s.segments = s.count = 0;
+    s.count = 0;
     s.verb = verb;
     s.params = params;
     s.fallback = NULL;
     *count = 0;
-    struct str rest = str_from(path, 1), segment;
-    if (rest.n > 0 && rest.p[rest.n - 1] == '/') /* one trailing slash routes as without it */
-        rest.n--;
-    while (rest.n > 0) {
-        if (s.segments == LIMIT_PATH_SEGMENTS)
-            return NULL;
-        segment = str_cut(rest, '/', &rest);
-        s.segment[s.segments++] = segment;
-        if (rest.p && rest.n == 0 && s.segments < LIMIT_PATH_SEGMENTS)
-            s.segment[s.segments++] = rest; /* "//" at the end, where it is admitted */
-    }
+    if (!route__split(path, s.segment, &s.segments))
+        return NULL;
     const struct node *n = best(&s, &api->root, 0, 0);
-    const struct method *m = n ? method_of(n, verb) : NULL;
+    const struct method *m = n ? node__method(n, verb) : NULL;
     if (m) {
         *count = s.count;
         return m;
@@ -260,10 +273,36 @@ static struct str cut_segment(struct str *path)
     return first;
 }
 
+/* The API that a Host "ID.execute-api.anything" names; p is NULL when it names none. */
+static struct str host_id(struct str host)
+{
+    size_t at = str_find(host, STR(".execute-api."));
+    return at == SIZE_MAX ? STR_NONE : str_sub(host, 0, at);
+}
+
+/* Of all APIs, or of the one that the host names. */
+static const struct api *api_at(const struct snapshot *s, struct str id, struct str stage,
+                                const char **why)
+{
+    if (id.p)
+        return api_with(s, id, stage);
+    for (const struct api *a = s->apis; a; a = a->next) {
+        if (!str_eq(a->stage, stage))
+            continue;
+        if (!a->stage_is_ambiguous)
+            return a;
+        *why = "several APIs have a stage of that name: use Host API_ID.execute-api.localhost or "
+               "/restapis/API_ID/STAGE/_user_request_/...";
+        return NULL;
+    }
+    return NULL;
+}
+
 const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
                              struct str *below, const char **why)
 {
-    const struct str rest_prefix = STR("/restapis/"), marker = STR(".execute-api.");
+    const struct str rest_prefix = STR("/restapis/"), by_default = STR("$default");
+    struct str own = host_id(host);
     *below = path;
     *why = "no stage of that name";
     if (str_starts(path, rest_prefix)) {
@@ -275,17 +314,22 @@ const struct api *route__api(const struct snapshot *s, struct str host, struct s
         }
     }
     struct str stage = cut_segment(below);
-    size_t at = str_find(host, marker);
-    if (at != SIZE_MAX)
-        return api_with(s, str_sub(host, 0, at), stage);
+    const struct api *named = str_eq(stage, by_default) ? NULL : api_at(s, own, stage, why);
+    if (named)
+        return named;
+    *below = path; /* $default has no segment of its own */
+    return api_at(s, own, by_default, why);
+}
+
+enum api_kind route__manner(const struct snapshot *s, struct str host)
+{
+    struct str id = host_id(host);
+    enum api_kind kind = API_HTTP;
     for (const struct api *a = s->apis; a; a = a->next) {
-        if (!str_eq(a->stage, stage))
-            continue;
-        if (!a->stage_is_ambiguous)
-            return a;
-        *why = "several APIs have a stage of that name: use Host API_ID.execute-api.localhost or "
-               "/restapis/API_ID/STAGE/_user_request_/...";
-        return NULL;
+        if (id.p && str_eq(a->id, id))
+            return a->kind;
+        if (a->kind == API_REST)
+            kind = API_REST;
     }
-    return NULL;
+    return s->apis ? kind : API_REST;
 }

@@ -97,21 +97,26 @@ const struct snapshot *gateway_current(const struct gateway *g)
     return g->current;
 }
 
+static void describe_method(const struct api *api, const struct method *m, struct buf *out)
+{
+    bool prefixed = !str_eqz(api->stage, "$default");
+    buf_addf(out, "%-7.*s ", STR_ARG(m->verb));
+    if (prefixed)
+        buf_addf(out, "/%.*s", STR_ARG(api->stage));
+    buf_addf(out, "%s%.*s   ", str_starts(m->path, STR("/")) ? "" : " ", STR_ARG(m->path));
+    if (m->authorizer)
+        buf_addf(out, "authorizer %.*s, cache %u s   ", STR_ARG(authorizer_name(m->authorizer)),
+                 authorizer_ttl_s(m->authorizer));
+    else
+        buf_addz(out, "open   ");
+    buf_addf(out, "%s\n", m->kind->name);
+}
+
 static void describe_tree(const struct api *api, const struct node *n, struct buf *out)
 {
-    for (size_t i = 0; i <= HTTP_OTHER; i++) {
-        const struct method *m = n->methods[i];
-        if (m == NULL)
-            continue;
-        buf_addf(out, "%-7.*s /%.*s%.*s   ", STR_ARG(m->verb), STR_ARG(api->stage),
-                 STR_ARG(m->path.n == 1 ? STR("/") : m->path));
-        if (m->authorizer)
-            buf_addf(out, "authorizer %.*s, cache %u s   ", STR_ARG(authorizer_name(m->authorizer)),
-                     authorizer_ttl_s(m->authorizer));
-        else
-            buf_addz(out, "open   ");
-        buf_addf(out, "%s\n", m->kind->name);
-    }
+    for (size_t i = 0; i <= HTTP_OTHER; i++)
+        if (n->methods[i])
+            describe_method(api, n->methods[i], out);
     for (size_t i = 0; i < n->literal_count; i++)
         describe_tree(api, n->literals[i], out);
     if (n->param)
@@ -122,6 +127,9 @@ static void describe_tree(const struct api *api, const struct node *n, struct bu
 
 void snapshot_describe(const struct snapshot *s, struct buf *out)
 {
-    for (const struct api *a = s->apis; a; a = a->next)
+    for (const struct api *a = s->apis; a; a = a->next) {
         describe_tree(a, &a->root, out);
+        if (a->catch_all)
+            describe_method(a, a->catch_all, out);
+    }
 }

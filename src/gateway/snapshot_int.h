@@ -13,6 +13,7 @@
 
 struct integration_kind;
 struct answers; /* mapping_int.h */
+struct cors;    /* http_api_int.h */
 
 struct variable {
     struct str name, value;
@@ -53,6 +54,8 @@ struct api {
     struct variable *variables;
     size_t variable_count;
     struct node root;
+    const struct method *catch_all; /* HTTP: $default; NULL = none */
+    struct cors *cors;              /* HTTP: NULL = none */
     struct authorizer **authorizers;
     size_t authorizer_count;
     struct answers *answers;  /* customised gateway responses; NULL = none */
@@ -113,6 +116,9 @@ void snapshot__free(struct snapshot *s);
 /* route.c */
 enum err route__insert(struct arena *a, struct node *root, struct method *m,
                        struct errinfo *e) MUSTCHECK;
+/* Of an HTTP API (route_http.c). */
+enum err route__http_insert(struct arena *a, struct api *api, struct method *m,
+                            struct errinfo *e) MUSTCHECK;
 bool api__variable(const struct api *api, struct str name, struct str *out);
 
 /* peer.c */

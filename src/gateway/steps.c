@@ -5,7 +5,7 @@
  * reaches an integration of a guarded method unless an allow for exactly this method and methodArn
  * is attached. */
 #include "base/limits.h"
-#include "gateway_int.h"
+#include "http_api_int.h"
 
 /* --- match ---------------------------------------------------------------------------------- */
 /* AWS takes any Authorization header on an unknown route for a broken signature. */
@@ -74,9 +74,12 @@ static enum next check_decoded(struct exchange *x)
 {
     struct path_param params[PATH_PARAMS];
     size_t n;
-    if (str_chr(x->route_path, '%', 0) == SIZE_MAX)
+    bool slash = x->kind == API_HTTP && x->route_path.n > 1 && str_ends(x->route_path, STR("/"));
+    if (str_chr(x->route_path, '%', 0) == SIZE_MAX && !slash)
         return NEXT;
     struct str decoded = path_percent_decode(x->arena, x->route_path, false);
+    if (slash && decoded.p) /* many backends take it away */
+        decoded.n--;
     x->decoded_arn = decoded.p ? make_arn(x, decoded) : STR_NONE;
     if (x->decoded_arn.p == NULL)
         return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
@@ -98,20 +101,34 @@ enum next step__match(struct exchange *x)
         return refuse_path(x, why);
     x->api = route__api(x->snapshot, x->rq->host, x->path, &x->route_path, &why);
     if (x->api == NULL) {
+        x->kind = route__manner(x->snapshot, x->rq->host);
         decision_note(&x->record, "match", VERDICT_DENY, "stage", str_c(why));
-        return exchange__refuse(x, RESPONSE_FORBIDDEN);
+        return exchange__refuse(x, x->kind == API_HTTP ? RESPONSE_RESOURCE_NOT_FOUND
+                                                       : RESPONSE_FORBIDDEN);
     }
+    x->kind = x->api->kind;
+    if (x->kind == API_HTTP) /* its clients know the request by this one id */
+        memcpy(x->record.id, x->ids.extended, sizeof x->ids.extended);
     if (!x->api->allow_double_slash && has_double_slash(x->path))
         return refuse_path(x, "an empty segment (//)");
+    if (x->api->cors && !x->forward && cors__is_preflight(x))
+        return NEXT; /* whatever the routes are, step__cors answers */
     x->method = route__match(x->api, x->rq->method, x->route_path, x->params, &x->param_count);
     if (x->method == NULL) {
         decision_note(&x->record, "match", VERDICT_DENY, "route",
                       STR("no resource and method match"));
-        return refuse_unmatched(x);
+        return x->kind == API_HTTP ? exchange__refuse(x, RESPONSE_RESOURCE_NOT_FOUND)
+                                   : refuse_unmatched(x);
     }
     decision_note(&x->record, "match", VERDICT_PASS, "route", x->method->route);
     enum next next = make_method_arn(x);
     return next == NEXT ? check_decoded(x) : next;
+}
+
+/* --- cors ------------------------------------------------------------------------------------ */
+enum next step__cors(struct exchange *x)
+{
+    return x->method ? NEXT : cors__answer_preflight(x);
 }
 
 /* --- authorize ------------------------------------------------------------------------------ */
@@ -127,8 +144,11 @@ static enum next authorized(struct exchange *x)
     case AUTH_DENY_IMPLICIT:
         return exchange__refuse(x, RESPONSE_ACCESS_DENIED);
     case AUTH_UNAUTHORIZED:
-    case AUTH_OUT_OF_SCOPE: /* what a user pool's authorizer says of a token without the scope */
         return exchange__refuse(x, RESPONSE_UNAUTHORIZED);
+    case AUTH_OUT_OF_SCOPE: /* a user pool's authorizer of a REST API says 401, of an HTTP API 403
+                             */
+        return exchange__refuse(x,
+                                x->kind == API_HTTP ? RESPONSE_FORBIDDEN : RESPONSE_UNAUTHORIZED);
     case AUTH_ERROR:
         break;
     }
@@ -164,7 +184,9 @@ enum next step__authorize(struct exchange *x)
         .loop = x->worker->loop,
         .record = &x->record,
         .metrics = &x->worker->metrics,
-        .deadline_ms = loop_now_ms(x->worker->loop) + TIMEOUT_AUTHORIZER_MS,
+        .deadline_ms =
+            loop_now_ms(x->worker->loop) +
+            (x->kind == API_HTTP ? TIMEOUT_HTTP_API_AUTHORIZER_MS : TIMEOUT_AUTHORIZER_MS),
         .trace_header = str_c(x->trace),
         .done = auth_done,
         .arg = x,
@@ -186,6 +208,8 @@ enum next step__integrate(struct exchange *x)
 
 enum next step__respond(struct exchange *x)
 {
+    if (x->api && x->api->cors && cors__put(x, &x->answer.headers) != ERR_OK)
+        x->answer.headers = (struct http_headers){0}; /* out of memory: better none than half */
     x->status = x->answer.status;
     http_respond(x->http, &x->answer, x->answer_body);
     return WAIT; /* the server says when the last byte is out */
@@ -264,6 +288,7 @@ struct exchange *exchange__begin(struct gateway_worker *w, struct http_exchange 
     x->worker = w;
     x->snapshot = s;
     x->wall_us = loop_wall_us(w->loop);
+    x->peer_ip = http_exchange_peer_ip(http);
     exchange__make_ids(x);
     decision_begin(&x->record, x->ids.request, x->wall_us);
     http_exchange_watch(http, &only_done, x);
@@ -283,6 +308,6 @@ void gateway__handle(void *worker, struct http_exchange *http)
     struct exchange *x = exchange__begin(w, http);
     if (x == NULL)
         return;
-    x->source_ip = peer__source_ip(w->gateway, http_exchange_peer_ip(http), &x->rq->headers);
+    x->source_ip = peer__source_ip(w->gateway, x->peer_ip, &x->rq->headers);
     exchange__walk(x);
 }
