@@ -44,9 +44,10 @@ struct exchange {
     enum step at;
     bool forward; /* asked by another gateway, which serves the request itself */
 
-    struct str path;       /* canonical, as the client sent it, stage included */
-    struct str route_path; /* below the stage: what routes, methodArn and backend see */
-    enum api_kind kind;    /* of the API: how answers and ids look */
+    struct str path;        /* canonical, as the client sent it, stage included */
+    struct str route_path;  /* below the stage: what routes, methodArn and backend see */
+    struct str staged_path; /* for http_api__path; p is NULL until it is asked for */
+    enum api_kind kind;     /* of the API: how answers and ids look */
     const struct api *api;
     const struct method *method;
     struct path_param params[PATH_PARAMS];
