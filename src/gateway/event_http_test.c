@@ -8,6 +8,7 @@
 
 struct fixture {
     struct arena *arena;
+    struct snapshot snapshot;
     struct api api;
     struct method method;
     struct variable variable;
@@ -39,6 +40,7 @@ static enum err set(struct fixture *f, const char *stage, const char *headers[][
                                   .host = STR("h9g8f7e6d5.execute-api.localhost"),
                                   .minor = 1};
     *f->x = (struct exchange){.arena = f->arena,
+                              .snapshot = &f->snapshot,
                               .kind = API_HTTP,
                               .rq = &f->rq,
                               .api = &f->api,
