@@ -43,7 +43,9 @@ static uint64_t rotate(uint64_t x, int bits)
     return x << bits | x >> (64 - bits);
 }
 
-static void sip_round(uint64_t v[4])
+/* Inlined, so that the state stays in registers: a call through memory takes three times as long.
+ */
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
     v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
@@ -51,7 +53,7 @@ static void sip_round(uint64_t v[4])
     v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
 }
 
-static void sip_word(uint64_t v[4], uint64_t word)
+static inline __attribute__((always_inline)) void sip_word(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
     sip_round(v);
