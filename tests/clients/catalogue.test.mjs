@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Published authorizers run unmodified: the TOKEN functions for Node of the catalogue
- * ../shared/handlers/catalogue.json,
- * each behind a gateway of its own, must get the statuses that the catalogue says.
+ * Published authorizers run unmodified: the TOKEN, REQUEST and HTTP API functions for Node of the
+ * catalogue ../shared/handlers/catalogue.json, each behind a gateway of its own, must get the statuses
+ * that the catalogue says.
  *
  * Their sources are other people's and never in this repository. Whoever runs this fetches them from
  * the repositories that the catalogue names into DIR/<name>/<file>, applies its `edits`, and says
@@ -10,7 +10,7 @@
  * dependencies are installed into a temporary folder.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
     cpSync,
@@ -21,13 +21,14 @@ import {
     rmSync,
     writeFileSync,
 } from 'node:fs';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { start, test } from '../lib/daemon.mjs';
-import { api, mock } from '../lib/template.mjs';
-import { jwt } from '../lib/tokens.mjs';
+import { api, lambda, mock } from '../lib/template.mjs';
+import { jwt, rsa } from '../lib/tokens.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CATALOGUE = path.join(ROOT, '../shared/handlers/catalogue.json');
@@ -66,7 +67,7 @@ async function codeOf(t, entry) {
     return dir;
 }
 
-/** Secrets are made on the spot: "hs" is what the function knows, any other name is not. */
+/** Secrets and keys are made on the spot: "hs" and "rsa" are what the function knows. */
 function secrets() {
     const made = new Map();
     return (name) => {
@@ -74,10 +75,25 @@ function secrets() {
             return name.slice(5);
         }
         if (!made.has(name)) {
-            made.set(name, randomBytes(48).toString('base64url'));
+            made.set(name, name === 'rsa' ? rsa() : randomBytes(48).toString('base64url'));
         }
         return made.get(name);
     };
+}
+
+/** What a certificate of that key looks like to a function that reads one. */
+function certificateOf({ privatePem }) {
+    const dir = mkdtempSync(path.join(tmpdir(), 'certificate-'));
+    try {
+        writeFileSync(path.join(dir, 'key.pem'), privatePem, { mode: 0o600 });
+        return execFileSync(
+            'openssl',
+            ['req', '-x509', '-key', path.join(dir, 'key.pem'), '-subj', '/CN=test', '-days', '2'],
+            { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+        );
+    } finally {
+        rmSync(dir, { recursive: true, force: true });
+    }
 }
 
 function tokenOf(value, secret) {
@@ -86,32 +102,142 @@ function tokenOf(value, secret) {
     }
     const { alg, key, kid, expIn, claims } = value.$jwt;
     const now = Math.floor(Date.now() / 1000);
-    return (
-        value.prefix +
-        jwt({ iat: now, exp: now + expIn, ...claims }, { alg, kid, secret: secret(key) })
-    );
+    const known = secret(key);
+    const by = alg.startsWith('HS') ? { secret: known } : { key: known.privateKey };
+    return value.prefix + jwt({ iat: now, exp: now + expIn, ...claims }, { alg, kid, ...by });
 }
 
-function templateOf(entry, dir, secret) {
-    const header = entry.authorizer.identitySource.replace('method.request.header.', '');
-    const project = api({
-        authorizer: {
-            fn: { files: {}, handler: entry.handler, timeout: 10, env: {} },
-            ttl: 0,
-            header,
-        },
-        routes: { 'GET /resource': mock(200, 'in') },
-    });
-    const template = JSON.parse(project.text);
-    const properties = template.Resources.Guard.Properties;
-    properties.CodeUri = dir;
-    properties.Environment.Variables = Object.fromEntries(
+const environmentOf = (entry, secret) =>
+    Object.fromEntries(
         Object.entries(entry.env).map(([name, value]) => [
             name,
-            value.replaceAll('${HS}', secret('hs')),
+            value
+                .replaceAll('${HS}', () => secret('hs'))
+                .replaceAll('${FILE:_keys/rsa_public.pem}', () => secret('rsa').publicPem)
+                .replaceAll('${FILE:_keys/rsa_cert.pem}', () => certificateOf(secret('rsa'))),
         ]),
     );
-    return { ...project, text: JSON.stringify(template) };
+
+/* ---- the gateways, one kind each ---- */
+
+/** A REST API with the entry's function as its authorizer. */
+function restTemplate(entry) {
+    const { identitySource = '', ttl } = entry.authorizer;
+    const guard = { files: {}, handler: entry.handler, timeout: 10, env: {} };
+    const authorizer =
+        entry.type === 'TOKEN'
+            ? { fn: guard, ttl: 0, header: identitySource.replace('method.request.header.', '') }
+            : { fn: guard, ttl, sources: identitySource };
+    const project = api({ authorizer, routes: { 'GET /resource': mock(200, 'in') } });
+    return { ...project, template: JSON.parse(project.text) };
+}
+
+/** SAM's lists of an HTTP API's identity sources. */
+function identityOf({ identitySource, ttl }) {
+    const identity = {};
+    for (const source of identitySource.split(',').map((one) => one.trim())) {
+        const [, kind, name] = /^\$(?:request\.)?(header|querystring)\.(.+)$/.exec(source) ?? [];
+        const list = kind === 'header' ? 'Headers' : 'QueryStrings';
+        if (kind) {
+            identity[list] = [...(identity[list] ?? []), name];
+        }
+    }
+    return { ...identity, ...(ttl !== undefined && { ReauthorizeEvery: ttl }) };
+}
+
+/** An HTTP API likewise. */
+function httpTemplate(entry) {
+    const { payloadFormatVersion, enableSimpleResponses } = entry.authorizer;
+    const project = api({ routes: { 'GET /resource': lambda('async () => "in"') } });
+    const target = Object.entries(JSON.parse(project.text).Resources).find(
+        ([, { Type }]) => Type === 'AWS::Serverless::Function',
+    );
+    target[1].Properties.Events = {
+        Get: { Type: 'HttpApi', Properties: { ApiId: { Ref: 'Http' }, Path: '/resource', Method: 'GET' } },
+    };
+    const template = {
+        Transform: 'AWS::Serverless-2016-10-31',
+        Resources: {
+            Http: {
+                Type: 'AWS::Serverless::HttpApi',
+                Properties: {
+                    Auth: {
+                        DefaultAuthorizer: 'Guard',
+                        Authorizers: {
+                            Guard: {
+                                FunctionArn: { 'Fn::GetAtt': ['Guard', 'Arn'] },
+                                AuthorizerPayloadFormatVersion: payloadFormatVersion,
+                                ...(enableSimpleResponses && { EnableSimpleResponses: true }),
+                                Identity: identityOf(entry.authorizer),
+                                EnableFunctionDefaultPermissions: true,
+                            },
+                        },
+                    },
+                },
+            },
+            [target[0]]: target[1],
+            Guard: {
+                Type: 'AWS::Serverless::Function',
+                Properties: {
+                    Handler: entry.handler,
+                    Runtime: 'nodejs20.x',
+                    Timeout: 10,
+                    Environment: { Variables: {} },
+                },
+            },
+        },
+    };
+    return { name: 'template.yaml', files: project.files, stage: '', template };
+}
+
+function projectOf(entry, dir, secret) {
+    const project = entry.type.startsWith('HTTP') ? httpTemplate(entry) : restTemplate(entry);
+    const { Properties } = project.template.Resources.Guard;
+    Properties.CodeUri = dir;
+    Properties.Environment.Variables = environmentOf(entry, secret);
+    const text = JSON.stringify(project.template);
+    if (!entry.cases.some(({ event }) => event.sourceIp)) {
+        return { project: { ...project, text } };
+    }
+    /* the client's address is what a trusted proxy says */
+    return {
+        project: {
+            name: 'ropeline.yaml',
+            text: 'apis: [{template: template.yaml}]\ntrusted_proxies: [127.0.0.1]\n',
+            files: { ...project.files, 'template.yaml': text },
+            stage: project.stage,
+        },
+        options: { verb: 'serve' },
+    };
+}
+
+/* ---- the cases ---- */
+
+function headersOf(entry, { event }, secret) {
+    const headers = {};
+    if (entry.type === 'TOKEN') {
+        const header = entry.authorizer.identitySource.replace('method.request.header.', '');
+        headers[header] = tokenOf(event.authorizationToken, secret);
+    }
+    for (const [name, value] of Object.entries(event.headers ?? {})) {
+        if (name !== 'X-Forwarded-Proto') {
+            headers[name] = tokenOf(value, secret);
+        }
+    }
+    return { ...headers, ...(event.sourceIp && { 'X-Forwarded-For': event.sourceIp }) };
+}
+
+/** The same request by TLS, for cases whose function wants https. */
+function byTls(gw, target, headers) {
+    const port = Number(gw.listening.gatewayTls.split(':').at(-1));
+    return new Promise((resolve, reject) => {
+        const options = { port, path: gw.stagePath + target, headers, rejectUnauthorized: false };
+        https
+            .get({ host: '127.0.0.1', servername: 'localhost', ...options }, (rs) => {
+                rs.resume().on('end', () => resolve({ status: rs.statusCode, body: '' }));
+            })
+            .on('error', reject);
+    });
 }
 
 async function judge(t, entry) {
@@ -121,19 +247,30 @@ async function judge(t, entry) {
         return;
     }
     const secret = secrets();
-    const gw = await start(t, templateOf(entry, await codeOf(t, entry), secret));
-    const header = entry.authorizer.identitySource.replace('method.request.header.', '');
+    const { project, options = {} } = projectOf(entry, await codeOf(t, entry), secret);
+    const wantsTls = entry.cases.some(({ event }) => event.headers?.['X-Forwarded-Proto']);
+    const args = wantsTls ? ['--gateway-tls', '127.0.0.1:0'] : [];
+    const gw = await start(t, project, { ...options, args });
     for (const one of entry.cases) {
-        await t.test(one.name, async () => {
-            const given = tokenOf(one.event.authorizationToken, secret);
-            const { status, body } = await gw.get('/resource', { headers: { [header]: given } });
+        await t.test(one.name, async (tt) => {
+            if (one.event.clientCertPem) {
+                tt.skip('mutual TLS is not served yet');
+                return;
+            }
+            const query = new URLSearchParams(one.event.query ?? {}).toString();
+            const target = `/resource${query && `?${query}`}`;
+            const headers = headersOf(entry, one, secret);
+            const isTls = one.event.headers?.['X-Forwarded-Proto'] === 'https';
+            const { status, body } = await (isTls
+                ? byTls(gw, target, headers)
+                : gw.get(target, { headers }));
             assert.equal(status, one.gateway, body);
         });
     }
 }
 
 if (existsSync(CATALOGUE)) {
-    const isOurs = ({ type, runtime }) => type === 'TOKEN' && runtime.startsWith('nodejs');
+    const isOurs = ({ type, runtime }) => type !== 'WEBSOCKET' && runtime.startsWith('nodejs');
     for (const entry of JSON.parse(readFileSync(CATALOGUE)).filter(isOurs)) {
         test(`catalogue: ${entry.name}`, (t) => judge(t, entry));
     }
