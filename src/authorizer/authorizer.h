@@ -119,6 +119,8 @@ size_t auth_context_count(const struct auth_result *r);
 const struct auth_context *auth_context_at(const struct auth_result *r, size_t i);
 /* NULL when the key is absent. Keys are case-sensitive. */
 const struct auth_context *auth_context_find(const struct auth_result *r, struct str key);
+/* Whether a policy of the function said it: a resource policy may then add to it. */
+bool auth_has_policy(const struct auth_result *r);
 struct str auth_usage_key(const struct auth_result *r); /* usageIdentifierKey or "" */
 /* The context as the function wrote it, with its own types; NULL when it gave none. */
 const struct json *auth_context_json(const struct auth_result *r);

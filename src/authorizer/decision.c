@@ -190,6 +190,11 @@ const struct auth_context *auth_context_find(const struct auth_result *r, struct
     return NULL;
 }
 
+bool auth_has_policy(const struct auth_result *r)
+{
+    return r->policy != NULL;
+}
+
 struct str auth_usage_key(const struct auth_result *r)
 {
     return r->usage_key;

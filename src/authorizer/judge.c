@@ -9,27 +9,32 @@
 
 #define ACTION_INVOKE STR("execute-api:Invoke")
 
-static void note_statements(struct auth_call *c, const struct policy_trace *t)
+static void note_statements(struct auth_call *c, const struct policy_trace *t,
+                            const struct policy_request *rq)
 {
     for (size_t i = 0; i < t->rows; i++) {
         const struct policy_trace_row *row = &t->row[i];
-        const char *effect = row->deny ? "Deny" : "Allow";
-        if (row->action_matched && row->resource_matched)
-            decision_notef(c->record, "policy", row->deny ? VERDICT_DENY : VERDICT_PASS,
-                           "statement", "%zu %s %.*s matches", i + 1, effect,
-                           STR_ARG(row->pattern));
-        else if (!row->action_matched)
-            decision_notef(c->record, "policy", VERDICT_INFO, "statement",
-                           "%zu %s: Action does not match execute-api:Invoke", i + 1, effect);
-        else
-            decision_notef(c->record, "policy", VERDICT_INFO, "statement",
-                           "%zu %s %.*s does not match; they agree up to \"%.*s\"", i + 1, effect,
-                           STR_ARG(row->pattern),
-                           STR_ARG(str_sub(c->facts.method_arn, 0, row->agreed)));
+        bool matched = row->action_matched && row->resource_matched && row->condition_matched;
+        AUTO_BUF words = BUF_INIT(KIB(4));
+        policy_row_words(&words, i + 1, row, rq);
+        decision_note(c->record, "policy",
+                      !matched    ? VERDICT_INFO
+                      : row->deny ? VERDICT_DENY
+                                  : VERDICT_PASS,
+                      "statement", buf_str(&words));
     }
     if (t->statements > t->rows)
         decision_notef(c->record, "policy", VERDICT_INFO, "statement", "and %zu more",
                        t->statements - t->rows);
+}
+
+static void note_change(struct auth_call *c, const struct policy_request *rq)
+{
+    struct policy_nearest nearest;
+    AUTO_BUF words = BUF_INIT(KIB(8));
+    policy_nearest(c->result->policy, rq, &nearest);
+    policy_nearest_words(&words, &nearest, rq);
+    decision_note(c->record, "policy", VERDICT_INFO, "change", buf_str(&words));
 }
 
 /* Evaluated without a trace, which is several times faster; a denial is worth a second pass that
@@ -45,7 +50,7 @@ static void judge_policy(struct auth_call *c)
         .action = ACTION_INVOKE, .resource = c->facts.method_arn, .context = c->facts.context};
     struct policy_ground ground;
     enum decision d = policy_decide(c->result->policy, &rq, &ground, NULL);
-    if (d == DECISION_ALLOW && c->facts.decoded_arn.n > 0) {
+    if (d != DECISION_EXPLICIT_DENY && c->facts.decoded_arn.n > 0) {
         struct policy_request decoded = rq;
         decoded.resource = c->facts.decoded_arn;
         if (policy_evaluate(c->result->policy, &decoded, NULL) == DECISION_EXPLICIT_DENY) {
@@ -63,7 +68,9 @@ static void judge_policy(struct auth_call *c)
     struct policy_trace trace;
     (void)policy_evaluate(c->result->policy, &rq, &trace);
     decision_note(c->record, "policy", VERDICT_INFO, "methodArn", rq.resource);
-    note_statements(c, &trace);
+    note_statements(c, &trace, &rq);
+    if (d == DECISION_IMPLICIT_DENY)
+        note_change(c, &rq);
     decision_note(c->record, "policy", VERDICT_DENY, "verdict",
                   d == DECISION_EXPLICIT_DENY ? STR("explicit deny")
                                               : STR("implicit deny: no statement allows it"));

@@ -130,6 +130,20 @@ static void freeze_answers(struct freezer *f, const struct model_api *m, struct 
     }
 }
 
+/* With the account and region that the snapshot is for: short forms are completed with them. */
+static void freeze_policy(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    struct policy_home home = {f->model->partition, f->model->region, f->model->account, m->id};
+    struct errinfo e = {0};
+    if (m->policy == NULL)
+        return;
+    enum err err = m->kind == API_REST
+                       ? policy_compile_resource(m->policy, &home, &api->policy, &e)
+                       : errinfo_at(&e, ERR_UNSUPPORTED, m->policy->line, m->policy->col,
+                                    "HTTP APIs have no resource policy");
+    (void)failed(f, &m->at, err, &e);
+}
+
 /* ERR_OK with *out NULL only for authorizationType NONE. */
 static enum err choose_authorizer(const struct api *api, const struct json *method,
                                   const struct authorizer **out, struct errinfo *e)
@@ -283,6 +297,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     freeze_authorizers(f, m, api);
     freeze_answers(f, m, api);
     freeze_cors(f, m, api);
+    freeze_policy(f, m, api);
     for (const struct model_method *method = m->methods; method; method = method->next)
         freeze_method(f, method, api);
 }

@@ -5,14 +5,17 @@
 #ifndef ROPELINE_GATEWAY_INT_H
 #define ROPELINE_GATEWAY_INT_H
 
+#include "base/time.h"
 #include "http/path.h"
+#include "policy/policy.h"
 #include "snapshot_int.h"
 
 /* --- a request ------------------------------------------------------------------------------ */
 /* The steps, in order: names in records, metrics and logs are these (docs/house.md, section 3). */
 #define GATEWAY_STEPS(X) \
     X(match)             \
-    X(cors) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
+    X(cors)              \
+    X(resource_policy) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
 enum step {
 #define X(name) STEP_##name,
     GATEWAY_STEPS(X)
@@ -33,6 +36,14 @@ struct path_param {
 /* What every answer of a REST API carries: x-amzn-RequestId and x-amz-apigw-id. */
 struct gateway_ids {
     char request[37], extended[17];
+};
+
+/* What condition_keys.c answered, each key in a place of its own. */
+#define CONDITION_KEYS 7
+struct condition_keys {
+    struct policy_context context;
+    struct str values[CONDITION_KEYS];
+    char current_time[TIME_TEXT], epoch_time[24];
 };
 
 struct exchange {
@@ -59,6 +70,8 @@ struct exchange {
     char trace[80];
     int64_t wall_us;
 
+    struct condition_keys keys;
+    enum decision resource_verdict; /* of the API's resource policy, when it has one */
     struct auth_call auth;
     struct { /* of the gateway's own answer, for $context.error.*; type "" = there is none */
         struct str type, message, validation;
@@ -109,6 +122,10 @@ void exchange__resume(struct exchange *x, enum next with);
 #define X(name) enum next step__##name(struct exchange *x);
 GATEWAY_STEPS(X)
 #undef X
+/* condition_keys.c: what this request answers to conditions; lives as long as it. */
+const struct policy_context *exchange__condition_keys(struct exchange *x);
+/* resource_policy.c: what the API's policy makes of the authorizer's verdict. */
+enum auth_verdict resource_policy__combine(struct exchange *x, enum auth_verdict verdict);
 /* response.c: sets the gateway's own answer. */
 enum gateway_response {
 #define GATEWAY_RESPONSE(type, status, error, body) RESPONSE_##type,

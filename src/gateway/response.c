@@ -99,7 +99,8 @@ static enum next refuse(struct exchange *x, enum gateway_response type, const ch
     x->error.message = message;
     set_built_in(x, row, error);
     if (own_message) {
-        struct str parts[] = {STR("{\"message\":"), exchange__message_string(x), STR("}")};
+        struct str body = x->answer_body, key = str_sub(body, 0, str_chr(body, ':', 0) + 1);
+        struct str parts[] = {key, exchange__message_string(x), STR("}")};
         struct str kept = parts[1].p ? arena_cat(x->arena, parts, COUNTOF(parts)) : STR_NONE;
         if (kept.p)
             x->answer_body = kept;

@@ -9,9 +9,11 @@
 
 void snapshot__free(struct snapshot *s)
 {
-    for (struct api *a = s->apis; a; a = a->next)
+    for (struct api *a = s->apis; a; a = a->next) {
         for (size_t i = 0; i < a->authorizer_count; i++)
             authorizer_fini(a->authorizers[i]);
+        policy_free(a->policy);
+    }
     for (size_t i = 0; i < s->function_count; i++)
         function_unref(s->functions[i]);
     usage__thaw(s);

@@ -58,6 +58,7 @@ struct api {
     struct cors *cors;              /* HTTP: NULL = none */
     struct authorizer **authorizers;
     size_t authorizer_count;
+    struct policy *policy;    /* resource policy; NULL = none */
     struct answers *answers;  /* customised gateway responses; NULL = none */
     bool key_from_authorizer; /* apiKeySource AUTHORIZER */
     struct method *methods;

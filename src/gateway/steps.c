@@ -134,6 +134,7 @@ enum next step__cors(struct exchange *x)
 /* --- authorize ------------------------------------------------------------------------------ */
 static enum next authorized(struct exchange *x)
 {
+    x->auth.verdict = resource_policy__combine(x, x->auth.verdict);
     switch (x->auth.verdict) {
     case AUTH_ALLOW:
         x->granted.method = x->method;
@@ -176,6 +177,7 @@ enum next step__authorize(struct exchange *x)
         .facts = {.method_arn = x->method_arn,
                   .decoded_arn = x->decoded_arn,
                   .headers = &x->rq->headers,
+                  .context = exchange__condition_keys(x),
                   .scopes = x->method->scopes,
                   .scope_count = x->method->scope_count,
                   .ops = &exchange__auth_ops,

@@ -135,6 +135,12 @@ struct policy_nearest {
 void policy_nearest(const struct policy *p, const struct policy_request *rq,
                     struct policy_nearest *out);
 
+/* Both in words: "2 Allow: Condition IpAddress aws:SourceIp: 203.0.113.9 is not in 10.0.0.0/8". */
+void policy_row_words(struct buf *b, size_t statement, const struct policy_trace_row *row,
+                      const struct policy_request *rq);
+void policy_nearest_words(struct buf *b, const struct policy_nearest *nearest,
+                          const struct policy_request *rq);
+
 /* A resource policy beside an authorizer's policy, one account (API Gateway developer guide, "How
  * API Gateway resource policies affect authorization workflow", table A): before the authorizer
  * only an explicit deny counts, which is policy_decide's; after it, this combines the two. */
