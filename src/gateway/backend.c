@@ -9,8 +9,8 @@
 
 /* --- compile -------------------------------------------------------------------------------- */
 enum err backend__compile(struct arena *a, const struct json *spec,
-                          const struct integration_env *env, struct backend_conf *c,
-                          struct errinfo *e)
+                          const struct integration_env *env, enum mapping_use use,
+                          struct backend_conf *c, struct errinfo *e)
 {
     const struct json *uri = json_get(spec, "uri"), *timeout = json_get(spec, "timeoutInMillis");
     *c = (struct backend_conf){.timeout_ms = TIMEOUT_INTEGRATION_MS};
@@ -20,8 +20,7 @@ enum err backend__compile(struct arena *a, const struct json *spec,
     }
     enum err err = target__compile(a, env->api, json_str_or(uri, STR("")), &c->target, e);
     if (err == ERR_OK)
-        err =
-            mapping__compile(a, json_get(spec, "requestParameters"), MAPPING_REQUEST, &c->maps, e);
+        err = mapping__compile(a, json_get(spec, "requestParameters"), use, &c->maps, e);
     if (err != ERR_OK)
         return err;
     if (timeout && (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 ||

@@ -16,8 +16,8 @@ struct backend_conf {
 };
 
 enum err backend__compile(struct arena *a, const struct json *spec,
-                          const struct integration_env *env, struct backend_conf *out,
-                          struct errinfo *e) MUSTCHECK;
+                          const struct integration_env *env, enum mapping_use use,
+                          struct backend_conf *out, struct errinfo *e) MUSTCHECK;
 /* Origin, method, target, headers and timeout of the call; framing and length are the caller's.
  * With `pass` the client's headers and query go along, else only what is mapped. Any error means
  * that the mappings cannot be served for this request. */

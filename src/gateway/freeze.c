@@ -144,6 +144,22 @@ static void freeze_policy(struct freezer *f, const struct model_api *m, struct a
     (void)failed(f, &m->at, err, &e);
 }
 
+static void freeze_binary(struct freezer *f, const struct model_api *m, struct api *api)
+{
+    const struct json *all = m->binary_media_types;
+    size_t n = json_is(all, JSON_ARRAY) ? all->n : 0;
+    struct str *v = ARENA_ARRAY(f->snapshot->arena, n, struct str);
+    f->nomem = f->nomem || v == NULL;
+    for (size_t i = 0; v && i < n; i++) {
+        struct errinfo e = {.text = "a binary media type is written as type/subtype"};
+        v[i] = copy(f, json_str_or(all->items[i], STR("")));
+        if (str_chr(v[i], '/', 0) == SIZE_MAX)
+            failed(f, &m->at, ERR_INVALID, &e);
+    }
+    api->binary = v;
+    api->binary_count = v ? n : 0;
+}
+
 /* ERR_OK with *out NULL only for authorizationType NONE. */
 static enum err choose_authorizer(const struct api *api, const struct json *method,
                                   const struct authorizer **out, struct errinfo *e)
@@ -248,7 +264,7 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
     }
     if (failed(f, &m->at, refuse_elsewhere(m->integration, &e), &e))
         return;
-    struct integration_env env = {api, to->path, find_function, f};
+    struct integration_env env = {api, to->path, m->method, find_function, f};
     enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
     if (err == ERR_OK)
         err = api->kind == API_HTTP ? route__http_insert(a, api, to, &e)
@@ -298,6 +314,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     freeze_answers(f, m, api);
     freeze_cors(f, m, api);
     freeze_policy(f, m, api);
+    freeze_binary(f, m, api);
     for (const struct model_method *method = m->methods; method; method = method->next)
         freeze_method(f, method, api);
 }

@@ -46,6 +46,13 @@ struct condition_keys {
     char current_time[TIME_TEXT], epoch_time[24];
 };
 
+/* What a backend said, whole. */
+struct backend_answer {
+    unsigned status;
+    const struct http_headers *headers;
+    struct str body;
+};
+
 struct exchange {
     struct http_exchange *http;
     const struct http_request *rq;
@@ -85,9 +92,11 @@ struct exchange {
 
     struct http_response answer;
     struct str answer_body;
-    unsigned status;          /* sent */
-    void *integration;        /* state of the integration kind */
-    struct query_pair *query; /* decoded once, when first asked for */
+    unsigned status;         /* sent */
+    void *integration;       /* state of the integration kind */
+    struct str request_body; /* whole, for mappings, where the integration collects it */
+    const struct backend_answer *backend; /* for the mappings of an answer; NULL until it is here */
+    struct query_pair *query;             /* decoded once, when first asked for */
     size_t query_count;
     enum err query_err;
     bool query_read;
@@ -98,6 +107,7 @@ struct exchange {
 struct integration_env {
     const struct api *api;
     struct str method_path;
+    const struct json *method; /* PutMethod's object */
     struct function *(*function)(void *arg, struct str arn);
     void *arg;
 };
@@ -108,7 +118,8 @@ struct integration_kind {
                         void **conf, struct errinfo *e);
     enum next (*start)(const void *conf, struct exchange *x);
 };
-extern const struct integration_kind gateway__http_proxy, gateway__aws_proxy, gateway__mock;
+extern const struct integration_kind gateway__http, gateway__http_proxy, gateway__aws_proxy,
+    gateway__mock;
 const struct integration_kind *integration__kind(struct str name, enum api_kind api);
 
 /* steps.c. A callback that ends a WAIT calls resume, never from inside a step. */

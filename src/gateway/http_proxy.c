@@ -17,7 +17,7 @@ static enum err proxy_compile(struct arena *a, const struct json *spec,
 {
     struct backend_conf *c = ARENA_NEW(a, struct backend_conf);
     *conf = c;
-    return c ? backend__compile(a, spec, env, c, e) : ERR_NOMEM;
+    return c ? backend__compile(a, spec, env, MAPPING_STREAM, c, e) : ERR_NOMEM;
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

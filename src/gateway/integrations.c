@@ -5,6 +5,7 @@
 #include "gateway_int.h"
 
 static const struct integration_kind *const kinds[] = {
+    &gateway__http,
     &gateway__http_proxy,
     &gateway__aws_proxy,
     &gateway__mock,

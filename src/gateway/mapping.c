@@ -81,6 +81,28 @@ static bool read_path(struct exchange *x, struct str name, struct str *out)
     return exchange__param(x, name, out);
 }
 
+static bool read_body(struct exchange *x, struct str path, struct str *out)
+{
+    return jsonpath__read(x->arena, x->request_body, path, out);
+}
+
+/* The last value. Names of a backend's headers are written in any letter case. */
+static bool read_response_header(struct exchange *x, struct str name, struct str *out)
+{
+    bool found = false;
+    for (size_t i = 0; x->backend && i < x->backend->headers->n; i++)
+        if (str_ieq(x->backend->headers->v[i].name, name)) {
+            *out = x->backend->headers->v[i].value;
+            found = true;
+        }
+    return found;
+}
+
+static bool read_response_body(struct exchange *x, struct str path, struct str *out)
+{
+    return x->backend && jsonpath__read(x->arena, x->backend->body, path, out);
+}
+
 static bool read_variable(struct exchange *x, struct str name, struct str *out)
 {
     return api__variable(x->api, name, out);
@@ -98,16 +120,21 @@ static const struct {
     {"method.request.path.", SOURCE_REQUEST, read_path},
     {"stageVariables.", SOURCE_VARIABLE, read_variable},
     {"context.", SOURCE_CONTEXT, exchange__context},
+    {"method.request.body", SOURCE_REQUEST_BODY, read_body},
+    {"integration.response.header.", SOURCE_RESPONSE_HEADER, read_response_header},
+    {"integration.response.multivalueheader.", SOURCE_RESPONSE_HEADER, read_response_header},
+    {"integration.response.body", SOURCE_RESPONSE_BODY, read_response_body},
 };
 
 bool mapping__source(struct str text, unsigned kinds, struct source *out)
 {
     for (size_t i = 0; i < COUNTOF(sources); i++) {
-        struct str prefix = str_c(sources[i].prefix);
-        if (!(kinds & sources[i].kind) || !str_starts(text, prefix) || text.n == prefix.n)
+        struct str prefix = str_c(sources[i].prefix), name = str_from(text, prefix.n);
+        bool body = sources[i].kind & (SOURCE_REQUEST_BODY | SOURCE_RESPONSE_BODY);
+        if (!(kinds & sources[i].kind) || !str_starts(text, prefix))
             continue;
-        *out = (struct source){sources[i].kind, sources[i].read, str_from(text, prefix.n)};
-        return true;
+        *out = (struct source){sources[i].kind, sources[i].read, name};
+        return body ? jsonpath__is_valid(name) : name.n > 0;
     }
     return false;
 }
@@ -121,25 +148,38 @@ static const struct target_row request_targets[] = {
     {"integration.request.querystring.", MAP_QUERY},
     {"integration.request.path.", MAP_PATH},
 };
+static const struct target_row response_targets[] = {{"method.response.header.", MAP_HEADER}};
 static const struct target_row answer_targets[] = {{"gatewayresponse.header.", MAP_HEADER}};
 
+#define TARGETS(rows) (rows), COUNTOF(rows)
+#define FROM_REQUEST (SOURCE_REQUEST | SOURCE_REQUEST_LIST)
+#define FROM_ANYWHERE (SOURCE_STATIC | SOURCE_VARIABLE | SOURCE_CONTEXT)
+#define TEXT_ANYWHERE "stageVariables.NAME, context.NAME or 'static text'"
 static const struct {
     const struct target_row *targets;
     size_t target_count;
     unsigned sources;
     const char *member, *target_text, *source_text;
 } uses[] = {
-    [MAPPING_REQUEST] =
-        {request_targets, COUNTOF(request_targets),
-         SOURCE_STATIC | SOURCE_REQUEST | SOURCE_REQUEST_LIST | SOURCE_VARIABLE | SOURCE_CONTEXT,
-         "requestParameters", "integration.request.header|querystring|path.NAME",
-         "method.request.header|querystring|path|multivalueheader|multivaluequerystring.NAME, "
-         "stageVariables.NAME, context.NAME or 'static text'"},
-    [MAPPING_ANSWER] = {answer_targets, COUNTOF(answer_targets),
-                        SOURCE_STATIC | SOURCE_REQUEST | SOURCE_VARIABLE | SOURCE_CONTEXT,
+    [MAPPING_STREAM] = {TARGETS(request_targets), FROM_ANYWHERE | FROM_REQUEST, "requestParameters",
+                        "integration.request.header|querystring|path.NAME",
+                        "method.request.header|querystring|path|multivalueheader|"
+                        "multivaluequerystring.NAME, " TEXT_ANYWHERE},
+    [MAPPING_REQUEST] = {TARGETS(request_targets),
+                         FROM_ANYWHERE | FROM_REQUEST | SOURCE_REQUEST_BODY, "requestParameters",
+                         "integration.request.header|querystring|path.NAME",
+                         "method.request.header|querystring|path|multivalueheader|"
+                         "multivaluequerystring.NAME, method.request.body.PATH, " TEXT_ANYWHERE},
+    [MAPPING_RESPONSE] = {TARGETS(response_targets),
+                          FROM_ANYWHERE | SOURCE_RESPONSE_HEADER | SOURCE_RESPONSE_BODY,
+                          "responseParameters", "method.response.header.NAME",
+                          "integration.response.header|multivalueheader.NAME, "
+                          "integration.response.body.PATH, " TEXT_ANYWHERE},
+    [MAPPING_MOCK] = {TARGETS(response_targets), FROM_ANYWHERE, "responseParameters",
+                      "method.response.header.NAME", TEXT_ANYWHERE},
+    [MAPPING_ANSWER] = {TARGETS(answer_targets), FROM_ANYWHERE | SOURCE_REQUEST,
                         "responseParameters", "gatewayresponse.header.NAME",
-                        "method.request.header|querystring|path.NAME, stageVariables.NAME, "
-                        "context.NAME or 'static text'"},
+                        "method.request.header|querystring|path.NAME, " TEXT_ANYWHERE},
 };
 
 static enum err compile_target(struct mapping *m, struct str key, enum mapping_use use,
@@ -164,6 +204,7 @@ static enum err compile_source(struct mapping *m, struct str value, enum mapping
 {
     struct source from;
     if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'') {
+        m->kind = SOURCE_STATIC;
         m->read = read_static;
         m->source = str_sub(value, 1, value.n - 2);
         return http_is_field_value(m->source) || m->target != MAP_HEADER
@@ -173,6 +214,7 @@ static enum err compile_source(struct mapping *m, struct str value, enum mapping
     if (!mapping__source(value, uses[use].sources, &from))
         return errinfo_set(e, ERR_UNSUPPORTED, "%.*s is no mapping source served here: %s",
                            STR_ARG(str_sub(value, 0, 80)), uses[use].source_text);
+    m->kind = from.kind;
     m->read = from.read;
     m->source = from.name;
     m->from_authorizer = from.kind == SOURCE_CONTEXT && str_starts(m->source, STR("authorizer."));

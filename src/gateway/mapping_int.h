@@ -9,11 +9,14 @@
 
 /* --- mapping.c: one value ------------------------------------------------------------------- */
 enum source_kind {
-    SOURCE_STATIC = 1,       /* 'text' */
-    SOURCE_REQUEST = 2,      /* method.request.header|querystring|path.NAME */
-    SOURCE_REQUEST_LIST = 4, /* method.request.multivalueheader|multivaluequerystring.NAME */
-    SOURCE_VARIABLE = 8,     /* stageVariables.NAME */
-    SOURCE_CONTEXT = 16,     /* context.NAME */
+    SOURCE_STATIC = 1,           /* 'text' */
+    SOURCE_REQUEST = 2,          /* method.request.header|querystring|path.NAME */
+    SOURCE_REQUEST_LIST = 4,     /* method.request.multivalueheader|multivaluequerystring.NAME */
+    SOURCE_VARIABLE = 8,         /* stageVariables.NAME */
+    SOURCE_CONTEXT = 16,         /* context.NAME */
+    SOURCE_REQUEST_BODY = 32,    /* method.request.body[.JSONPath] */
+    SOURCE_RESPONSE_HEADER = 64, /* integration.response.header|multivalueheader.NAME */
+    SOURCE_RESPONSE_BODY = 128,  /* integration.response.body[.JSONPath] */
 };
 /* Where a value comes from: `read` looks `name` up; false when there is no value. */
 struct source {
@@ -26,12 +29,16 @@ bool mapping__source(struct str text, unsigned kinds, struct source *out);
 
 /* --- mapping.c: {"target": "source"} --------------------------------------------------------- */
 enum mapping_use {
-    MAPPING_REQUEST, /* requestParameters of an integration */
-    MAPPING_ANSWER,  /* responseParameters of a gateway response */
+    MAPPING_STREAM,   /* requestParameters where the body is not collected: HTTP_PROXY */
+    MAPPING_REQUEST,  /* requestParameters */
+    MAPPING_RESPONSE, /* responseParameters of an integration response */
+    MAPPING_MOCK,     /* the same where there is no backend */
+    MAPPING_ANSWER,   /* responseParameters of a gateway response */
 };
 enum mapping_target { MAP_HEADER, MAP_QUERY, MAP_PATH };
 struct mapping {
     enum mapping_target target;
+    enum source_kind kind;
     struct str name;
     bool (*read)(struct exchange *x, struct str name, struct str *out);
     struct str source; /* what `read` looks for, or the static value */
@@ -44,6 +51,16 @@ struct mappings {
 /* NULL gives none. The error is placed at the row. */
 enum err mapping__compile(struct arena *a, const struct json *parameters, enum mapping_use use,
                           struct mappings *out, struct errinfo *e) MUSTCHECK;
+
+/* --- jsonpath.c: into a body -------------------------------------------------------------------
+ */
+/* ".a.b[0]['c']" or "": members and indexes only. */
+bool jsonpath__is_valid(struct str path);
+/* NULL when it leads nowhere. */
+const struct json *jsonpath__find(const struct json *root, struct str path);
+/* What `path` leads to in a JSON text, as a mapping sees it: a string's bytes, else JSON. False for
+ * null, nothing, no JSON or more than LIMIT_MAPPED_BODY. Memory of `a`. */
+bool jsonpath__read(struct arena *a, struct str text, struct str path, struct str *out);
 
 /* --- text.c: a text with holes -----------------------------------------------------------------
  */

@@ -59,6 +59,8 @@ struct api {
     struct authorizer **authorizers;
     size_t authorizer_count;
     struct policy *policy;    /* resource policy; NULL = none */
+    const struct str *binary; /* binaryMediaTypes */
+    size_t binary_count;
     struct answers *answers;  /* customised gateway responses; NULL = none */
     bool key_from_authorizer; /* apiKeySource AUTHORIZER */
     struct method *methods;
