@@ -46,13 +46,7 @@ struct condition_keys {
     char current_time[TIME_TEXT], epoch_time[24];
 };
 
-/* What a backend said, whole. */
-struct backend_answer {
-    unsigned status;
-    const struct http_headers *headers;
-    struct str body;
-};
-
+struct backend_answer; /* mapping_int.h */
 struct exchange {
     struct http_exchange *http;
     const struct http_request *rq;

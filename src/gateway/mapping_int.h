@@ -7,6 +7,13 @@
 
 #include "gateway_int.h"
 
+/* What a backend said, whole. */
+struct backend_answer {
+    unsigned status;
+    const struct http_headers *headers;
+    struct str body;
+};
+
 /* --- mapping.c: one value ------------------------------------------------------------------- */
 enum source_kind {
     SOURCE_STATIC = 1,           /* 'text' */
