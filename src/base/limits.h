@@ -78,8 +78,8 @@
 #define LIMIT_AUTHORIZER_CACHE_BYTES MIB(64)
 #define LIMIT_AUTHORIZER_RESULT KIB(64)
 #define LIMIT_ANSWER_TEMPLATE KIB(64) /* of one gateway response */
-#define LIMIT_MAPPED_BODY KIB(256) /* that a JSONPath of a mapping looks into */
-#define LIMIT_BACKEND_BODY MIB(10) /* API Gateway: payload, of an answer that is not streamed */
+#define LIMIT_MAPPED_BODY KIB(256)    /* that a JSONPath of a mapping looks into */
+#define LIMIT_BACKEND_BODY MIB(10)    /* API Gateway: payload, of an answer that is not streamed */
 
 /* tokens and keys */
 #define LIMIT_JWT_BYTES KIB(8) /* what a header can hold */
