@@ -47,7 +47,8 @@ bool import__is_stage(struct str s)
     return s.n <= 128 && all_words(s, "-_");
 }
 
-struct import_api *import__new_api(struct importer *im, struct str logical, struct spot at)
+struct import_api *import__new_api(struct importer *im, enum api_kind kind, struct str logical,
+                                   struct spot at)
 {
     struct import_api *api = ARENA_NEW(im->a, struct import_api);
     struct model_api *m = ARENA_NEW(im->a, struct model_api);
@@ -55,8 +56,7 @@ struct import_api *import__new_api(struct importer *im, struct str logical, stru
         import__no_memory(im);
         return NULL;
     }
-    *m = (struct model_api){
-        .kind = API_REST, .logical_id = logical, .at = {im->file, at.line, at.col}};
+    *m = (struct model_api){.kind = kind, .logical_id = logical, .at = {im->file, at.line, at.col}};
     api->api = m;
     *im->apis_end = m;
     im->apis_end = &m->next;
@@ -73,7 +73,49 @@ void import__free_apis(struct importer *im)
     for (struct import_api *api = im->apis; api; api = api->next) {
         map_fini(&api->variables);
         map_fini(&api->routes);
+        map_fini(&api->guard_names);
     }
+}
+
+void import__set_stage(struct importer *im, struct import_api *api, struct str stage,
+                       struct spot at)
+{
+    bool http = api->api->kind == API_HTTP;
+    api->api->stage = im->o->stage.n > 0 ? im->o->stage : stage;
+    if (!import__is_stage(api->api->stage) && !(http && str_eqz(api->api->stage, "$default")))
+        import__say(im, IMPORT_ERROR, at,
+                    "StageName \"%.*s\": a stage has letters, digits, - and _ only",
+                    SHORT(api->api->stage));
+}
+
+static void add_variable(struct importer *im, struct import_api *api, struct str name,
+                         const struct json *v)
+{
+    struct model_variable **end = &api->api->variables,
+                          *x = ARENA_NEW(im->a, struct model_variable);
+    if (!x) {
+        import__no_memory(im);
+        return;
+    }
+    x->name = name;
+    if (!import__text(im, v, "a stage variable", &x->value))
+        return;
+    while (*end && !str_eq((*end)->name, name))
+        end = &(*end)->next;
+    if (*end)
+        x->next = (*end)->next;
+    *end = x;
+}
+
+void import__read_variables(struct importer *im, struct import_api *api, const struct json *v)
+{
+    const struct json *own = im->o->variables;
+    v = import__object(im, v, "the stage variables");
+    for (size_t i = 0; v && i < v->n; i++)
+        if (!json_gets(own, v->members[i].key)) /* an unresolved one matters no more */
+            add_variable(im, api, v->members[i].key, v->members[i].value);
+    for (size_t i = 0; own && i < own->n; i++)
+        add_variable(im, api, own->members[i].key, own->members[i].value);
 }
 
 /* --- paths ------------------------------------------------------------------------------------ */
@@ -140,6 +182,11 @@ bool import__check_path(struct importer *im, struct import_api *api, struct str 
 {
     size_t segments = 0;
     *clean = path;
+    bool http = api->api->kind == API_HTTP;
+    if (http && (str_eqz(path, "$default") || str_eqz(path, "/$default"))) {
+        *clean = STR("$default");
+        return true;
+    }
     if (!str_starts(path, STR("/"))) {
         import__say(im, IMPORT_ERROR, at, "the path \"%.*s\" must begin with /", SHORT(path));
         return false;
@@ -220,67 +267,38 @@ struct route *import__add_route(struct importer *im, struct import_api *api, str
     return r;
 }
 
-void import__set_access(struct importer *im, struct import_api *api, struct route *r,
-                        struct guard *guard, const struct json *operation_id)
-{
-    struct spot at = {r->method->at.line, r->method->at.col};
-    struct json *m = import__new_object(im, &(struct json){.line = at.line, .col = at.col});
-    struct str text;
-    if (guard)
-        import__use_guard(im, api, guard, r, at);
-    import__put(im, m, "authorizationType",
-                import__new_text(im, guard ? STR("CUSTOM") : STR("NONE"), NULL));
-    if (guard)
-        import__put(im, m, "authorizerName", import__new_text(im, guard->name, NULL));
-    import__put(im, m, "apiKeyRequired", json_new_bool(im->a, false));
-    if (operation_id && import__scalar(operation_id, &text))
-        import__put(im, m, "operationName", import__new_text(im, text, operation_id));
-    r->method->method = m;
-}
-
 /* --- at the end ------------------------------------------------------------------------------- */
 
+/* An API may be there several times, once for each of its stages. */
 static void check_id(struct importer *im, const struct import_api *api)
 {
     struct model_api *m = api->api;
-    if (map_get(&im->ids, m->id))
-        import__say(im, IMPORT_ERROR, (struct spot){m->at.line, m->at.col},
+    struct spot at = {m->at.line, m->at.col};
+    struct str key = import__fmt(im, "%.*s/%.*s", STR_ARG(m->id), STR_ARG(m->stage));
+    const struct model_api *other = map_get(&im->ids, m->id);
+    if (other && (other->at.file != m->at.file || other->at.line != at.line ||
+                  !str_eq(other->logical_id, m->logical_id)))
+        import__say(im, IMPORT_ERROR, at,
                     "the API id %.*s is taken already; give one of the two a tag _custom_id_",
                     SHORT(m->id));
+    else if (map_get(&im->ids, key))
+        import__say(im, IMPORT_ERROR, at, "the API %.*s has two stages named %.*s", SHORT(m->id),
+                    SHORT(m->stage));
     enum err err = map_put(&im->ids, m->id, m, NULL);
+    if (err == ERR_OK)
+        err = map_put(&im->ids, key, m, NULL);
     if (err != ERR_OK)
         import__fail(im, err);
-}
-
-static void warn_of_idle_guards(struct importer *im, const struct import_api *api)
-{
-    const char *file = im->file;
-    for (const struct guard *g = api->guards; g; g = g->next) {
-        im->file = g->file;
-        if (g->used || (g->kind != GUARD_TOKEN && g->kind != GUARD_LATER))
-            continue;
-        if (g->kind == GUARD_LATER)
-            import__say(im, IMPORT_WARNING, g->spot,
-                        "authorizer %.*s is of type %.*s, which is not served yet (only TOKEN); no "
-                        "method uses it",
-                        SHORT(g->name), SHORT(g->type));
-        else
-            import__say(im, IMPORT_WARNING, g->spot,
-                        "authorizer %.*s guards nothing: no method "
-                        "uses it",
-                        SHORT(g->name));
-    }
-    im->file = file;
 }
 
 void import__finish_api(struct importer *im, struct import_api *api)
 {
     const char *file = im->file;
     check_id(im, api);
-    warn_of_idle_guards(im, api);
-    for (const struct route *r = api->first_route; r; r = r->next) {
-        const struct model_method *m = r->method;
+    for (struct route *r = api->first_route; r; r = r->next) {
+        struct model_method *m = r->method;
         im->file = m->at.file;
+        m->method = import__method(im, api, r);
         if (!m->integration)
             import__say(im, IMPORT_ERROR, (struct spot){m->at.line, m->at.col},
                         "No integration defined for method %.*s %.*s; add "
@@ -288,6 +306,7 @@ void import__finish_api(struct importer *im, struct import_api *api)
                         SHORT(m->verb), SHORT(m->path));
     }
     im->file = file;
+    import__lint(im, api);
     if (!api->first_route)
         import__say(im, IMPORT_NOTE, (struct spot){api->api->at.line, api->api->at.col},
                     "this API has no methods");

@@ -2,7 +2,7 @@
  *
  * SAM's Cors: an OPTIONS method for every path that has none, answered by a MOCK integration.
  * Invariant: such a method is guarded exactly when SAM would guard it. */
-#include "import_api_int.h"
+#include "import_template_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 
@@ -133,7 +133,8 @@ void import__cors(struct importer *im, struct import_api *api)
         struct route *options = import__add_route(im, api, path, "OPTIONS", at);
         if (!options)
             return;
-        import__set_access(im, api, options, guard, NULL);
+        options->access =
+            (struct access){.guard = guard, .api_key = api->key && api->key_preflight, .at = at};
         options->method->integration = mock(im, common, methods);
     }
 }

@@ -321,9 +321,6 @@ void import__declare_function(struct importer *im, const struct symbol *s)
         return;
     d->logical = s->logical;
     read_function(im, d, properties);
-    if (json_get(s->node, "Condition"))
-        import__say(im, IMPORT_WARNING, s->spot,
-                    "Conditions are not evaluated yet: %.*s is taken to exist", SHORT(s->logical));
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -431,7 +428,7 @@ struct declared *import__find_function(struct importer *im, const struct import_
     }
     struct declared *d = map_get(&im->arns, base);
     if (!d)
-        d = add_foreign(im, base, name, !guards && !im->o->require_code, at);
+        d = add_foreign(im, base, name, !im->o->require_code, at);
     if (!d) {
         import__say(im, IMPORT_ERROR, at,
                     "%s: there is no function %.*s here; say where its code is with --function "
@@ -473,8 +470,13 @@ void import__judge_functions(struct importer *im)
         bool severe = d->needed && im->o->require_code;
         im->file = d->file;
         d->function->code_missing = d->missing != NULL;
+        bool unknown = d->guards && !d->elsewhere && d->logical.n == 0;
         if (d->missing)
-            import__say(im, severe ? IMPORT_ERROR : IMPORT_NOTE, d->spot,
+            import__say(im,
+                        severe    ? IMPORT_ERROR
+                        : unknown ? IMPORT_WARNING /* dev and serve refuse it */
+                                  : IMPORT_NOTE,
+                        d->spot,
                         "the function %.*s cannot run here: %s; say where its code is with "
                         "--function %.*s=DIR:HANDLER",
                         SHORT(spec->name), d->missing, SHORT(spec->name));

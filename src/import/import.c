@@ -3,7 +3,7 @@
  * One document into the model. Invariant: the model is only used when the report has no error and
  * nothing ran out on the way. */
 #include "base/yaml.h"
-#include "import_api_int.h"
+#include "import_template_int.h"
 
 static struct str folder_of(const char *file)
 {
@@ -21,11 +21,40 @@ static void find_ends(struct importer *im)
     enum err err = ERR_OK;
     im->apis_end = &m->apis;
     im->functions_end = &m->functions;
-    for (; err == ERR_OK && *im->apis_end; im->apis_end = &(*im->apis_end)->next)
-        err = map_put(&im->ids, (*im->apis_end)->id, *im->apis_end, NULL);
+    im->keys_end = &m->api_keys;
+    im->plans_end = &m->usage_plans;
+    im->domains_end = &m->domains;
+    for (; err == ERR_OK && *im->apis_end; im->apis_end = &(*im->apis_end)->next) {
+        struct model_api *api = *im->apis_end;
+        struct str key = import__fmt(im, "%.*s/%.*s", STR_ARG(api->id), STR_ARG(api->stage));
+        err = map_put(&im->ids, key, api, NULL);
+        if (err == ERR_OK)
+            err = map_put(&im->ids, api->id, api, NULL);
+    }
+    while (*im->keys_end)
+        im->keys_end = &(*im->keys_end)->next;
+    while (*im->plans_end)
+        im->plans_end = &(*im->plans_end)->next;
+    while (*im->domains_end)
+        im->domains_end = &(*im->domains_end)->next;
     import__know_functions(im);
     if (err != ERR_OK)
         import__fail(im, err);
+}
+
+/* id, stage and variables of ropeline.yaml are for one API. */
+static void check_alone(struct importer *im)
+{
+    const struct import_options *o = im->o;
+    const struct import_api *first = im->apis;
+    if ((o->id.n == 0 && o->stage.n == 0 && !o->variables) || (first && !first->next))
+        return;
+    import__say(im, IMPORT_ERROR, (struct spot){0, 0},
+                "ropeline.yaml gives %s for one API, but this document has %s; write it here",
+                o->id.n      ? "an id"
+                : o->stage.n ? "a stage"
+                             : "stage variables",
+                first ? "several" : "none");
 }
 
 static void read_document(struct importer *im, const struct json *doc)
@@ -42,7 +71,9 @@ static void read_document(struct importer *im, const struct json *doc)
         import__say(im, IMPORT_ERROR, spot_of(doc),
                     "this is neither an OpenAPI document (openapi or swagger) nor a SAM template "
                     "(Resources)");
+        return;
     }
+    check_alone(im);
     import__judge_functions(im);
 }
 
@@ -71,6 +102,7 @@ enum err import_document(const struct import_options *o, const char *file, struc
     map_fini(&im.names);
     map_fini(&im.arns);
     map_fini(&im.ids);
+    map_fini(&im.conditions);
     if (im.err == ERR_LIMIT)
         import_note(report, IMPORT_ERROR, file, 0, 0, "the document needs too much memory");
     if (im.err != ERR_OK && im.err != ERR_LIMIT)

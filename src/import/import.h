@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Documents in, the gateway's model out: SAM templates and OpenAPI 2/3 with API Gateway's
- * extensions (raw CloudFormation follows). What is unsupported or cannot be resolved and decides
+ * Documents in, the gateway's model out: SAM templates, raw CloudFormation, and OpenAPI 2/3 with
+ * API Gateway's extensions. What is unsupported or cannot be resolved and decides
  * access is an error; everything else that is not served here is a note; nothing is skipped
  * silently. Used by dev, serve and check. */
 #ifndef ROPELINE_IMPORT_IMPORT_H
@@ -22,7 +22,9 @@ struct import_options {
     const struct import_function *functions;
     size_t function_count;
     bool require_code; /* dev and serve: missing code is an error; check: a note */
-    struct str stage;  /* overrides the stage of a bare OpenAPI document; "" = "dev" */
+    /* What ropeline.yaml says for the one API of the document, instead of what stands there. */
+    struct str id, stage;         /* "" = as the document says */
+    const struct json *variables; /* stage variables: an object of scalars, or NULL */
 };
 
 enum import_severity { IMPORT_NOTE, IMPORT_WARNING, IMPORT_ERROR };

@@ -16,20 +16,29 @@ struct spot {
 };
 
 /* A logical id of the template: a parameter or a resource. */
-enum symbol_kind { SYMBOL_PARAMETER, SYMBOL_FUNCTION, SYMBOL_API, SYMBOL_OTHER };
+enum symbol_kind {
+    SYMBOL_PARAMETER,
+    SYMBOL_FUNCTION,
+    SYMBOL_API, /* AWS::Serverless::Api or HttpApi, AWS::ApiGateway::RestApi, ApiGatewayV2::Api */
+    SYMBOL_OTHER,
+    SYMBOL_ABSENT, /* its Condition is false */
+};
 enum symbol_state { SYMBOL_FRESH, SYMBOL_BUSY, SYMBOL_KNOWN, SYMBOL_UNKNOWN };
 struct symbol {
     enum symbol_kind kind;
     enum symbol_state state; /* of `value` */
+    enum api_kind api_kind;  /* of SYMBOL_API */
     struct str logical, type;
     const struct json *node;       /* as written */
-    const struct json *properties; /* functions and APIs: with Globals, not yet resolved */
+    const struct json *properties; /* with Globals, not yet resolved */
+    const struct json *resolved;   /* once import__properties was asked */
     const struct json *value;      /* what Ref gives: a parameter's value, a name, an id */
     struct spot spot;
     const char *unnamed;    /* why the name that it was given is not known; NULL = it is */
-    bool implicit;          /* ServerlessRestApi, which nobody wrote */
+    bool implicit;          /* ServerlessRestApi or ServerlessHttpApi, which nobody wrote */
     struct import_api *api; /* once it is read */
-    struct symbol *next;
+    const char *path;       /* of an AWS::ApiGateway::Resource, once it is known */
+    struct symbol *next, *next_api;
 };
 
 struct declared;   /* a function: import_api_int.h */
@@ -39,18 +48,24 @@ struct importer {
     const struct import_options *o;
     struct model *model;
     struct import_report *report;
-    struct arena *a;  /* the model's */
-    const char *file; /* where the nodes being read were written */
-    struct str dir;   /* of the template: CodeUri, DefinitionUri and Location start here */
-    bool literal;     /* a DefinitionUri file: nobody resolves its intrinsics, as on AWS */
-    struct map names; /* logical id -> struct symbol */
-    struct symbol *symbols;
+    struct arena *a;       /* the model's */
+    const char *file;      /* where the nodes being read were written */
+    struct str dir;        /* of the template: CodeUri, DefinitionUri and Location start here */
+    bool literal;          /* a DefinitionUri file: nobody resolves its intrinsics, as on AWS */
+    bool bare;             /* an OpenAPI document: what it names stands elsewhere */
+    struct map names;      /* logical id -> struct symbol */
+    struct map conditions; /* name -> struct condition (conditions.c) */
+    const struct json *mappings; /* the template's; NULL = none */
+    struct symbol *symbols, *api_symbols;
     struct map arns; /* ARN -> struct declared */
     struct declared *declared, *last_declared;
-    struct map ids; /* API id -> struct model_api */
+    struct map ids; /* "API id" and "API id/stage" -> struct model_api */
     struct import_api *apis, *last_api;
     struct model_api **apis_end; /* where the model's lists go on */
     struct model_function **functions_end;
+    struct model_api_key **keys_end;
+    struct model_usage_plan **plans_end;
+    struct model_domain **domains_end;
     unsigned depth; /* names that are being resolved, one through the other */
     enum err err;   /* sticky: ERR_NOMEM or ERR_LIMIT */
 };
@@ -111,7 +126,7 @@ const struct json *import__new_text(struct importer *im, struct str s, const str
 struct str import__upper(struct importer *im, struct str s);
 struct str import__fmt(struct importer *im, const char *fmt, ...) PRINTF(2, 3);
 
-/* --- intrinsic functions (intrinsics.c, symbols.c) ------------------------------------------- */
+/* --- intrinsic functions (intrinsics.c, lists.c, conditions.c, symbols.c, names.c) ----------- */
 /* Why something could not be resolved. */
 struct reason {
     char text[200];
@@ -122,8 +137,27 @@ const struct json *import__resolve(struct importer *im, const struct json *v);
 bool import__is_intrinsic(const struct json *v);
 void import__explain(struct importer *im, const struct json *v, struct reason *why);
 
+/* As import__resolve, but NULL, with the reason, when `v` itself cannot be resolved. */
+const struct json *import__eval(struct importer *im, const struct json *v, struct reason *why);
+bool import__is_no_value(const struct json *v);
+#define UNRESOLVED(why, ...) (snprintf((why)->text, sizeof(why)->text, __VA_ARGS__), NULL)
+
+/* One intrinsic function: its argument in, its value or NULL and the reason out. */
+typedef const struct json *import_intrinsic(struct importer *im, const struct json *arg,
+                                            struct reason *why);
+import_intrinsic import__find_in_map, import__select, import__split, import__zones, /* lists.c */
+    import__base64;
+import_intrinsic import__if, import__equals, import__and, import__or,
+    import__not; /* conditions.c */
+
+void import__read_conditions(struct importer *im, const struct json *section);
+/* What a named condition comes to; false, with the reason, when that is not known. */
+bool import__condition(struct importer *im, struct str name, bool *out, struct reason *why);
+
 void import__read_symbols(struct importer *im, const struct json *doc);
 struct symbol *import__symbol(const struct importer *im, struct str logical);
+/* The value of a symbol, found once (names.c); NULL when it has none. */
+const struct json *import__value(struct importer *im, struct symbol *s);
 /* What Ref and Fn::GetAtt give; NULL when unknown. */
 const struct json *import__ref(struct importer *im, struct str name, struct reason *why);
 const struct json *import__attribute(struct importer *im, struct str name, struct str attribute,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * x-amazon-apigateway-integration -> PutIntegration's object. Invariant: what comes out is
- * HTTP_PROXY, AWS_PROXY or MOCK, with nothing in it that would be served differently here than it
- * reads. */
+ * x-amazon-apigateway-integration of a REST API -> PutIntegration's object. Invariant: what comes
+ * out is HTTP_PROXY, HTTP, AWS_PROXY or MOCK, with nothing in it that would be served differently
+ * here than it reads. */
 #include "import_api_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
@@ -30,7 +30,7 @@ static const struct key_row rows[] = {
 static const struct key_table keys = {"x-amazon-apigateway-integration", rows, COUNTOF(rows),
                                       KEY_REFUSE};
 
-enum kind { KIND_NONE, KIND_HTTP_PROXY, KIND_AWS_PROXY, KIND_MOCK };
+enum kind { KIND_NONE, KIND_HTTP_PROXY, KIND_HTTP, KIND_AWS_PROXY, KIND_MOCK };
 static const struct {
     const char *name;
     enum kind kind;
@@ -38,7 +38,7 @@ static const struct {
     {"HTTP_PROXY", KIND_HTTP_PROXY},
     {"AWS_PROXY", KIND_AWS_PROXY},
     {"MOCK", KIND_MOCK},
-    {"HTTP", KIND_NONE},
+    {"HTTP", KIND_HTTP},
     {"AWS", KIND_NONE},
 };
 
@@ -78,8 +78,8 @@ static void read_kind(struct reading *x)
         x->kind = kinds[i].kind;
         if (x->kind == KIND_NONE)
             import__say(x->im, IMPORT_ERROR, spot_of(type),
-                        "%.*s %.*s: integration type %s is not served yet, only HTTP_PROXY, "
-                        "AWS_PROXY and MOCK",
+                        "%.*s %.*s: integrations of type %s call AWS's own services, which are not "
+                        "here; write HTTP_PROXY, HTTP, AWS_PROXY or MOCK",
                         LABEL(x->route), kinds[i].name);
         return;
     }
@@ -207,9 +207,10 @@ static void read_parameters(struct reading *x)
         import__object(x->im, json_get(x->v, "requestParameters"), "requestParameters");
     if (!given || given->n == 0)
         return;
-    if (x->kind != KIND_HTTP_PROXY) {
+    if (x->kind != KIND_HTTP_PROXY && x->kind != KIND_HTTP) {
         import__say(x->im, IMPORT_NOTE, spot_of(given),
-                    "%.*s %.*s: requestParameters only apply to HTTP_PROXY integrations here",
+                    "%.*s %.*s: requestParameters only apply to HTTP and HTTP_PROXY integrations "
+                    "here",
                     LABEL(x->route));
         return;
     }
@@ -251,16 +252,29 @@ static void read_request_template(struct reading *x, const struct json_member *m
     *status = found;
 }
 
-static void read_request_templates(struct reading *x)
+/* HTTP: the body that the backend gets instead of the client's. */
+static void read_body_templates(struct reading *x, const struct json *given)
 {
-    const struct json *given =
-        import__object(x->im, json_get(x->v, "requestTemplates"), "requestTemplates");
-    if (x->kind != KIND_MOCK) {
-        if (given && given->n > 0)
-            import__say(x->im, IMPORT_NOTE, spot_of(given),
-                        "%.*s %.*s: a proxy integration ignores requestTemplates", LABEL(x->route));
-        return;
+    struct json *out = given ? import__new_object(x->im, given) : NULL;
+    for (size_t i = 0; out && i < given->n; i++) {
+        const struct json_member *m = &given->members[i];
+        struct str text;
+        if (!import__text(x->im, m->value, "a request template", &text))
+            continue;
+        if (import__has_vtl(text))
+            import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
+                        "%.*s %.*s: the request template is Velocity (VTL), which is not served; "
+                        "write type: http_proxy to pass the body on",
+                        LABEL(x->route));
+        if (json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)) != ERR_OK)
+            import__no_memory(x->im);
     }
+    if (out && out->n > 0)
+        import__put(x->im, x->out, "requestTemplates", out);
+}
+
+static void read_mock_templates(struct reading *x, const struct json *given)
+{
     struct json *out = import__new_object(x->im, given);
     int status = -1;
     if (!json_get(given, JSON_TYPE))
@@ -275,41 +289,81 @@ static void read_request_templates(struct reading *x)
     import__put(x->im, x->out, "requestTemplates", out);
 }
 
-/* The plain texts of responseParameters or responseTemplates. */
-static void put_plain_texts(struct reading *x, struct json *response, const struct json *from,
-                            const char *what, bool header)
+static void read_request_templates(struct reading *x)
 {
-    const struct json *given = import__object(x->im, json_get(from, what), what);
-    if (!given)
+    const struct json *given =
+        import__object(x->im, json_get(x->v, "requestTemplates"), "requestTemplates");
+    if (x->kind == KIND_MOCK)
+        read_mock_templates(x, given);
+    else if (x->kind == KIND_HTTP)
+        read_body_templates(x, given);
+    else if (given && given->n > 0)
+        import__say(x->im, IMPORT_NOTE, spot_of(given),
+                    "%.*s %.*s: a proxy integration ignores requestTemplates", LABEL(x->route));
+}
+
+/* A value of responseParameters. */
+static void check_response_mapping(struct reading *x, const struct json_member *m, struct str text)
+{
+    static const char *const sources[] = {"integration.response.header.",
+                                          "integration.response.multivalueheader.",
+                                          "stageVariables.", "context."};
+    struct spot at = spot_or(m->value, spot_key(m));
+    if (!str_starts(m->key, STR("method.response.header.")))
+        import__say(x->im, IMPORT_ERROR, spot_key(m),
+                    "\"%.*s\" must be method.response.header.NAME", SHORT(m->key));
+    else if (is_quoted(text))
+        return;
+    else if (x->kind == KIND_MOCK)
+        import__say(x->im, IMPORT_ERROR, at,
+                    "Invalid mapping expression specified: %.*s; a MOCK integration can only send "
+                    "plain text, in single quotes",
+                    SHORT(text));
+    else if (str_starts(text, STR("integration.response.body")))
+        import__say(x->im, IMPORT_ERROR, at,
+                    "%.*s %.*s: mapping from integration.response.body is not served",
+                    LABEL(x->route));
+    else if (!has_prefix(text, sources, COUNTOF(sources)))
+        import__say(x->im, IMPORT_ERROR, at,
+                    "Invalid mapping expression specified: %.*s; plain text stands in single "
+                    "quotes",
+                    SHORT(text));
+}
+
+static void check_response_template(struct reading *x, const struct json_member *m, struct str text)
+{
+    if (x->kind == KIND_MOCK && !str_eqz(m->key, JSON_TYPE))
+        import__say(x->im, IMPORT_ERROR, spot_key(m),
+                    "%.*s %.*s: a MOCK answer is served as " JSON_TYPE " only", LABEL(x->route));
+    else if (import__has_vtl(text))
+        import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
+                    "%.*s %.*s: the response template is Velocity (VTL), which is not served; "
+                    "only plain text is",
+                    LABEL(x->route));
+}
+
+/* responseParameters or responseTemplates. */
+static void put_texts(struct reading *x, struct json *response, const struct json *from,
+                      const char *what, bool header)
+{
+    const struct json *given = json_get(from, what);
+    if (json_is(given, JSON_NULL) || !import__object(x->im, given, what))
         return;
     struct json *out = import__new_object(x->im, given);
     for (size_t i = 0; out && i < given->n; i++) {
         const struct json_member *m = &given->members[i];
         struct str text;
-        struct spot at = spot_or(m->value, spot_key(m));
-        if (!import__text(x->im, m->value, what, &text))
+        if (json_is(m->value, JSON_NULL) || !import__text(x->im, m->value, what, &text))
             continue;
-        if (header && !str_starts(m->key, STR("method.response.header.")))
-            import__say(x->im, IMPORT_ERROR, spot_key(m),
-                        "\"%.*s\" must be method.response.header.NAME", SHORT(m->key));
-        else if (header && !is_quoted(text))
-            import__say(x->im, IMPORT_ERROR, at,
-                        "Invalid mapping expression specified: %.*s; a MOCK integration can only "
-                        "send plain text, in single quotes",
-                        SHORT(text));
-        else if (!header && !str_eqz(m->key, JSON_TYPE))
-            import__say(x->im, IMPORT_ERROR, spot_key(m),
-                        "%.*s %.*s: a MOCK answer is served as " JSON_TYPE " only",
-                        LABEL(x->route));
-        else if (!header && import__has_vtl(text))
-            import__say(x->im, IMPORT_ERROR, at,
-                        "%.*s %.*s: the response template is Velocity (VTL), which is not served "
-                        "yet; only plain text is",
-                        LABEL(x->route));
+        if (header)
+            check_response_mapping(x, m, text);
+        else
+            check_response_template(x, m, text);
         if (json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)) != ERR_OK)
             import__no_memory(x->im);
     }
-    import__put(x->im, response, what, out);
+    if (out && out->n > 0)
+        import__put(x->im, response, what, out);
 }
 
 static void read_response(struct reading *x, const struct json_member *m, struct json *all)
@@ -329,7 +383,8 @@ static void read_response(struct reading *x, const struct json_member *m, struct
     uint64_t literal;
     if (!given || !out)
         return;
-    if (!str_eqz(m->key, "default") && !(m->key.n == 3 && str_u64(m->key, &literal)))
+    if (x->kind == KIND_MOCK && !str_eqz(m->key, "default") &&
+        !(m->key.n == 3 && str_u64(m->key, &literal)))
         import__say(x->im, IMPORT_ERROR, spot_key(m),
                     "%.*s %.*s: a MOCK answer is chosen by its literal status or \"default\"; the "
                     "pattern \"%.*s\" is not served yet",
@@ -344,8 +399,8 @@ static void read_response(struct reading *x, const struct json_member *m, struct
     }
     import__put(x->im, out, "statusCode",
                 import__new_text(x->im, import__fmt(x->im, "%d", (int)status), m->value));
-    put_plain_texts(x, out, given, "responseParameters", true);
-    put_plain_texts(x, out, given, "responseTemplates", false);
+    put_texts(x, out, given, "responseParameters", true);
+    put_texts(x, out, given, "responseTemplates", false);
     if (json_set(x->im->a, all, m->key, out) != ERR_OK)
         import__no_memory(x->im);
 }
@@ -355,7 +410,7 @@ static void read_responses(struct reading *x)
     const struct json *given = import__object(x->im, json_get(x->v, "responses"), "responses");
     if (!given || given->n == 0)
         return;
-    if (x->kind != KIND_MOCK) {
+    if (x->kind != KIND_MOCK && x->kind != KIND_HTTP) {
         import__say(x->im, IMPORT_NOTE, spot_of(given),
                     "%.*s %.*s: a proxy integration ignores responses", LABEL(x->route));
         return;
@@ -406,8 +461,7 @@ static void read_payload_format(struct reading *x)
     if (import__text(x->im, v, "payloadFormatVersion", &text) && !str_eqz(text, "1.0") &&
         !str_eqz(text, "1"))
         import__say(x->im, IMPORT_ERROR, spot_of(v),
-                    "payloadFormatVersion %.*s belongs to HTTP APIs, which are not served yet",
-                    SHORT(text));
+                    "payloadFormatVersion %.*s belongs to HTTP APIs", SHORT(text));
 }
 
 const struct json *import__integration(struct importer *im, struct import_api *api,

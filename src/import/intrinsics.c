@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CloudFormation's intrinsic functions: Ref, Fn::GetAtt, Fn::Sub, Fn::Join. Invariant: what cannot
- * be resolved stays in the tree as it was written, so it can never be mistaken for a value; whoever
- * needs it reports it. */
+ * CloudFormation's intrinsic functions, and a tree with all of them resolved. Invariant: what
+ * cannot be resolved stays in the tree as it was written, so it can never be mistaken for a value;
+ * whoever needs it reports it. */
 #include <stdio.h>
 
 #include "import_int.h"
@@ -10,9 +10,10 @@
 /* Stands for AWS::NoValue: the property that has it leaves. */
 static const struct json no_value = {.type = JSON_NULL};
 
-#define UNRESOLVED(why, ...) (snprintf((why)->text, sizeof(why)->text, __VA_ARGS__), NULL)
-
-static const struct json *eval(struct importer *im, const struct json *v, struct reason *why);
+bool import__is_no_value(const struct json *v)
+{
+    return v == &no_value;
+}
 
 static const struct json *do_ref(struct importer *im, const struct json *arg, struct reason *why)
 {
@@ -31,7 +32,7 @@ static const struct json *do_getatt(struct importer *im, const struct json *arg,
     } else if (!json_is(arg, JSON_ARRAY) || arg->n != 2 || !json_str(arg->items[0], &name)) {
         return UNRESOLVED(why, "Fn::GetAtt needs [name, attribute]");
     } else {
-        const struct json *second = eval(im, arg->items[1], why);
+        const struct json *second = import__eval(im, arg->items[1], why);
         if (!second)
             return NULL;
         attribute = json_str_or(second, STR_NONE);
@@ -46,7 +47,7 @@ static bool substitute(struct importer *im, struct str name, const struct json *
     struct str attribute, text;
     const struct json *v = json_gets(map, name);
     if (v) {
-        v = eval(im, v, why);
+        v = import__eval(im, v, why);
     } else if (str_chr(name, '.', 0) != SIZE_MAX && !import__symbol(im, name)) {
         struct str logical = str_cut(name, '.', &attribute);
         v = import__attribute(im, logical, attribute, why);
@@ -119,14 +120,14 @@ static const struct json *do_join(struct importer *im, const struct json *arg, s
     AUTO_BUF out = BUF_INIT(LIMIT_RESOLVED_TEXT);
     if (!json_is(arg, JSON_ARRAY) || arg->n != 2 || !json_is(arg->items[0], JSON_STRING))
         return UNRESOLVED(why, "Fn::Join needs [separator, [values]]");
-    const struct json *list = eval(im, arg->items[1], why);
+    const struct json *list = import__eval(im, arg->items[1], why);
     if (!list)
         return NULL;
     if (list->type != JSON_ARRAY)
         return UNRESOLVED(why, "Fn::Join needs [separator, [values]]");
     for (size_t i = 0; i < list->n; i++) {
         struct str text;
-        const struct json *item = eval(im, list->items[i], why);
+        const struct json *item = import__eval(im, list->items[i], why);
         if (!item)
             return NULL;
         if (!import__scalar(item, &text))
@@ -140,12 +141,22 @@ static const struct json *do_join(struct importer *im, const struct json *arg, s
 
 static const struct intrinsic {
     const char *key;
-    const struct json *(*call)(struct importer *im, const struct json *arg, struct reason *why);
+    import_intrinsic *call;
 } intrinsics[] = {
     {"Ref", do_ref},
     {"Fn::GetAtt", do_getatt},
     {"Fn::Sub", do_sub},
     {"Fn::Join", do_join},
+    {"Fn::If", import__if},
+    {"Fn::Equals", import__equals},
+    {"Fn::And", import__and},
+    {"Fn::Or", import__or},
+    {"Fn::Not", import__not},
+    {"Fn::FindInMap", import__find_in_map},
+    {"Fn::Select", import__select},
+    {"Fn::Split", import__split},
+    {"Fn::GetAZs", import__zones},
+    {"Fn::Base64", import__base64},
 };
 
 bool import__is_intrinsic(const struct json *v)
@@ -165,7 +176,7 @@ static const struct json *call(struct importer *im, const struct json *v, struct
     for (size_t i = 0; i < COUNTOF(intrinsics); i++)
         if (str_eqz(m->key, intrinsics[i].key))
             return intrinsics[i].call(im, m->value, why);
-    return UNRESOLVED(why, "%.*s is not resolved yet; write the value itself",
+    return UNRESOLVED(why, "%.*s is only known on AWS; write the value itself",
                       STR_ARG(str_sub(m->key, 0, 40)));
 }
 
@@ -183,8 +194,7 @@ static const struct json *placed(struct importer *im, const struct json *v, cons
     return copy;
 }
 
-/* As import__resolve, but NULL when `v` itself is an intrinsic that cannot be resolved. */
-static const struct json *eval(struct importer *im, const struct json *v, struct reason *why)
+const struct json *import__eval(struct importer *im, const struct json *v, struct reason *why)
 {
     if (!import__is_intrinsic(v))
         return import__resolve(im, v);
@@ -197,7 +207,7 @@ static const struct json *eval(struct importer *im, const struct json *v, struct
 void import__explain(struct importer *im, const struct json *v, struct reason *why)
 {
     why->text[0] = '\0';
-    if (eval(im, v, why))
+    if (import__eval(im, v, why))
         snprintf(why->text, sizeof why->text, "cannot be resolved here");
 }
 
@@ -246,7 +256,7 @@ const struct json *import__resolve(struct importer *im, const struct json *v)
     if (!v || im->literal)
         return v;
     if (import__is_intrinsic(v)) {
-        const struct json *result = eval(im, v, &ignored);
+        const struct json *result = import__eval(im, v, &ignored);
         return result ? result : v;
     }
     if (v->type == JSON_ARRAY)

@@ -2,224 +2,7 @@
  *
  * OpenAPI documents with API Gateway's extensions: what becomes of them, and what is refused with
  * its line. */
-#include "import_test.h"
-
-#define HEAD "openapi: 3.0.1\ninfo: {title: Pets}\n" /* two lines */
-#define BACKEND \
-    "x-amazon-apigateway-integration: {type: http_proxy, httpMethod: GET, uri: 'http://b/x'}"
-#define MOCK(template) \
-    "x-amazon-apigateway-integration: {type: mock, requestTemplates: {application/json: " template "}}"
-
-/* --- authorizers and security ------------------------------------------------------------------
- */
-
-#define SCHEMES(more)                                                                     \
-    "components:\n  securitySchemes:\n    guide:\n      type: apiKey\n      in: header\n" \
-    "      name: Authorization\n      x-amazon-apigateway-authtype: custom\n"             \
-    "      x-amazon-apigateway-authorizer:\n        type: token\n" more
-#define GUIDE_URI "        authorizerUri: " LAMBDA_URI("guide") "\n"
-
-static struct loaded load_guided(const char *text)
-{
-    struct import_options o = plain_options();
-    const struct import_function guide = {
-        .name = STR("guide"), .dir = STR("."), .handler = STR("index.handler")};
-    o.functions = &guide;
-    o.function_count = 1;
-    return load_with(&o, text);
-}
-
-static void refuses_guided(const char *text, unsigned line, const char *words)
-{
-    struct loaded l = load_guided(text);
-    assert_int_equal(l.err, ERR_INVALID);
-    expect(&l, IMPORT_ERROR, line, words);
-    unload(&l);
-}
-
-static void a_token_scheme_becomes_the_authorizer_of_the_methods_that_name_it(void **state)
-{
-    (void)state;
-    struct loaded l = load_guided(
-        HEAD "paths:\n  /pets:\n    get:\n      security: [{guide: []}]\n      " BACKEND
-             "\n    post:\n      security: []\n      " BACKEND
-             "\n" SCHEMES(GUIDE_URI "        identityValidationExpression: '^Bearer .+'\n"
-                                    "        authorizerResultTtlInSeconds: 60\n"));
-    print_findings(&l);
-    assert_int_equal(l.err, ERR_OK);
-    assert_string_equal(guard_of(&l, "GET", "/pets"), "guide");
-    assert_string_equal(guard_of(&l, "POST", "/pets"), "NONE");
-    const struct model_authorizer *z = l.model.apis->authorizers;
-    assert_json(z->spec, "{\"name\":\"guide\",\"type\":\"TOKEN\",\"authorizerUri\":\"" LAMBDA_URI(
-                             "guide") "\",\"identitySource\":\"method.request.header."
-                                      "Authorization\",\"identityValidationExpression\":\"^Bearer "
-                                      ".+\",\"authorizerResultTtlInSeconds\":60}");
-    assert_int_equal(z->at.line, 13);
-    assert_null(z->next);
-    unload(&l);
-}
-
-static void swagger_2_security_definitions_are_read_likewise(void **state)
-{
-    (void)state;
-    struct loaded l = load_guided(
-        "swagger: '2.0'\npaths:\n  /:\n    x-amazon-apigateway-any-method:\n"
-        "      security:\n        - guide: []\n      " BACKEND "\n"
-        "securityDefinitions:\n  guide: {type: apiKey, in: header, name: X-Token, "
-        "x-amazon-apigateway-authorizer: {type: TOKEN, authorizerUri: '" LAMBDA_URI("guide") "'}}");
-    assert_int_equal(l.err, ERR_OK);
-    assert_string_equal(guard_of(&l, "ANY", "/"), "guide");
-    assert_str(json_get(l.model.apis->authorizers->spec, "identitySource")->s,
-               "method.request.header.X-Token");
-    unload(&l);
-}
-
-static void a_scheme_that_guards_nothing_refuses_the_method_that_names_it(void **state)
-{
-    (void)state;
-    refuses(HEAD "paths:\n  /pets:\n    get:\n      security: [{basic: []}]\n      " BACKEND
-                 "\ncomponents: {securitySchemes: {basic: {type: http, scheme: basic}}}\n",
-            5, "GET /pets would be open: the security scheme basic");
-    refuses(HEAD "paths:\n  /pets:\n    get:\n      security: [{nowhere: []}]\n      " BACKEND "\n",
-            6, "nowhere is no security scheme of this document");
-}
-
-static void an_empty_requirement_is_refused_because_it_would_open_the_method(void **state)
-{
-    (void)state;
-    refuses(HEAD "paths:\n  /pets:\n    get:\n      security: [{}]\n      " BACKEND "\n", 6,
-            "empty security requirement");
-    refuses(HEAD "paths:\n  /pets:\n    get:\n      security: {guide: []}\n      " BACKEND "\n", 6,
-            "security must be a list, not object");
-}
-
-static void a_misspelled_security_does_not_pass_silently(void **state)
-{
-    (void)state;
-    refuses("swagger: '2.0'\npaths: {/a: {get: {Security: [{g: []}], " BACKEND "}}}\n", 2,
-            "\"Security\" is spelled security");
-    accepts_saying("swagger: '2.0'\npaths: {/a: {get: {securty: [{g: []}], " BACKEND "}}}\n",
-                   IMPORT_WARNING, 2, "no property \"securty\"");
-}
-
-static void root_level_security_is_ignored_with_a_loud_warning(void **state)
-{
-    (void)state;
-    struct loaded l =
-        load_guided(HEAD "security: [{guide: []}]\npaths:\n  /a:\n    get:\n      " BACKEND
-                         "\n    put:\n      security: [{guide: []}]\n      " BACKEND
-                         "\n    post:\n      security: []\n      " BACKEND "\n" SCHEMES(GUIDE_URI));
-    assert_int_equal(l.err, ERR_OK);
-    expect(&l, IMPORT_WARNING, 3, "1 method without security of their own ARE OPEN");
-    assert_string_equal(guard_of(&l, "GET", "/a"), "NONE");
-    assert_string_equal(guard_of(&l, "PUT", "/a"), "guide");
-    unload(&l);
-}
-
-static void two_authorizers_on_one_method_are_refused(void **state)
-{
-    (void)state;
-    refuses_guided(
-        HEAD "paths:\n  /a:\n    get:\n      security: [{guide: []}, {two: []}]\n      " BACKEND
-             "\nsecurityDefinitions: {two: {type: apiKey, in: header, name: A, "
-             "x-amazon-apigateway-authorizer: {type: token, authorizerUri: '" LAMBDA_URI(
-                 "guide") "'}}}\n" SCHEMES(GUIDE_URI),
-        6, "names two authorizers");
-}
-
-static void authorizers_of_later_types_are_refused_when_a_method_uses_them(void **state)
-{
-    static const char *const types[] = {"request", "cognito_user_pools"};
-    char text[1024];
-    (void)state;
-    for (size_t i = 0; i < COUNTOF(types); i++) {
-        snprintf(
-            text, sizeof text,
-            "swagger: '2.0'\npaths:\n  /a:\n    get:\n      security: [{later: []}]\n      %s\n"
-            "securityDefinitions:\n  later:\n    type: apiKey\n    in: header\n    name: Unused\n"
-            "    x-amazon-apigateway-authorizer: {type: %s}\n",
-            BACKEND, types[i]);
-        refuses(text, 8, "not yet, only TOKEN authorizers are served (GET /a uses it)");
-    }
-}
-
-static void an_authorizer_that_no_method_uses_only_warns(void **state)
-{
-    (void)state;
-    accepts_saying("swagger: '2.0'\npaths: {/a: {get: {" BACKEND "}}}\nsecurityDefinitions:\n"
-                   "  later: {type: apiKey, in: header, name: A, "
-                   "x-amazon-apigateway-authorizer: {type: request}}\n",
-                   IMPORT_WARNING, 4, "authorizer later is of type request");
-    accepts_saying(HEAD "paths: {/a: {get: {" BACKEND "}}}\n" SCHEMES(GUIDE_URI), IMPORT_WARNING, 6,
-                   "authorizer guide guards nothing");
-}
-
-static void unknown_properties_of_an_authorizer_are_refused_even_unused(void **state)
-{
-    (void)state;
-    refuses(HEAD SCHEMES(GUIDE_URI "        authoriserTtl: 1\n"), 13,
-            "no property \"authoriserTtl\"");
-    refuses(HEAD SCHEMES(GUIDE_URI "        enableSimpleResponses: true\n"), 13,
-            "belongs to another type of authorizer");
-}
-
-static void a_token_authorizer_needs_its_one_header(void **state)
-{
-    (void)state;
-    refuses("swagger: '2.0'\nsecurityDefinitions:\n  g: {type: apiKey, in: query, name: token, "
-            "x-amazon-apigateway-authorizer: {type: token}}\n",
-            3, "reads one header");
-    refuses("swagger: '2.0'\nsecurityDefinitions:\n  g: {type: apiKey, in: header, name: A, "
-            "x-amazon-apigateway-authorizer: {type: token, identitySource: "
-            "method.request.header.B}}\n",
-            3, "is its scheme's header");
-}
-
-static void the_cache_time_must_be_0_to_3600_seconds(void **state)
-{
-    (void)state;
-    refuses_guided(HEAD "paths: {/a: {get: {security: [{guide: []}], " BACKEND
-                        "}}}\n" SCHEMES(GUIDE_URI "        authorizerResultTtlInSeconds: 3601\n"),
-                   14, "0 to 3600");
-}
-
-static void an_authorizer_without_a_function_here_is_refused_with_the_way_out(void **state)
-{
-    (void)state;
-    refuses(HEAD "paths: {/a: {get: {security: [{guide: []}], " BACKEND "}}}\n" SCHEMES(GUIDE_URI),
-            13, "--function guide=DIR:HANDLER");
-    refuses(HEAD "paths: {/a: {get: {security: [{guide: []}], " BACKEND "}}}\n" SCHEMES(
-                "        authorizerUri: {'Fn::Sub': 'arn:aws:apigateway:${AWS::Region}:lambda:path/"
-                "2015-03-31/functions/${Guide.Arn}/invocations'}\n"),
-            13, "--function Guide=DIR:HANDLER");
-}
-
-static void api_keys_and_iam_are_refused_by_name(void **state)
-{
-    (void)state;
-    refuses("swagger: '2.0'\npaths: {/a: {get: {security: [{k: []}], " BACKEND "}}}\n"
-            "securityDefinitions: {k: {type: apiKey, in: header, name: x-api-key}}\n",
-            2, "API keys are not enforced yet");
-    refuses("swagger: '2.0'\npaths: {/a: {get: {security: [{s: []}], " BACKEND "}}}\n"
-            "securityDefinitions: {s: {type: apiKey, in: header, name: Authorization, "
-            "x-amazon-apigateway-authtype: awsSigv4}}\n",
-            2, "AWS_IAM");
-    refuses("swagger: '2.0'\npaths: {/a: {get: {x-amazon-apigateway-auth: {type: AWS_IAM}, " BACKEND
-            "}}}\n",
-            2, "AWS_IAM");
-}
-
-static void auth_none_beside_an_authorizer_leaves_the_method_guarded(void **state)
-{
-    (void)state;
-    struct loaded l = load_guided(HEAD "paths: {/a: {get: {security: [{guide: []}], "
-                                       "x-amazon-apigateway-auth: {type: NONE}, " BACKEND
-                                       "}}}\n" SCHEMES(GUIDE_URI));
-    assert_int_equal(l.err, ERR_OK);
-    assert_string_equal(guard_of(&l, "GET", "/a"), "guide");
-    expect(&l, IMPORT_WARNING, 3, "says NONE");
-    unload(&l);
-}
+#include "openapi_test.h"
 
 /* --- paths and methods ---------------------------------------------------------------------------
  */
@@ -262,7 +45,7 @@ static void unknown_verbs_are_refused(void **state)
             "write x-amazon-apigateway-any-method");
     refuses("swagger: '2.0'\npaths: {/a: {x-amazon-apigateway-method: {}}}\n", 2, "is no method");
     refuses("swagger: '2.0'\npaths: {/a: null}\n", 2, "a path item must be an object");
-    refuses("swagger: '2.0'\npaths: {/a: {get: null}}\n", 2, "an operation must be an object");
+    refuses("swagger: '2.0'\npaths: {/a: {get: null}}\n", 2, "the method get is null");
 }
 
 static void one_method_twice_is_refused(void **state)
@@ -332,9 +115,15 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {WITH("{type: aws, httpMethod: POST, uri: x}"), "integration type AWS is not served yet"},
-        {WITH("{type: http, httpMethod: GET, uri: 'http://b'}"),
-         "integration type HTTP is not served"},
+        {WITH("{type: aws, httpMethod: POST, uri: x}"), "call AWS's own services"},
+        {WITH("{type: http, httpMethod: GET, uri: 'http://b', requestTemplates: {a/b: $input}}"),
+         "the request template is Velocity (VTL)"},
+        {WITH("{type: http, httpMethod: GET, uri: 'http://b', responses: {default: {statusCode: "
+              "200, responseTemplates: {a/b: $input}}}}"),
+         "the response template is Velocity (VTL)"},
+        {WITH("{type: http, httpMethod: GET, uri: 'http://b', responses: {default: {statusCode: "
+              "200, responseParameters: {method.response.header.A: integration.response.body}}}}"),
+         "integration.response.body"},
         {WITH("{type: grpc}"), "no integration type \"GRPC\""},
         {WITH("{}"), "the integration has no type"},
         {WITH("{type: http_proxy, httpMethod: GET}"), "has no uri"},
@@ -356,7 +145,7 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
               "integration.request.body: \"'x'\"}}"),
          "nothing that can be mapped to"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', payloadFormatVersion: '2.0'}"),
-         "HTTP APIs"},
+         "payloadFormatVersion 2.0"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', integrationTarget: x}"),
          "no property \"integrationTarget\""},
         {WITH("{type: aws_proxy, httpMethod: POST, uri: 'https://b'}"), "FUNCTION-ARN/invocations"},
@@ -467,10 +256,13 @@ static void root_extensions_are_judged(void **state)
     static const struct {
         const char *text, *words;
     } refused[] = {
-        {HEAD "x-amazon-apigateway-policy: {Version: '2012-10-17'}\n", "resource policies"},
-        {HEAD "x-amazon-apigateway-cors: {allowOrigins: ['*']}\n", "HTTP API"},
-        {HEAD "x-amazon-apigateway-endpoint-configuration: {disableExecuteApiEndpoint: true}\n",
-         "disableExecuteApiEndpoint"},
+        {HEAD "x-amazon-apigateway-policy: [a]\n", "must be an object"},
+        {HEAD "x-amazon-apigateway-policy: {Version: !Ref Gone}\n", "is named Gone"},
+        {HEAD "x-amazon-apigateway-gateway-responses: {NOT_FOUND: {}}\n",
+         "no gateway response type \"NOT_FOUND\""},
+        {HEAD "x-amazon-apigateway-api-key-source: COOKIE\n", "HEADER or AUTHORIZER"},
+        {HEAD "x-ropeline-root-security: maybe\n", "must be apply or ignore"},
+        {HEAD "x-ropeline-path: aws\n", "no property \"x-ropeline-path\""},
         {HEAD "x-amazon-apigateway-authoriser: {}\n", "no property"},
         {HEAD "x-ropeline-paths: loose\n", "must be aws or strict"},
     };
@@ -479,11 +271,6 @@ static void root_extensions_are_judged(void **state)
         enum import_severity severity;
         const char *words;
     } accepted_rows[] = {
-        {HEAD "x-amazon-apigateway-gateway-responses: {DEFAULT_4XX: {}}\n", IMPORT_WARNING,
-         "not served yet, the default body is sent"},
-        {HEAD "x-amazon-apigateway-binary-media-types: ['*/*']\n", IMPORT_WARNING,
-         "not served yet"},
-        {HEAD "x-amazon-apigateway-api-key-source: HEADER\n", IMPORT_NOTE, "API keys"},
         {HEAD "basePath: /v1\n", IMPORT_NOTE, "is ignored"},
         {HEAD "surprise: 1\n", IMPORT_NOTE, "no property \"surprise\""},
     };
@@ -497,37 +284,59 @@ static void root_extensions_are_judged(void **state)
     unload(&l);
 }
 
-#define VALIDATORS                                                                      \
-    "x-amazon-apigateway-request-validators: {all: {validateRequestBody: true}, none: " \
-    "{validateRequestBody: false}}\n"
-
-static void request_validators_are_refused_when_in_use(void **state)
+static void root_settings_are_in_the_model(void **state)
 {
     (void)state;
-    struct loaded l =
-        accepted(HEAD VALIDATORS "paths: {/a: {get: {" BACKEND
-                                 ", x-amazon-apigateway-request-validator: none}}}\n");
+    struct loaded l = accepted(
+        HEAD "x-amazon-apigateway-policy: {Version: '2012-10-17', Statement: []}\n"
+             "x-amazon-apigateway-api-key-source: authorizer\n"
+             "x-amazon-apigateway-binary-media-types: [image/png, application~1zip]\n"
+             "x-amazon-apigateway-endpoint-configuration: {disableExecuteApiEndpoint: true}\n"
+             "x-amazon-apigateway-gateway-responses: {DEFAULT_4XX: {statusCode: 418, "
+             "responseParameters: {gatewayresponse.header.X: \"'y'\"}}}\n"
+             "x-amazon-apigateway-request-validators: {all: {validateRequestBody: true}}\n"
+             "components: {schemas: {Pet: {type: object}}}\n");
+    const struct model_api *m = l.model.apis;
+    assert_json(m->policy, "{\"Version\":\"2012-10-17\",\"Statement\":[]}");
+    assert_str(m->api_key_source, "AUTHORIZER");
+    assert_json(m->binary_media_types, "[\"image/png\",\"application/zip\"]");
+    assert_true(m->disable_execute_api);
+    assert_json(m->gateway_responses,
+                "{\"DEFAULT_4XX\":{\"statusCode\":\"418\",\"responseParameters\":{"
+                "\"gatewayresponse.header.X\":\"'y'\"}}}");
+    assert_json(m->request_validators, "{\"all\":{\"validateRequestBody\":true,"
+                                       "\"validateRequestParameters\":false}}");
+    assert_json(m->models, "{\"Pet\":{\"type\":\"object\"}}");
     unload(&l);
-    refuses(HEAD VALIDATORS "paths: {/a: {get: {" BACKEND
-                            ", x-amazon-apigateway-request-validator: all}}}\n",
-            4, "requests are not validated yet");
-    refuses(HEAD VALIDATORS
-            "x-amazon-apigateway-request-validator: all\npaths: {/a: {get: {" BACKEND "}}}\n",
-            4, "requests are not validated yet");
-    refuses(HEAD "paths: {/a: {get: {" BACKEND ", x-amazon-apigateway-request-validator: gone}}}\n",
-            3, "no request validator \"gone\"");
 }
 
-static void http_apis_are_refused_by_name(void **state)
+#define VALIDATORS                                                               \
+    "x-amazon-apigateway-request-validators: {all: {validateRequestBody: true, " \
+    "validateRequestParameters: true}, none: {validateRequestBody: false}}\n"
+
+static void validators_get_what_they_look_at(void **state)
 {
     (void)state;
-    refuses(HEAD "components: {securitySchemes: {j: {type: oauth2, x-amazon-apigateway-authorizer: "
-                 "{type: jwt}}}}\n",
-            3, "a jwt authorizer makes this an HTTP API");
-    refuses(HEAD
-            "components: {securitySchemes: {j: {x-amazon-apigateway-authorizer: {type: request, "
-            "authorizerPayloadFormatVersion: '2.0'}}}}\n",
-            3, "authorizerPayloadFormatVersion 2.0");
+    struct loaded l = accepted(
+        HEAD VALIDATORS "paths: {/a: {get: {parameters: [{in: query, name: q, required: "
+                        "true}], " BACKEND ", x-amazon-apigateway-request-validator: none}}}\n");
+    assert_json(method(&l, "GET", "/a")->method,
+                "{\"authorizationType\":\"NONE\",\"apiKeyRequired\":false,\"requestValidator\":"
+                "\"none\"}");
+    unload(&l);
+    l = accepted(
+        HEAD VALIDATORS
+        "x-amazon-apigateway-request-validator: all\n"
+        "paths: {/a: {parameters: [{in: header, name: H}], post: {parameters: [{in: query, "
+        "name: q, required: true}], requestBody: {content: {application/json: {schema: "
+        "{$ref: '#/components/schemas/Pet'}}}}, " BACKEND "}}}\n");
+    assert_json(method(&l, "POST", "/a")->method,
+                "{\"authorizationType\":\"NONE\",\"apiKeyRequired\":false,\"requestParameters\":{"
+                "\"method.request.header.H\":false,\"method.request.querystring.q\":true},"
+                "\"requestModels\":{\"application/json\":\"Pet\"},\"requestValidator\":\"all\"}");
+    unload(&l);
+    refuses(HEAD "paths: {/a: {get: {" BACKEND ", x-amazon-apigateway-request-validator: gone}}}\n",
+            3, "no request validator \"gone\"");
 }
 
 static void unknown_versions_are_refused(void **state)
@@ -540,21 +349,6 @@ static void unknown_versions_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_token_scheme_becomes_the_authorizer_of_the_methods_that_name_it),
-        cmocka_unit_test(swagger_2_security_definitions_are_read_likewise),
-        cmocka_unit_test(a_scheme_that_guards_nothing_refuses_the_method_that_names_it),
-        cmocka_unit_test(an_empty_requirement_is_refused_because_it_would_open_the_method),
-        cmocka_unit_test(a_misspelled_security_does_not_pass_silently),
-        cmocka_unit_test(root_level_security_is_ignored_with_a_loud_warning),
-        cmocka_unit_test(two_authorizers_on_one_method_are_refused),
-        cmocka_unit_test(authorizers_of_later_types_are_refused_when_a_method_uses_them),
-        cmocka_unit_test(an_authorizer_that_no_method_uses_only_warns),
-        cmocka_unit_test(unknown_properties_of_an_authorizer_are_refused_even_unused),
-        cmocka_unit_test(a_token_authorizer_needs_its_one_header),
-        cmocka_unit_test(the_cache_time_must_be_0_to_3600_seconds),
-        cmocka_unit_test(an_authorizer_without_a_function_here_is_refused_with_the_way_out),
-        cmocka_unit_test(api_keys_and_iam_are_refused_by_name),
-        cmocka_unit_test(auth_none_beside_an_authorizer_leaves_the_method_guarded),
         cmocka_unit_test(paths_that_cannot_be_are_refused_in_the_words_of_aws),
         cmocka_unit_test(the_same_variable_may_stand_in_many_paths),
         cmocka_unit_test(unknown_verbs_are_refused),
@@ -570,8 +364,8 @@ int main(void)
         cmocka_unit_test(the_stage_of_a_bare_document_can_be_given),
         cmocka_unit_test(json_documents_have_lines_too),
         cmocka_unit_test(root_extensions_are_judged),
-        cmocka_unit_test(request_validators_are_refused_when_in_use),
-        cmocka_unit_test(http_apis_are_refused_by_name),
+        cmocka_unit_test(root_settings_are_in_the_model),
+        cmocka_unit_test(validators_get_what_they_look_at),
         cmocka_unit_test(unknown_versions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,17 +2,17 @@
  *
  * SAM templates: the sections, and each resource to whoever reads its type. Invariant: every
  * resource is either read, noted as not served here, or refused because it would make routes. */
-#include "import_api_int.h"
+#include "import_template_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define SERVERLESS "AWS::Serverless-2016-10-31"
 
 static const struct key_row section_rows[] = {
     {"AWSTemplateFormatVersion", KEY_SILENT, NULL},
-    {"Conditions", KEY_SILENT, NULL},
+    {"Conditions", KEY_READ, NULL},
     {"Description", KEY_SILENT, NULL},
     {"Globals", KEY_READ, NULL},
-    {"Mappings", KEY_SILENT, NULL},
+    {"Mappings", KEY_READ, NULL},
     {"Metadata", KEY_SILENT, NULL},
     {"Outputs", KEY_SILENT, NULL},
     {"Parameters", KEY_READ, NULL},
@@ -27,7 +27,7 @@ static const struct key_row global_rows[] = {
     {"Api", KEY_READ, NULL},
     {"CapacityProvider", KEY_SILENT, NULL},
     {"Function", KEY_READ, NULL},
-    {"HttpApi", KEY_SILENT, NULL},
+    {"HttpApi", KEY_READ, NULL},
     {"LayerVersion", KEY_SILENT, NULL},
     {"SimpleTable", KEY_SILENT, NULL},
     {"StateMachine", KEY_SILENT, NULL},
@@ -37,40 +37,32 @@ static const struct key_table global_keys = {"Globals", global_rows, COUNTOF(glo
                                              KEY_REFUSE};
 
 /* What other resources mean for the routes; the first row that begins the type decides. */
-#define RAW "raw CloudFormation APIs are not read yet; write AWS::Serverless::Api"
-#define DOMAINS "custom domains are not served yet; the API answers below its stage"
-#define KEYS "API keys and usage plans are not enforced yet"
 static const struct type_row {
     const char *prefix;
     enum import_severity severity;
     const char *text;
 } types[] = {
-    {"AWS::Serverless::HttpApi", IMPORT_ERROR, "HTTP APIs are not served yet"},
     {"AWS::Serverless::WebSocketApi", IMPORT_ERROR, "WebSocket APIs are not served yet"},
     {"AWS::Serverless::GraphQLApi", IMPORT_NOTE, "GraphQL APIs are not served here"},
     {"AWS::Serverless::Application", IMPORT_WARNING, "nested applications are not read"},
     {"AWS::CloudFormation::Stack", IMPORT_WARNING, "nested stacks are not read"},
     {"AWS::CloudFormation::Macro", IMPORT_NOTE, "macros are not run"},
-    {"AWS::Lambda::Permission", IMPORT_NOTE, NULL},
     {"AWS::ApiGateway::Account", IMPORT_NOTE, NULL},
-    {"AWS::ApiGateway::ApiKey", IMPORT_WARNING, KEYS},
-    {"AWS::ApiGateway::BasePathMapping", IMPORT_WARNING, DOMAINS},
     {"AWS::ApiGateway::ClientCertificate", IMPORT_NOTE, "is not served yet"},
     {"AWS::ApiGateway::Documentation", IMPORT_NOTE, NULL},
-    {"AWS::ApiGateway::DomainName", IMPORT_WARNING, DOMAINS},
-    {"AWS::ApiGateway::GatewayResponse", IMPORT_WARNING,
-     "not served yet, the default body is sent"},
-    {"AWS::ApiGateway::Model", IMPORT_NOTE, "requests are not validated yet"},
-    {"AWS::ApiGateway::RequestValidator", IMPORT_NOTE, "requests are not validated yet"},
-    {"AWS::ApiGateway::UsagePlan", IMPORT_WARNING, KEYS},
     {"AWS::ApiGateway::VpcLink", IMPORT_NOTE, "there is no VPC here"},
-    {"AWS::ApiGateway::", IMPORT_ERROR, RAW},
-    {"AWS::ApiGatewayV2::", IMPORT_ERROR, "HTTP and WebSocket APIs are not served yet"},
+    {"AWS::ApiGateway::", IMPORT_ERROR, "this type is not known here, and it may change a route"},
+    {"AWS::ApiGatewayV2::VpcLink", IMPORT_NOTE, "there is no VPC here"},
+    {"AWS::ApiGatewayV2::IntegrationResponse", IMPORT_ERROR, "WebSocket APIs are not served here"},
+    {"AWS::ApiGatewayV2::Route", IMPORT_ERROR, "WebSocket APIs are not served here"},
+    {"AWS::ApiGatewayV2::", IMPORT_ERROR, "this type is not known here, and it may change a route"},
     {"AWS::WAFv2::WebACLAssociation", IMPORT_WARNING, "requests are not filtered by a WAF here"},
 };
 
 static void judge_other(struct importer *im, const struct symbol *s)
 {
+    if (import__cfn_reads(s->type))
+        return;
     for (size_t i = 0; i < COUNTOF(types); i++) {
         if (!str_starts(s->type, str_c(types[i].prefix)))
             continue;
@@ -151,6 +143,22 @@ static void note_permissions(struct importer *im)
                         SHORT(d->function->spec.name));
 }
 
+/* SAM's APIs, with the routes of their functions' events. */
+static void read_serverless(struct importer *im)
+{
+    for (struct symbol *s = im->symbols; s; s = s->next) {
+        if (s->kind != SYMBOL_API || s->implicit)
+            continue;
+        if (str_eqz(s->type, "AWS::Serverless::Api"))
+            import__serverless_api(im, s);
+        else if (str_eqz(s->type, "AWS::Serverless::HttpApi"))
+            import__serverless_http_api(im, s);
+    }
+    for (const struct symbol *s = im->symbols; s; s = s->next)
+        if (s->kind == SYMBOL_FUNCTION && str_starts(s->type, STR("AWS::Serverless::")))
+            import__events(im, s);
+}
+
 void import__template(struct importer *im, const struct json *doc)
 {
     import__check_keys(im, doc, &section_keys);
@@ -160,14 +168,12 @@ void import__template(struct importer *im, const struct json *doc)
     for (const struct symbol *s = im->symbols; s; s = s->next)
         if (s->kind == SYMBOL_FUNCTION)
             import__declare_function(im, s);
-    for (struct symbol *s = im->symbols; s; s = s->next)
-        if (s->kind == SYMBOL_API && !s->implicit)
-            import__serverless_api(im, s);
-    for (const struct symbol *s = im->symbols; s; s = s->next)
-        if (s->kind == SYMBOL_FUNCTION && str_starts(s->type, STR("AWS::Serverless::")))
-            import__events(im, s);
+    read_serverless(im);
+    import__cfn(im);
     for (struct import_api *api = im->apis; api; api = api->next) {
         import__cors(im, api);
+        if (api->resource_policy)
+            import__resource_policy(im, api, api->resource_policy, NULL);
         import__finish_api(im, api);
     }
     for (const struct symbol *s = im->symbols; s; s = s->next) {

@@ -160,7 +160,7 @@ static void unsound_cors_is_refused(void **state)
         {"Resources:\n" API("      Cors: '*'\n"), "stands in single quotes"},
         {"Resources:\n" API("      Cors: {Origin: x}\n"), "Cors has no property \"Origin\""},
         {"Resources:\n" API("      Cors: {AllowCredentials: true}\n"), "does not go together"},
-        {"Resources:\n" API("      Cors: !If [A, B, C]\n"), "Fn::If"},
+        {"Resources:\n" API("      Cors: !If [A, B, C]\n"), "no condition A"},
     };
     (void)state;
     for (size_t i = 0; i < COUNTOF(rows); i++)
@@ -186,7 +186,8 @@ static void the_api_id_comes_from_the_logical_id_or_the_tag(void **state)
     assert_str(l.model.apis->variables->name, "a");
     assert_str(l.model.apis->variables->next->value, "x");
     unload(&l);
-    refuses("Resources:\n" API("      Tags: {_custom_id_: 'a/b'}\n"), 6, "_custom_id_ must be");
+    refuses("Resources:\n" API("      Tags: {_custom_id_: 'a/b'}\n"), 6,
+            "an API id (_custom_id_) must be");
     refuses(
         "Resources:\n" API("      Tags: {_custom_id_: x}\n") "  B: {Type: AWS::Serverless::Api, "
                                                              "Properties: {StageName: p, Tags: "
@@ -200,15 +201,14 @@ static void properties_that_change_access_or_answers_are_judged(void **state)
         const char *property, *words;
         enum import_severity severity;
     } rows[] = {
-        {"Policy: {a: b}", "resource policies", IMPORT_ERROR},
-        {"MethodSettings: [{ThrottlingRateLimit: 5}]", "throttling is not enforced yet",
-         IMPORT_ERROR},
-        {"DisableExecuteApiEndpoint: true", "custom domains are not served yet", IMPORT_ERROR},
+        {"Policy: [a]", "must be an object", IMPORT_ERROR},
+        {"MethodSettings: [{ThrottlingRateLimit: 5}]", "needs a ResourcePath", IMPORT_ERROR},
+        {"MethodSettings: [{ThrottlingRateLimit: many}]", "must be a number", IMPORT_ERROR},
         {"Domain: {MutualTlsAuthentication: {TruststoreUri: x}}", "client certificates",
          IMPORT_ERROR},
-        {"Domain: {DomainName: x}", "custom domains", IMPORT_WARNING},
-        {"BinaryMediaTypes: [a]", "not served yet", IMPORT_WARNING},
-        {"GatewayResponses: {DEFAULT_4XX: {}}", "the default body is sent", IMPORT_WARNING},
+        {"Domain: {CertificateArn: x}", "needs a DomainName", IMPORT_ERROR},
+        {"GatewayResponses: {DEFAULT_3XX: {}}", "no gateway response type", IMPORT_ERROR},
+        {"CanarySetting: {PercentTraffic: 5}", "canary deployments", IMPORT_WARNING},
         {"EndpointConfiguration: {Type: PRIVATE}", "the listener's address", IMPORT_WARNING},
         {"CacheClusterEnabled: true", "no cache yet", IMPORT_NOTE},
         {"Stage: x", "no property \"Stage\"", IMPORT_ERROR},

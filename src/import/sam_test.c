@@ -154,13 +154,76 @@ static void other_events_are_noted(void **state)
                    IMPORT_NOTE, 9, "type SQS is not served here");
 }
 
-static void http_api_events_and_resources_are_refused(void **state)
+static void http_api_events_are_routes_of_an_http_api(void **state)
 {
     (void)state;
-    refuses("Resources:\n" FUNCTION("F", "      Events:\n        H: {Type: HttpApi}\n"), 9,
-            "HTTP APIs are not served yet");
-    refuses("Resources:\n  H: {Type: AWS::Serverless::HttpApi}\n", 2,
-            "HTTP APIs are not served yet");
+    struct loaded l = accepted("Resources:\n" FUNCTION(
+        "F", "      Events:\n        D: {Type: HttpApi}\n        G: {Type: HttpApi, Properties: "
+             "{Path: /a, Method: get, PayloadFormatVersion: '1.0'}}\n"));
+    const struct model_api *m = l.model.apis;
+    assert_int_equal(m->kind, API_HTTP);
+    assert_str(m->stage, "$default");
+    assert_str(m->logical_id, "ServerlessHttpApi");
+    assert_json(method(&l, "ANY", "$default")->method, "{\"authorizationType\":\"NONE\"}");
+    assert_json(method(&l, "GET", "/a")->integration,
+                "{\"type\":\"AWS_PROXY\",\"httpMethod\":\"POST\",\"uri\":\"" LAMBDA_URI(
+                    "F") "\",\"payloadFormatVersion\":\"1.0\"}");
+    unload(&l);
+}
+
+#define HTTP_API(more) "  Api:\n    Type: AWS::Serverless::HttpApi\n    Properties:\n" more
+#define OF_HTTP ", ApiId: !Ref Api"
+#define HTTP_EVENT(name, path, verb, more) \
+    "        " name ": {Type: HttpApi, Properties: {Path: " path ", Method: " verb more "}}\n"
+
+static void an_http_api_has_its_own_auth(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Resources:\n" HTTP_API(
+            "      Auth:\n        DefaultAuthorizer: J\n        EnableIamAuthorizer: true\n"
+            "        Authorizers:\n          J: {JwtConfiguration: {Issuer: 'https://i', Audience: "
+            "[a]}, AuthorizationScopes: [s]}\n          L: {FunctionArn: !GetAtt G.Arn, "
+            "AuthorizerPayloadFormatVersion: 2.0, EnableSimpleResponses: true, Identity: "
+            "{Headers: [A], Context: [routeKey], ReauthorizeEvery: 9}}\n"
+            "      CorsConfiguration: true\n      StageVariables: {v: 1}\n"
+            "      DefaultRouteSettings: {ThrottlingRateLimit: 5.5, ThrottlingBurstLimit: 9}\n"
+            "      RouteSettings: {'GET /b': {ThrottlingBurstLimit: 0}}\n")
+            FUNCTION("F", "      Events:\n" HTTP_EVENT("A", "/a", "get", OF_HTTP)
+                              HTTP_EVENT("B", "/b", "any", OF_HTTP ", Auth: {Authorizer: L}")
+                                  HTTP_EVENT("C", "/c", "get", OF_HTTP ", Auth: {Authorizer: NONE}")
+                                      HTTP_EVENT("D", "/d", "get",
+                                                 OF_HTTP ", Auth: {Authorizer: AWS_IAM}")) GUIDE);
+    const struct model_api *m = l.model.apis;
+    assert_json(method(&l, "GET", "/a")->method,
+                "{\"authorizationType\":\"JWT\",\"authorizerName\":\"J\",\"authorizationScopes\":["
+                "\"s\"]}");
+    assert_json(method(&l, "ANY", "/b")->method,
+                "{\"authorizationType\":\"CUSTOM\",\"authorizerName\":\"L\"}");
+    assert_json(method(&l, "GET", "/c")->method, "{\"authorizationType\":\"NONE\"}");
+    assert_json(method(&l, "GET", "/d")->method, "{\"authorizationType\":\"AWS_IAM\"}");
+    assert_json(m->authorizers->spec,
+                "{\"name\":\"J\",\"authorizerType\":\"JWT\",\"identitySource\":["
+                "\"$request.header.Authorization\"],\"jwtConfiguration\":{\"issuer\":\"https://i\","
+                "\"audience\":[\"a\"]}}");
+    assert_json(m->authorizers->next->spec,
+                "{\"name\":\"L\",\"authorizerType\":\"REQUEST\",\"authorizerUri\":\"" LAMBDA_URI(
+                    "G") "\",\"authorizerResultTtlInSeconds\":9,\"identitySource\":["
+                         "\"$request.header.A\",\"$context.routeKey\"],"
+                         "\"authorizerPayloadFormatVersion\":\"2.0\",\"enableSimpleResponses\":"
+                         "true}");
+    assert_json(m->cors, "{\"allowOrigins\":[\"*\"]}");
+    assert_json(m->default_route_settings,
+                "{\"throttlingRateLimit\":5.5,\"throttlingBurstLimit\":9}");
+    assert_json(m->route_settings, "{\"GET /b\":{\"throttlingBurstLimit\":0}}");
+    assert_str(m->variables->value, "1");
+    unload(&l);
+    refuses("Resources:\n" HTTP_API("      Auth: {Authorizers: {L: {FunctionArn: a}}}\n"), 5,
+            "needs AuthorizerPayloadFormatVersion");
+    refuses("Resources:\n" HTTP_API("      Auth: {DefaultAuthorizer: AWS_IAM}\n"), 5,
+            "EnableIamAuthorizer is not true");
+    refuses("Resources:\n" HTTP_API("      Auth: {ApiKeyRequired: true}\n"), 5,
+            "no property \"ApiKeyRequired\"");
 }
 
 static void what_an_event_asks_beyond_us_is_refused(void **state)
@@ -168,16 +231,16 @@ static void what_an_event_asks_beyond_us_is_refused(void **state)
     static const struct {
         const char *more, *words;
     } rows[] = {
-        {", Auth: {ApiKeyRequired: true}", "API keys are not enforced yet"},
-        {", Auth: {Authorizer: AWS_IAM}", "AWS_IAM"},
+        {", Auth: {ApiKeyRequired: false}", "only valid when the API has ApiKeyRequired"},
         {", Auth: {Authorizer: Nobody}", "the authorizer \"Nobody\" is not defined"},
         {", Auth: {Authorizer: NONE}", "only valid when the API has a DefaultAuthorizer"},
         {", Auth: {Authoriser: X}", "Auth has no property \"Authoriser\""},
-        {", Auth: {ResourcePolicy: {IpRangeWhitelist: [10.0.0.0/8]}}", "resource policies"},
+        {", Auth: {ResourcePolicy: {IpWhitelist: [10.0.0.0/8]}}", "no property \"IpWhitelist\""},
         {", Auth: {AuthorizationScopes: [a]}", "without an Authorizer guard nothing"},
         {", Auth: {OverrideApiAuth: true}", "OverrideApiAuth needs an Authorizer"},
         {", Auth: no", "Auth must be an object"},
-        {", RequestModel: {Model: M, ValidateBody: true}", "not validated yet"},
+        {", RequestModel: {Model: M, ValidateBody: true}", "no model \"M\""},
+        {", RequestParameters: [header.A]", "a request parameter is method.request"},
         {", ResponseTransferMode: STREAM", "ResponseTransferMode STREAM"},
         {", TimeoutInMillis: 10", "50 to 29000"},
         {", Verb: x", "an Api event has no property \"Verb\""},
@@ -213,16 +276,27 @@ static void two_events_for_one_method_are_refused(void **state)
             10, "defined multiple times");
 }
 
-static void a_condition_on_a_route_is_refused(void **state)
+#define MAYBE                                                                                  \
+    "Parameters: {P: {Type: String}}\nConditions: {Yes: {Fn::Equals: [a, a]}, No: {Fn::Not: [" \
+    "{Condition: Yes}]}, Maybe: {Fn::Equals: [!Ref P, a]}}\n"
+
+static void a_condition_decides_what_exists(void **state)
 {
     (void)state;
-    refuses("Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Condition: Maybe\n    "
-            "Properties:\n      Events:\n" EVENT("A", "/a", "get", ""),
-            4, "Conditions are not evaluated yet");
-    refuses(
-        "Resources:\n  Api: {Type: AWS::Serverless::Api, Condition: Maybe, Properties: {StageName: "
-        "x}}\n",
-        2, "Conditions are not evaluated yet");
+    struct loaded l = accepted(
+        MAYBE "Resources:\n  F: {Type: AWS::Serverless::Function, Condition: Yes, Properties: "
+              "{Handler: a.b, Runtime: nodejs20.x, CodeUri: ., Events: {A: {Type: Api, Properties: "
+              "{Path: /a, Method: get}}}}}\n  G: {Type: AWS::Serverless::Function, Condition: No, "
+              "Properties: {Events: {A: {Type: Api, Properties: {Path: /b, Method: get}}}}}\n");
+    assert_null(l.model.apis->methods->next);
+    assert_null(l.model.functions->next);
+    unload(&l);
+    refuses(MAYBE "Resources:\n  F: {Type: AWS::Serverless::Function, Condition: Maybe, "
+                  "Properties: {}}\n",
+            4, "whether F (AWS::Serverless::Function) exists is not decided");
+    refuses(MAYBE "Resources:\n  Api: {Type: AWS::Serverless::Api, Condition: Gone, Properties: "
+                  "{StageName: x}}\n",
+            4, "there is no condition Gone");
 }
 
 /* --- Auth ----------------------------------------------------------------------------------------
@@ -274,12 +348,12 @@ static void every_unknown_or_unsound_part_of_auth_is_refused(void **state)
         {BAD_AUTH("text"), "Auth must be an object"},
         {BAD_AUTH("{Default: Z}"), "Auth has no property \"Default\""},
         {BAD_AUTH("{DefaultAuthorizer: Z}"), "\"Z\" is not defined in Authorizers"},
-        {BAD_AUTH("{DefaultAuthorizer: AWS_IAM}"), "AWS_IAM"},
-        {BAD_AUTH("{DefaultAuthorizer: [Z]}"), "DefaultAuthorizer must be text"},
-        {BAD_AUTH("{DefaultAuthorizer: !If [A, B, C]}"), "Fn::If is not resolved yet"},
-        {BAD_AUTH("{ApiKeyRequired: true}"), "API keys are not enforced yet"},
+        {BAD_AUTH("{DefaultAuthorizer: [Z]}"), "DefaultAuthorizer is not a string"},
+        {BAD_AUTH("{DefaultAuthorizer: !If [A, B, C]}"), "no condition A in this document"},
         {BAD_AUTH("{ApiKeyRequired: maybe}"), "must be true or false"},
-        {BAD_AUTH("{ResourcePolicy: {IpRangeBlacklist: [1.2.3.4]}}"), "resource policies"},
+        {BAD_AUTH("{ResourcePolicy: {IpRangeBlacklist: text}}"), "must be a list"},
+        {BAD_AUTH("{UsagePlan: {Quota: {Limit: 5}}}"), "UsagePlan needs CreateUsagePlan"},
+        {BAD_AUTH("{UsagePlan: {CreateUsagePlan: EACH}}"), "PER_API, SHARED or NONE"},
         {BAD_AUTH("{UsagePlan: text}"), "UsagePlan must be an object"},
         {BAD_AUTH("{Authorizers: []}"), "Authorizers must be an object"},
         {BAD_AUTH("{Authorizers: {NONE: {FunctionArn: a}}}"), "NONE has a meaning of its own"},
@@ -302,17 +376,71 @@ static void every_unknown_or_unsound_part_of_auth_is_refused(void **state)
         refuses(rows[i].text, 2, rows[i].words);
 }
 
-static void later_kinds_of_authorizers_are_refused_when_used_and_warned_of_otherwise(void **state)
+static void sams_authorizers_become_what_it_writes(void **state)
 {
     (void)state;
-    refuses("Resources:\n" API(
-                "      Auth: {DefaultAuthorizer: P, Authorizers: {P: {UserPoolArn: a}}}\n")
-                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
-            6, "of type COGNITO_USER_POOLS: not yet, only TOKEN authorizers are served (GET /a");
+    struct loaded l = accepted(
+        "Resources:\n" API(
+            "      Auth: {DefaultAuthorizer: P, AddDefaultAuthorizerToCorsPreflight: false, "
+            "Authorizers: {P: {UserPoolArn: !GetAtt Pool.Arn, AuthorizationScopes: [s]}, R: "
+            "{FunctionArn: !GetAtt G.Arn, FunctionPayloadType: REQUEST, Identity: {Headers: [A], "
+            "QueryStrings: [q], StageVariables: [v], Context: [path], ReauthorizeEvery: 3}}}}\n")
+            FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)
+                              EVENT("B", "/b", "get", OF_API ", Auth: {Authorizer: R}") EVENT(
+                                  "C", "/c", "get", OF_API ", Auth: {AuthorizationScopes: [t]}")
+                                  EVENT("D", "/a", "options", OF_API)) GUIDE
+        "  Pool: {Type: AWS::Cognito::UserPool}\n");
+    const struct model_api *m = l.model.apis;
+    assert_json(m->authorizers->spec,
+                "{\"name\":\"P\",\"type\":\"COGNITO_USER_POOLS\",\"identitySource\":"
+                "\"method.request.header.Authorization\",\"providerARNs\":[\"arn:aws:cognito-idp:"
+                "eu-west-1:111122223333:userpool/eu-west-1_Pool\"]}");
+    assert_json(m->authorizers->next->spec,
+                "{\"name\":\"R\",\"type\":\"REQUEST\",\"authorizerUri\":\"" LAMBDA_URI(
+                    "G") "\",\"authorizerResultTtlInSeconds\":3,\"identitySource\":"
+                         "\"method.request.header.A, method.request.querystring.q, "
+                         "stageVariables.v, context.path\"}");
+    assert_json(method(&l, "GET", "/a")->method,
+                "{\"authorizationType\":\"COGNITO_USER_POOLS\",\"authorizerName\":\"P\","
+                "\"authorizationScopes\":[\"s\"],\"apiKeyRequired\":false}");
+    assert_json(json_get(method(&l, "GET", "/c")->method, "authorizationScopes"), "[\"t\"]");
+    assert_string_equal(guard_of(&l, "GET", "/b"), "R");
+    assert_string_equal(guard_of(&l, "OPTIONS", "/a"), "NONE");
+    unload(&l);
     accepts_saying(
         "Resources:\n" API("      Auth: {Authorizers: {R: {FunctionArn: x, "
                            "FunctionPayloadType: REQUEST, Identity: {Headers: [A]}}}}\n"),
-        IMPORT_WARNING, 6, "of type REQUEST");
+        IMPORT_WARNING, 6, "authorizer R guards nothing");
+}
+
+static void api_keys_plans_and_policies_of_auth_are_in_the_model(void **state)
+{
+    (void)state;
+    struct loaded l = accepted(
+        "Resources:\n" API(
+            "      Auth: {ApiKeyRequired: true, UsagePlan: {CreateUsagePlan: PER_API, Quota: "
+            "{Limit: '5', Period: DAY}, Throttle: {RateLimit: 1.5, BurstLimit: 2}}, "
+            "ResourcePolicy: {IpRangeWhitelist: [10.0.0.0/8]}}\n")
+            FUNCTION("F", "      Events:\n" EVENT("A", "'/a/{id}'", "any", OF_API)
+                              EVENT("B", "/b", "get", OF_API ", Auth: {ApiKeyRequired: false}")));
+    assert_json(method(&l, "ANY", "/a/{id}")->method,
+                "{\"authorizationType\":\"NONE\",\"apiKeyRequired\":true}");
+    assert_json(method(&l, "GET", "/b")->method,
+                "{\"authorizationType\":\"NONE\",\"apiKeyRequired\":false}");
+    assert_json(l.model.apis->policy,
+                "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
+                "\"execute-api:Invoke\",\"Resource\":[\"execute-api:/prod/*/a/*\",\"execute-api:/"
+                "prod/GET/b\"],\"Principal\":\"*\"},{\"Effect\":\"Deny\",\"Action\":\"execute-api:"
+                "Invoke\",\"Resource\":[\"execute-api:/prod/*/a/*\",\"execute-api:/prod/GET/b\"],"
+                "\"Principal\":\"*\",\"Condition\":{\"NotIpAddress\":{\"aws:SourceIp\":["
+                "\"10.0.0.0/8\"]}}}]}");
+    assert_str(l.model.api_keys->id, "ApiApiKey");
+    assert_json(json_get(l.model.usage_plans->spec, "quota"), "{\"limit\":5,\"period\":\"DAY\"}");
+    assert_json(json_get(l.model.usage_plans->spec, "throttle"),
+                "{\"rateLimit\":1.5,\"burstLimit\":2}");
+    assert_json(json_get(l.model.usage_plans->spec, "keyIds"), "[\"ApiApiKey\"]");
+    expect(&l, IMPORT_WARNING, 6, "AWS makes up the value of the API key ApiApiKey");
+    unload(&l);
 }
 
 static void an_authorizer_function_that_is_not_here_is_refused(void **state)
@@ -321,10 +449,11 @@ static void an_authorizer_function_that_is_not_here_is_refused(void **state)
     refuses("Resources:\n" API(AUTH(DEFAULT))
                 FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
             9, "--function G=DIR:HANDLER");
-    refuses("Resources:\n" API("      Auth: {DefaultAuthorizer: Z, Authorizers: {Z: {FunctionArn: "
-                               "'arn:aws:lambda:eu-west-1:1:function:far:live'}}}\n")
-                FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
-            6, "there is no function arn:aws:lambda:eu-west-1:1:function:far here");
+    accepts_saying(
+        "Resources:\n" API("      Auth: {DefaultAuthorizer: Z, Authorizers: {Z: {FunctionArn: "
+                           "'arn:aws:lambda:eu-west-1:1:function:far:live'}}}\n")
+            FUNCTION("F", "      Events:\n" EVENT("A", "/a", "get", OF_API)),
+        IMPORT_WARNING, 6, "the function far cannot run here");
 }
 
 static void an_override_is_found_for_an_authorizer_that_is_not_here(void **state)
@@ -384,10 +513,11 @@ static void other_resources_are_judged_by_type(void **state)
         enum import_severity severity;
     } rows[] = {
         {"AWS::S3::Bucket", "is not served here", IMPORT_NOTE},
-        {"AWS::ApiGateway::RestApi", "raw CloudFormation APIs are not read yet", IMPORT_ERROR},
-        {"AWS::ApiGateway::Method", "raw CloudFormation APIs are not read yet", IMPORT_ERROR},
-        {"AWS::ApiGateway::UsagePlan", "not enforced yet", IMPORT_WARNING},
-        {"AWS::ApiGatewayV2::Api", "HTTP and WebSocket APIs", IMPORT_ERROR},
+        {"AWS::ApiGateway::RestApi", "has no stage", IMPORT_WARNING},
+        {"AWS::ApiGateway::Method", "has no RestApiId", IMPORT_ERROR},
+        {"AWS::ApiGateway::Sieve", "this type is not known here", IMPORT_ERROR},
+        {"AWS::ApiGatewayV2::Route", "has no ApiId", IMPORT_ERROR},
+        {"AWS::ApiGatewayV2::RouteResponse", "WebSocket APIs", IMPORT_ERROR},
         {"AWS::WAFv2::WebACLAssociation", "not filtered by a WAF", IMPORT_WARNING},
     };
     char text[256];
@@ -404,7 +534,7 @@ static void other_resources_are_judged_by_type(void **state)
             "        E: {Type: Api}\n",
             6, "routes to Step Functions");
     refuses("Resources:\n  R: {}\n", 2, "has no Type");
-    refuses("Resources:\n  Fn::ForEach::X: []\n", 2, "Fn::ForEach::X is not resolved yet");
+    refuses("Resources:\n  Fn::ForEach::X: []\n", 2, "Fn::ForEach::X is only known on AWS");
 }
 
 static void sections_are_checked(void **state)
@@ -441,15 +571,17 @@ int main(void)
         cmocka_unit_test(a_missing_handler_is_a_reason_not_to_run),
         cmocka_unit_test(plain_lambda_functions_can_be_authorizers),
         cmocka_unit_test(other_events_are_noted),
-        cmocka_unit_test(http_api_events_and_resources_are_refused),
+        cmocka_unit_test(http_api_events_are_routes_of_an_http_api),
+        cmocka_unit_test(an_http_api_has_its_own_auth),
         cmocka_unit_test(what_an_event_asks_beyond_us_is_refused),
         cmocka_unit_test(an_event_needs_a_path_and_a_known_method),
         cmocka_unit_test(two_events_for_one_method_are_refused),
-        cmocka_unit_test(a_condition_on_a_route_is_refused),
+        cmocka_unit_test(a_condition_decides_what_exists),
         cmocka_unit_test(the_default_authorizer_guards_every_event_but_none),
         cmocka_unit_test(without_a_default_only_events_that_name_an_authorizer_are_guarded),
         cmocka_unit_test(every_unknown_or_unsound_part_of_auth_is_refused),
-        cmocka_unit_test(later_kinds_of_authorizers_are_refused_when_used_and_warned_of_otherwise),
+        cmocka_unit_test(sams_authorizers_become_what_it_writes),
+        cmocka_unit_test(api_keys_plans_and_policies_of_auth_are_in_the_model),
         cmocka_unit_test(an_authorizer_function_that_is_not_here_is_refused),
         cmocka_unit_test(an_override_is_found_for_an_authorizer_that_is_not_here),
         cmocka_unit_test(an_authorizer_with_an_unset_variable_is_refused),

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The names of a template: its parameters with their values, its resources with what Ref and
- * Fn::GetAtt give for them. Invariant: a name's value is found once, and one that leads to itself
- * is unknown. */
+ * The names of a template: its parameters with their values, and its resources. Invariant: a
+ * resource whose Condition is false is absent, and one whose Condition is not known is refused if
+ * it could make, guard or open a route. */
 #include <stdio.h>
 
 #include "import_api_int.h"
 
-#define IMPLICIT_API "ServerlessRestApi"
-#define UNKNOWN(why, ...) (snprintf((why)->text, sizeof(why)->text, __VA_ARGS__), NULL)
 #define SHORT(s) STR_ARG(str_sub((s), 0, 80))
 
 /* Which resources are more to us than a name. */
 static const struct kind_row {
     const char *type;
     enum symbol_kind kind;
+    enum api_kind api_kind;
     const char *globals; /* the section of Globals that comes before its properties */
 } kinds[] = {
-    {"AWS::Serverless::Function", SYMBOL_FUNCTION, "Function"},
-    {"AWS::Lambda::Function", SYMBOL_FUNCTION, NULL},
-    {"AWS::Serverless::Api", SYMBOL_API, "Api"},
+    {"AWS::Serverless::Function", SYMBOL_FUNCTION, API_REST, "Function"},
+    {"AWS::Lambda::Function", SYMBOL_FUNCTION, API_REST, NULL},
+    {"AWS::Serverless::Api", SYMBOL_API, API_REST, "Api"},
+    {"AWS::Serverless::HttpApi", SYMBOL_API, API_HTTP, "HttpApi"},
+    {"AWS::ApiGateway::RestApi", SYMBOL_API, API_REST, NULL},
+    {"AWS::ApiGatewayV2::Api", SYMBOL_API, API_HTTP, NULL},
 };
 
 struct symbol *import__symbol(const struct importer *im, struct str logical)
@@ -49,6 +51,10 @@ static struct symbol *add(struct importer *im, struct symbol **tail, struct symb
     else
         im->symbols = s;
     *tail = s;
+    if (s->kind == SYMBOL_API) {
+        s->next_api = im->api_symbols;
+        im->api_symbols = s;
+    }
     return s;
 }
 
@@ -185,13 +191,54 @@ static void read_parameters(struct importer *im, const struct json *section, str
 
 /* --- resources ------------------------------------------------------------------------------- */
 
+/* Resources of these types decide what is served and who may call it. */
+static bool matters(struct str type)
+{
+    static const char *const prefixes[] = {"AWS::ApiGateway", "AWS::Serverless::", "AWS::Lambda::"};
+    for (size_t i = 0; i < COUNTOF(prefixes); i++)
+        if (str_starts(type, str_c(prefixes[i])))
+            return true;
+    return false;
+}
+
+static bool is_absent(struct importer *im, const struct symbol *s)
+{
+    const struct json *v = json_get(s->node, "Condition");
+    struct reason why;
+    struct str name;
+    bool yes = true;
+    if (!import__text(im, v, "Condition", &name) || import__condition(im, name, &yes, &why))
+        return !yes;
+    import__say(im, matters(s->type) ? IMPORT_ERROR : IMPORT_NOTE, spot_of(v),
+                "whether %.*s (%.*s) exists is not decided: %s", SHORT(s->logical), SHORT(s->type),
+                why.text);
+    return false;
+}
+
+static void set_kind(struct importer *im, const struct json *doc, struct symbol *s)
+{
+    const struct json *properties = json_get(s->node, "Properties");
+    s->properties = properties;
+    for (size_t i = 0; i < COUNTOF(kinds); i++) {
+        if (!str_eqz(s->type, kinds[i].type))
+            continue;
+        const struct json *globals = json_get(doc, "Globals");
+        s->kind = kinds[i].kind;
+        s->api_kind = kinds[i].api_kind;
+        if (kinds[i].globals)
+            s->properties = import__merge(im, json_get(globals, kinds[i].globals), properties);
+    }
+    if (is_absent(im, s))
+        s->kind = SYMBOL_ABSENT;
+}
+
 static void read_resource(struct importer *im, const struct json *doc, const struct json_member *m,
                           struct symbol **tail)
 {
     struct symbol from = {
         .kind = SYMBOL_OTHER, .logical = m->key, .node = m->value, .spot = spot_key(m)};
     if (str_starts(m->key, STR("Fn::"))) {
-        import__say(im, IMPORT_ERROR, spot_key(m), "%.*s is not resolved yet; write its resources",
+        import__say(im, IMPORT_ERROR, spot_key(m), "%.*s is not resolved; write its resources",
                     SHORT(m->key));
         return;
     }
@@ -201,28 +248,22 @@ static void read_resource(struct importer *im, const struct json *doc, const str
         import__say(im, IMPORT_ERROR, spot_key(m), "the resource %.*s has no Type", SHORT(m->key));
         return;
     }
-    for (size_t i = 0; i < COUNTOF(kinds); i++) {
-        if (!str_eqz(from.type, kinds[i].type))
-            continue;
-        const struct json *globals = json_get(doc, "Globals");
-        from.kind = kinds[i].kind;
-        from.properties =
-            import__merge(im, kinds[i].globals ? json_get(globals, kinds[i].globals) : NULL,
-                          json_get(m->value, "Properties"));
-    }
+    set_kind(im, doc, &from);
     (void)add(im, tail, from);
 }
 
-/* The API of events that name none: stage Prod, with what Globals says. */
-static void add_implicit(struct importer *im, const struct json *doc, struct symbol **tail)
+/* The APIs of events that name none, with what Globals says. */
+static void add_implicit(struct importer *im, const struct json *doc, const struct symbol *like,
+                         const char *section, const char *stage, struct symbol **tail)
 {
-    struct symbol from = {.kind = SYMBOL_API, .logical = STR(IMPLICIT_API), .implicit = true};
     struct json *properties = import__new_object(im, NULL);
+    struct symbol from = *like;
     if (import__symbol(im, from.logical) || !properties)
         return;
-    import__put(im, properties, "StageName", import__new_text(im, STR("Prod"), NULL));
-    const struct json *globals = json_get(json_get(doc, "Globals"), "Api");
-    from.type = STR("AWS::Serverless::Api");
+    import__put(im, properties, "StageName", import__new_text(im, str_c(stage), NULL));
+    const struct json *globals = json_get(json_get(doc, "Globals"), section);
+    from.kind = SYMBOL_API;
+    from.implicit = true;
     from.spot = spot_of(globals);
     from.properties = import__merge(im, globals, properties);
     (void)add(im, tail, from);
@@ -231,141 +272,20 @@ static void add_implicit(struct importer *im, const struct json *doc, struct sym
 void import__read_symbols(struct importer *im, const struct json *doc)
 {
     struct symbol *tail = NULL;
+    const struct symbol rest = {.logical = STR("ServerlessRestApi"),
+                                .type = STR("AWS::Serverless::Api"),
+                                .api_kind = API_REST};
+    const struct symbol http = {.logical = STR("ServerlessHttpApi"),
+                                .type = STR("AWS::Serverless::HttpApi"),
+                                .api_kind = API_HTTP};
     read_parameters(im, json_get(doc, "Parameters"), &tail);
+    im->mappings = import__object(im, json_get(doc, "Mappings"), "Mappings");
+    import__read_conditions(im, json_get(doc, "Conditions"));
     const struct json *resources = import__object(im, json_get(doc, "Resources"), "Resources");
     for (size_t i = 0; resources && i < resources->n; i++)
         read_resource(im, doc, &resources->members[i], &tail);
-    if (resources)
-        add_implicit(im, doc, &tail);
-}
-
-/* --- what they stand for --------------------------------------------------------------------- */
-
-static struct str pseudo(const struct importer *im, struct str name)
-{
-    const struct {
-        const char *name;
-        struct str value;
-    } rows[] = {
-        {"AWS::Region", im->model->region},       {"AWS::AccountId", im->model->account},
-        {"AWS::Partition", im->model->partition}, {"AWS::URLSuffix", STR("amazonaws.com")},
-        {"AWS::StackName", STR("ropeline")},
-    };
-    for (size_t i = 0; i < COUNTOF(rows); i++)
-        if (str_eqz(name, rows[i].name))
-            return rows[i].value;
-    return STR_NONE;
-}
-
-/* The text of a property that names a resource, or the name that it has without one. */
-static const struct json *own_name(struct importer *im, struct symbol *s, const struct json *v,
-                                   struct str otherwise)
-{
-    struct reason why = {"it is no text"};
-    struct str text;
-    const struct json *named = import__resolve(im, v);
-    if (import__scalar(named, &text) && text.n > 0)
-        return import__new_text(im, text, named);
-    if (import__is_intrinsic(named))
-        import__explain(im, named, &why);
-    if (named && !json_is(named, JSON_NULL))
-        s->unnamed = import__fmt(im, "%s", why.text).p;
-    return import__new_text(im, otherwise, NULL);
-}
-
-static const struct json *find_value(struct importer *im, struct symbol *s)
-{
-    if (s->kind == SYMBOL_FUNCTION)
-        return own_name(im, s, json_get(s->properties, "FunctionName"), s->logical);
-    if (s->kind == SYMBOL_API) {
-        const struct json *tags = json_get(s->properties, "Tags");
-        return own_name(im, s, json_get(tags, "_custom_id_"), import__api_id(im, s->logical));
-    }
-    return NULL;
-}
-
-static const struct json *value_of(struct importer *im, struct symbol *s)
-{
-    if (s->state == SYMBOL_FRESH && im->depth < LIMIT_JSON_DEPTH) {
-        s->state = SYMBOL_BUSY;
-        im->depth++;
-        s->value = find_value(im, s);
-        im->depth--;
-        s->state = s->value ? SYMBOL_KNOWN : SYMBOL_UNKNOWN;
-    }
-    return s->state == SYMBOL_KNOWN ? s->value : NULL;
-}
-
-static const struct json *unknown_name(const struct symbol *s, struct str name, struct reason *why)
-{
-    if (!s)
-        return UNKNOWN(why, "nothing in this document is named %.*s", SHORT(name));
-    if (s->state == SYMBOL_BUSY)
-        return UNKNOWN(why, "%.*s leads to itself", SHORT(name));
-    if (s->state == SYMBOL_FRESH && s->kind != SYMBOL_OTHER)
-        return UNKNOWN(why, "%.*s is reached through too many other names", SHORT(name));
-    if (s->kind != SYMBOL_PARAMETER)
-        return UNKNOWN(why, "what Ref %.*s gives (%.*s) is only known on AWS", SHORT(name),
-                       SHORT(s->type));
-    if (str_starts(s->type, STR("AWS::SSM::")))
-        return UNKNOWN(why, "parameter %.*s is read from SSM; give its value with --param %.*s=...",
-                       SHORT(name), SHORT(name));
-    return UNKNOWN(why,
-                   "parameter %.*s has no usable Default; give its value with --param %.*s=...",
-                   SHORT(name), SHORT(name));
-}
-
-/* SAM names the stage it makes for an API <Api>.Stage. */
-static bool is_stage_of(struct importer *im, struct str name, const struct json **stage)
-{
-    struct str logical = str_sub(name, 0, name.n < 6 ? 0 : name.n - 6);
-    struct symbol *s = str_ends(name, STR(".Stage")) ? import__symbol(im, logical) : NULL;
-    if (!s || s->kind != SYMBOL_API)
-        return false;
-    *stage = json_get(s->properties, "StageName");
-    const struct json *parameter = json_get(*stage, "Ref");
-    s = json_is(parameter, JSON_STRING) ? import__symbol(im, parameter->s) : NULL;
-    if (s && s->kind == SYMBOL_PARAMETER)
-        *stage = s->value;
-    return json_is(*stage, JSON_STRING);
-}
-
-const struct json *import__ref(struct importer *im, struct str name, struct reason *why)
-{
-    const struct json *stage;
-    struct str text = pseudo(im, name);
-    if (text.p)
-        return import__new_text(im, text, NULL);
-    struct symbol *s = import__symbol(im, name);
-    const struct json *value = s ? value_of(im, s) : NULL;
-    if (value)
-        return value;
-    if (!s && import__override(im, name, name, name))
-        return import__new_text(im, name, NULL);
-    if (!s && is_stage_of(im, name, &stage))
-        return stage;
-    return unknown_name(s, name, why);
-}
-
-const struct json *import__attribute(struct importer *im, struct str name, struct str attribute,
-                                     struct reason *why)
-{
-    struct symbol *s = import__symbol(im, name);
-    bool arn = str_eqz(attribute, "Arn");
-    if (arn && s && s->kind == SYMBOL_FUNCTION) {
-        const struct json *value = value_of(im, s);
-        return value ? import__new_text(im, import__function_arn(im, value->s), NULL)
-                     : unknown_name(s, name, why);
-    }
-    if (arn && !s && import__override(im, name, name, name))
-        return import__new_text(im, import__function_arn(im, name), NULL);
-    if (!s && arn)
-        return UNKNOWN(why,
-                       "nothing in this document is named %.*s; for a function, say where it is "
-                       "with --function %.*s=DIR:HANDLER",
-                       SHORT(name), SHORT(name));
-    if (!s)
-        return UNKNOWN(why, "nothing in this document is named %.*s", SHORT(name));
-    return UNKNOWN(why, "%.*s of %.*s (%.*s) is only known on AWS", SHORT(attribute), SHORT(name),
-                   SHORT(s->type));
+    if (!resources)
+        return;
+    add_implicit(im, doc, &rest, "Api", "Prod", &tail);
+    add_implicit(im, doc, &http, "HttpApi", "$default", &tail);
 }

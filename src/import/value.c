@@ -131,7 +131,8 @@ static void check_unknown(struct importer *im, const struct json_member *m,
         }
     bool extension = str_starts(m->key, STR("x-"));
     bool refused = str_starts(m->key, STR("x-amazon-apigateway-")) ||
-                   str_starts(m->key, STR("Fn::")) || str_eqz(m->key, "$ref");
+                   str_starts(m->key, STR("x-ropeline-")) || str_starts(m->key, STR("Fn::")) ||
+                   str_eqz(m->key, "$ref");
     enum key_rule rule = refused ? KEY_REFUSE : extension ? KEY_SILENT : t->unknown;
     if (rule != KEY_SILENT)
         import__say(im, severities[rule], spot_key(m),
