@@ -109,8 +109,10 @@ static void describe_method(const struct api *api, const struct method *m, struc
     if (m->authorizer)
         buf_addf(out, "authorizer %.*s, cache %u s   ", STR_ARG(authorizer_name(m->authorizer)),
                  authorizer_ttl_s(m->authorizer));
-    else
+    else if (!m->api_key_required)
         buf_addz(out, "open   ");
+    if (m->api_key_required)
+        buf_addz(out, "API key   ");
     buf_addf(out, "%s\n", m->kind->name);
 }
 

@@ -166,7 +166,7 @@ enum next step__authorize(struct exchange *x)
 {
     if (x->method->authorizer == NULL) {
         decision_note(&x->record, "authorize", VERDICT_PASS, "authorizer",
-                      STR("none: the route is open"));
+                      x->method->api_key_required ? STR("none") : STR("none: the route is open"));
         return NEXT;
     }
     const struct gateway_options *o = &x->worker->gateway->options;

@@ -229,40 +229,44 @@ static void freeze_stage(struct freezer *f, const struct model_api *m, struct ap
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
+/* False: said. */
+static bool is_good_value(struct freezer *f, const struct model_api_key *m, const struct json *v)
+{
+    struct str value = json_str_or(v, STR(""));
+    const struct api_key *twin = key_table__find(&f->snapshot->keys, value);
+    if (value.n < API_KEY_MIN)
+        refuse(f, &m->at, v, ERR_INVALID, "API Key value should be at least %d characters",
+               API_KEY_MIN);
+    else if (value.n > API_KEY_MAX)
+        refuse(f, &m->at, v, ERR_INVALID, "API Key value exceeds maximum size of %d characters",
+               API_KEY_MAX);
+    else if (twin)
+        refuse(f, &m->at, v, ERR_EXISTS, "API Key already exists: %.*s has the same value",
+               STR_ARG(str_sub(twin->id, 0, 80)));
+    return value.n >= API_KEY_MIN && value.n <= API_KEY_MAX && twin == NULL;
+}
+
+/* A value that the document leaves out is made up before a configuration runs (main/api_keys.c);
+ * when it is only judged, no request can show one. */
 static void freeze_key(struct usage_freezer *u, const struct model_api_key *m)
 {
     struct freezer *f = u->f;
     struct key_table *t = &f->snapshot->keys;
     const struct json *v = json_get(m->spec, "value");
-    struct str value = json_str_or(v, STR(""));
-    const struct json *where = v ? v : m->spec;
-    if (value.n < API_KEY_MIN) {
-        refuse(f, &m->at, where, ERR_INVALID, "API Key value should be at least %d characters",
-               API_KEY_MIN);
+    if (v && !is_good_value(f, m, v))
         return;
-    }
-    if (value.n > API_KEY_MAX) {
-        refuse(f, &m->at, where, ERR_INVALID, "API Key value exceeds maximum size of %d characters",
-               API_KEY_MAX);
-        return;
-    }
     if (map_get(&u->keys, m->id)) {
         refuse(f, &m->at, NULL, ERR_EXISTS, "there are two API keys %.*s", STR_ARG(m->id));
         return;
     }
-    const struct api_key *twin = key_table__find(t, value);
-    if (twin) {
-        refuse(f, &m->at, where, ERR_EXISTS, "API Key already exists: %.*s has the same value",
-               STR_ARG(str_sub(twin->id, 0, 80)));
-        return;
-    }
-    struct api_key *k = &t->keys[t->count];
+    struct api_key *k = &t->keys[t->count++];
     k->id = keep(f, m->id);
     k->enabled = json_bool_or(json_get(m->spec, "enabled"), false);
-    if (crypt_sha256(value, k->digest) != ERR_OK || map_put(&u->keys, k->id, k, NULL) != ERR_OK)
+    if ((v && crypt_sha256(json_str_or(v, STR("")), k->digest) != ERR_OK) ||
+        map_put(&u->keys, k->id, k, NULL) != ERR_OK)
         f->nomem = true;
-    else
-        key_table__insert(t, t->count++);
+    else if (v)
+        key_table__insert(t, t->count - 1);
 }
 
 static void freeze_keys(struct usage_freezer *u)

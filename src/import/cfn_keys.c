@@ -22,9 +22,9 @@ struct model_api_key *import__new_key(struct importer *im, struct str id, const 
     *im->keys_end = k;
     im->keys_end = &k->next;
     if (!json_get(spec, "value"))
-        import__say(im, IMPORT_WARNING, at,
-                    "AWS makes up the value of the API key %.*s; write a Value of 20 to 128 "
-                    "characters, or no request can present it",
+        import__say(im, IMPORT_NOTE, at,
+                    "the value of API key %.*s is made up, as on AWS: dev and serve keep it in "
+                    "api-keys.json of their state directory",
                     SHORT(id));
     return k;
 }

@@ -80,6 +80,8 @@ struct model *config_load(const struct config *c, const struct config_api *apis,
     for (size_t i = 0; i < n; i++)
         good = load_one(c, &apis[i], to_run, m, report) == ERR_OK &&
                has_stage(&apis[i], m, report) && good;
+    if (good && to_run && report->errors == 0)
+        good = config_make_api_keys(c, m, report);
     return good && report->errors == 0 ? m : NULL;
 }
 
