@@ -135,6 +135,11 @@ static void put_completed(struct policy__block *b, struct str written, struct po
 
     if (missing == 0)
         return;
+    if (!b->text) { /* only measured: the bytes of the program are nowhere yet */
+        b->text_n += n + 2 * missing;
+        put_pattern(b, &p);
+        return;
+    }
     if (n > 0)
         memcpy(bytes, p.program, n);
     for (; missing > 0; missing--) {

@@ -213,8 +213,9 @@ static void start_batch(struct store *s)
     s->tail = &s->waiting;
     s->waiting_count = 0;
     b->work = (struct work){.work = work_batch, .done = batch_worked};
-    b->err = run_work(s->loop, LANE_STORE_WRITE, &b->work);
-    if (b->err != ERR_OK) {
+    enum err err = run_work(s->loop, LANE_STORE_WRITE, &b->work);
+    if (err != ERR_OK) { /* else b->err is the lane's to write from here on */
+        b->err = err;
         b->refused.fn = batch_refused;
         run_post(s->loop, &b->refused);
     }

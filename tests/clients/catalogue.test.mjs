@@ -13,6 +13,7 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+    chmodSync,
     cpSync,
     existsSync,
     mkdirSync,
@@ -42,6 +43,7 @@ const SOURCES = path.resolve(
 /** The folder of a function: its files and what npm gives it. */
 async function codeOf(t, entry) {
     const dir = mkdtempSync(path.join(tmpdir(), 'catalogue-'));
+    chmodSync(dir, 0o755); // serve runs functions as another user than root
     t.after(() => rmSync(dir, { recursive: true, force: true }));
     for (const file of entry.files) {
         mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
@@ -203,11 +205,13 @@ function projectOf(entry, dir, secret) {
     return {
         project: {
             name: 'ropeline.yaml',
-            text: 'apis: [{template: template.yaml}]\ntrusted_proxies: [127.0.0.1]\n',
+            text:
+                'apis: [{template: template.yaml}]\ntrusted_proxies: [127.0.0.1]\n' +
+                (process.getuid() === 0 ? 'user: nobody\n' : ''),
             files: { ...project.files, 'template.yaml': text },
             stage: project.stage,
         },
-        options: { verb: 'serve' },
+        options: { verb: 'serve', shared: true },
     };
 }
 
