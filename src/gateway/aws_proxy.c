@@ -237,7 +237,8 @@ static enum next finish(struct exchange *x, struct lambda_state *s)
     if (err == ERR_OK)
         return ANSWER;
     decision_notef(&x->record, "integrate", VERDICT_ERROR, "answer",
-                   "is not of the shape that its payload format asks for: %s", err_text(err));
+                   "%s: it must be an object of statusCode, headers, %s, body and isBase64Encoded",
+                   err_text(err), x->kind == API_HTTP ? "cookies" : "multiValueHeaders");
     return exchange__refuse(x, RESPONSE_MALFORMED_PROXY_RESPONSE);
 }
 

@@ -262,13 +262,13 @@ test('what is not supported and decides access is refused by name', async (t) =>
         return { ...project, text: JSON.stringify(template, null, 2) };
     };
     const cases = [
-        [{ type: 'request', identitySource: 'method.request.header.A' }, /request/i],
+        [{ type: 'request' }, /identitySource/],
         [
             {
                 type: 'cognito_user_pools',
                 providerARNs: ['arn:aws:cognito-idp:us-east-1:123456789012:userpool/x'],
             },
-            /cognito/i,
+            /authorizerUri: belongs to another type/,
         ],
         [{ type: 'nonsense' }, /nonsense/],
         [{ authorizerResultTtlInSeconds: 3601 }, /3600/],
