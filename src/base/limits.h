@@ -78,6 +78,7 @@
 #define LIMIT_AUTHORIZER_CACHE_BYTES MIB(64)
 #define LIMIT_AUTHORIZER_RESULT KIB(64)
 #define LIMIT_ANSWER_TEMPLATE KIB(64) /* of one gateway response */
+#define LIMIT_PARAMETER_BODY KIB(100) /* the same of an HTTP API's parameter mapping */
 #define LIMIT_MAPPED_BODY KIB(256)    /* that a JSONPath of a mapping looks into */
 #define LIMIT_BACKEND_BODY MIB(10)    /* API Gateway: payload, of an answer that is not streamed */
 

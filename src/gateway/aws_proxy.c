@@ -33,6 +33,20 @@ static enum err compile_format(const struct json *spec, struct lambda_conf *c, s
                       "payloadFormatVersion must be \"1.0\" or \"2.0\"");
 }
 
+static enum err refuse_parameters(const struct json *spec, struct errinfo *e)
+{
+    static const char *const names[] = {"requestParameters", "responseParameters"};
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        const struct json *v = json_get(spec, names[i]);
+        if (v && v->n > 0)
+            return errinfo_at(e, ERR_UNSUPPORTED, v->line, v->col,
+                              "%s of an AWS_PROXY integration are not served: the function sees "
+                              "the whole request and makes the whole answer",
+                              names[i]);
+    }
+    return ERR_OK;
+}
+
 static enum err lambda_compile(struct arena *a, const struct json *spec,
                                const struct integration_env *env, void **conf, struct errinfo *e)
 {
@@ -44,6 +58,8 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
     *conf = c;
     bool http_api = env->api->kind == API_HTTP;
     enum err err = http_api ? compile_format(spec, c, e) : ERR_OK;
+    if (err == ERR_OK && http_api)
+        err = refuse_parameters(spec, e);
     if (err != ERR_OK)
         return err;
     struct str arn = arn_of_uri(json_str_or(uri, STR("")));

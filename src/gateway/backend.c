@@ -13,20 +13,22 @@ enum err backend__compile(struct arena *a, const struct json *spec,
                           struct backend_conf *c, struct errinfo *e)
 {
     const struct json *uri = json_get(spec, "uri"), *timeout = json_get(spec, "timeoutInMillis");
-    *c = (struct backend_conf){.timeout_ms = TIMEOUT_INTEGRATION_MS};
+    bool http_api = env->api->kind == API_HTTP; /* whose parameters are read by parameters.c */
+    int64_t max = http_api ? TIMEOUT_HTTP_API_INTEGRATION_MS : TIMEOUT_INTEGRATION_MS;
+    *c = (struct backend_conf){.timeout_ms = max};
     if (e) {
         e->line = uri ? uri->line : spec->line;
         e->col = uri ? uri->col : spec->col;
     }
     enum err err = target__compile(a, env->api, json_str_or(uri, STR("")), &c->target, e);
-    if (err == ERR_OK)
+    if (err == ERR_OK && !http_api)
         err = mapping__compile(a, json_get(spec, "requestParameters"), use, &c->maps, e);
     if (err != ERR_OK)
         return err;
-    if (timeout && (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 ||
-                    c->timeout_ms > TIMEOUT_INTEGRATION_MS))
+    if (timeout &&
+        (!json_int(timeout, &c->timeout_ms) || c->timeout_ms < 50 || c->timeout_ms > max))
         return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col,
-                          "timeoutInMillis must be 50 to %d", TIMEOUT_INTEGRATION_MS);
+                          "timeoutInMillis must be 50 to %d", (int)max);
     struct str method = json_str_or(json_get(spec, "httpMethod"), STR("ANY"));
     c->method = http_method_name(http_method_of(method));
     if (c->method.n == 0 && !str_eqz(method, "ANY"))

@@ -72,6 +72,8 @@ static enum err read_query(struct exchange *x, const struct expression_facts *fa
 static enum err read_body(struct exchange *x, const struct expression_facts *facts, struct str name,
                           struct str *out)
 {
+    if (name.n > 0 && facts->body.n > LIMIT_PARAMETER_BODY)
+        return ERR_NOTFOUND; /* cut there it would be no JSON any more */
     return jsonpath__read(x->arena, facts->body, name, out) ? ERR_OK : ERR_NOTFOUND;
 }
 
@@ -140,7 +142,7 @@ static bool is_name(struct str name, enum name_rule rule)
     case NAME_NONE:
         return name.n == 0;
     case NAME_TOKEN:
-        return http_is_token(name);
+        return http_is_token(name) && str_chr(name, '$', 0) == SIZE_MAX;
     case NAME_JSONPATH:
         return jsonpath__is_valid(name);
     case NAME_ANY:
