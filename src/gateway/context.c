@@ -59,7 +59,7 @@ void gateway__make_ids(struct gateway_ids *ids)
     /* Looks like API Gateway's extended id: 15 letters and digits and a '='. */
     for (size_t i = 0; i < n; i++) {
         unsigned mixed = (unsigned char)ids->request[i] * 7u + (unsigned char)ids->request[35 - i];
-        ids->extended[i] = alphabet[mixed % 64];
+        ids->extended[i] = alphabet[mixed % (i ? 64 : 62)]; /* never as an option begins */
     }
     ids->extended[n] = '=';
     ids->extended[n + 1] = '\0';

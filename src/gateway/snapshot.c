@@ -105,7 +105,9 @@ static void describe_method(const struct api *api, const struct method *m, struc
     buf_addf(out, "%-7.*s ", STR_ARG(m->verb));
     if (prefixed)
         buf_addf(out, "/%.*s", STR_ARG(api->stage));
-    buf_addf(out, "%s%.*s   ", str_starts(m->path, STR("/")) ? "" : " ", STR_ARG(m->path));
+    if (prefixed && !str_starts(m->path, STR("/")))
+        buf_addc(out, ' ');
+    buf_addf(out, "%.*s   ", STR_ARG(m->path));
     if (m->authorizer)
         buf_addf(out, "authorizer %.*s, cache %u s   ", STR_ARG(authorizer_name(m->authorizer)),
                  authorizer_ttl_s(m->authorizer));
