@@ -262,7 +262,7 @@ test('what is not supported and decides access is refused by name', async (t) =>
         return { ...project, text: JSON.stringify(template, null, 2) };
     };
     const cases = [
-        [{ type: 'request' }, /identitySource/],
+        [{ type: 'request', authorizerResultTtlInSeconds: 300 }, /identitySource/],
         [
             {
                 type: 'cognito_user_pools',
