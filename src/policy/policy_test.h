@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For the tests of this room: policies written inline, with ' for ". */
+ * For the tests of this room: policies written inline, with ' for " and ` for '. */
 #ifndef ROPELINE_POLICY_POLICY_TEST_H
 #define ROPELINE_POLICY_POLICY_TEST_H
 
@@ -32,8 +32,7 @@ static inline enum err compile_text(const char *text, struct policy **out, struc
     quoted = arena_cstr(a, str_of(text, n));
     assert_non_null(quoted);
     for (size_t i = 0; i < n; i++)
-        if (quoted[i] == '\'')
-            quoted[i] = '"';
+        quoted[i] = quoted[i] == '\'' ? '"' : quoted[i] == '`' ? '\'' : quoted[i];
     assert_int_equal(json_parse(a, str_of(quoted, n), MIB(1), &document, NULL), ERR_OK);
     err = policy_compile(document, out, e);
     arena_free(a); /* the policy must not borrow from the document */

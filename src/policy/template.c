@@ -237,24 +237,41 @@ static bool find_piece(const struct rope *rope, size_t i, size_t end, struct str
     }
 }
 
+/* How far some beginning of a piece that failed agrees, wherever it stands behind `at`. */
+static size_t reach(const struct rope *rope, size_t i, size_t end, struct str text, size_t at)
+{
+    size_t best = at;
+
+    for (size_t from = at; from < text.n;
+         from += policy__char_length(text.p + from, text.n - from)) {
+        size_t to = from;
+        (void)piece_at(rope, i, end, text, &to);
+        best = to > from && to > best ? to : best;
+    }
+    return best;
+}
+
+/* *furthest, which may be NULL, is set when it does not match. */
 static bool glob(const struct rope *rope, struct str text, size_t *furthest)
 {
     size_t i = rope->first, star = next_star(rope, i), at = 0;
-    bool matched;
 
     if (text.n == 0)
         text.p = "";
-    matched = piece_at(rope, i, star, text, &at);
-    *furthest = at;
-    if (!matched || star == rope->end)
-        return matched && at == text.n;
-    while ((i = star + 1) < rope->end) {
+    if (!piece_at(rope, i, star, text, &at) || (star == rope->end && at < text.n)) {
+        if (furthest)
+            *furthest = at;
+        return false;
+    }
+    while (star < rope->end && (i = star + 1) < rope->end) {
         star = next_star(rope, i);
-        if (star == rope->end)
-            return piece_ends(rope, i, text, at);
-        if (!find_piece(rope, i, star, text, &at))
-            return false;
-        *furthest = at;
+        size_t from = at;
+        if (star == rope->end ? piece_ends(rope, i, text, at)
+                              : find_piece(rope, i, star, text, &at))
+            continue;
+        if (furthest)
+            *furthest = reach(rope, i, star, text, from);
+        return false;
     }
     return true;
 }
@@ -263,11 +280,10 @@ bool policy__template_glob(const struct policy__template *t, const struct policy
                            struct str text, size_t *agreed)
 {
     struct rope rope = whole(t, r);
-    size_t furthest;
-    bool matched = glob(&rope, text, &furthest);
+    bool matched = glob(&rope, text, agreed);
 
-    if (agreed)
-        *agreed = matched ? text.n : furthest;
+    if (agreed && matched)
+        *agreed = text.n;
     return matched;
 }
 
@@ -310,13 +326,12 @@ bool policy__template_arn(const struct policy__template *t, const struct policy_
                           struct str text)
 {
     struct rope rope = whole(t, r), head;
-    size_t furthest;
 
     for (int i = 0; i < 5; i++) {
         struct str rest, field = str_cut(text, ':', &rest);
-        if (!rest.p || !cut_rope(&rope, &head) || !glob(&head, field, &furthest))
+        if (!rest.p || !cut_rope(&rope, &head) || !glob(&head, field, NULL))
             return false;
         text = rest;
     }
-    return glob(&rope, text, &furthest);
+    return glob(&rope, text, NULL);
 }
