@@ -11,10 +11,21 @@
 #include <openssl/rand.h>
 #include <pthread.h>
 
+/* Looked up once: OpenSSL 3 would look through its providers at each digest, which takes longer
+ * than hashing a token. */
+static const EVP_MD *sha256;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 enum err crypt_sha256(struct str data, unsigned char out[SHA256_BYTES])
 {
     const void *p = data.n ? data.p : "";
-    return EVP_Digest(p, data.n, out, NULL, EVP_sha256(), NULL) == 1 ? ERR_OK : ERR_INTERNAL;
+    pthread_once(&sha256_once, fetch_sha256);
+    const EVP_MD *md = sha256 ? sha256 : EVP_sha256();
+    return EVP_Digest(p, data.n, out, NULL, md, NULL) == 1 ? ERR_OK : ERR_INTERNAL;
 }
 
 enum err crypt_hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES])

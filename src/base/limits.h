@@ -106,7 +106,7 @@
 #define LIMIT_QUOTAS 1000000 /* keys with a quota, each plan counted */
 #define LIMIT_QUOTA 1000000000000
 #define QUOTA_BLOCKS 64      /* a quota is reserved in so many parts */
-#define QUOTA_BLOCK_MAX 1024 /* requests */
+#define QUOTA_BLOCK_MAX 8192 /* requests */
 
 /* Lambda */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
