@@ -10,6 +10,7 @@
 #include "http_api_int.h"
 #include "lambda/arn.h"
 #include "mapping_int.h"
+#include "validate_int.h"
 
 void freeze__report(struct freezer *f, const struct model_place *at, const struct errinfo *e)
 {
@@ -229,7 +230,8 @@ static enum err refuse_elsewhere(const struct json *integration, struct errinfo 
     return ERR_OK;
 }
 
-static void freeze_method(struct freezer *f, const struct model_method *m, struct api *api)
+static void freeze_method(struct freezer *f, const struct model_api *of,
+                          const struct model_method *m, struct api *api)
 {
     struct arena *a = f->snapshot->arena;
     struct method *to = ARENA_NEW(a, struct method);
@@ -263,6 +265,11 @@ static void freeze_method(struct freezer *f, const struct model_method *m, struc
         return;
     }
     if (failed(f, &m->at, refuse_elsewhere(m->integration, &e), &e))
+        return;
+    if (failed(f, &m->at,
+               validate__compile(a, m->method, of->request_validators, of->models,
+                                 &to->requirements, &e),
+               &e))
         return;
     struct integration_env env = {api, to->path, m->method, find_function, f};
     enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
@@ -316,7 +323,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     freeze_policy(f, m, api);
     freeze_binary(f, m, api);
     for (const struct model_method *method = m->methods; method; method = method->next)
-        freeze_method(f, method, api);
+        freeze_method(f, m, method, api);
 }
 
 /* Everything that freezing judges, into a snapshot for so many workers. NULL after `problem` was

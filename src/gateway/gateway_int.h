@@ -15,7 +15,8 @@
 #define GATEWAY_STEPS(X) \
     X(match)             \
     X(cors)              \
-    X(resource_policy) X(authorize) X(api_key) X(throttle) X(integrate) X(respond) X(account)
+    X(resource_policy)   \
+    X(authorize) X(api_key) X(throttle) X(validate) X(integrate) X(respond) X(account)
 enum step {
 #define X(name) STEP_##name,
     GATEWAY_STEPS(X)

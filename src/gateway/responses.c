@@ -58,7 +58,7 @@ static enum err compile_pattern(struct arena *a, const struct json_member *m,
     to->name = arena_str(a, m->key);
     if (to->name.p == NULL)
         return ERR_NOMEM;
-    if (str_eqz(m->key, "default"))
+    if (m->key.n == 0 || str_eqz(m->key, "default"))
         return ERR_OK;
     enum err err = pattern_compile(a, m->key, &made, &why);
     to->pattern = made;

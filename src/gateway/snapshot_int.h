@@ -12,8 +12,9 @@
 #include "usage_int.h"
 
 struct integration_kind;
-struct answers; /* mapping_int.h */
-struct cors;    /* http_api_int.h */
+struct answers;      /* mapping_int.h */
+struct requirements; /* validate_int.h */
+struct cors;         /* http_api_int.h */
 
 struct variable {
     struct str name, value;
@@ -28,6 +29,7 @@ struct method {
     const struct authorizer *authorizer; /* NULL: an open route, written so in the document */
     const struct str *scopes;            /* authorizationScopes */
     size_t scope_count;
+    const struct requirements *requirements; /* of its request validator; NULL = none */
     const struct integration_kind *kind;
     void *conf;
     bool api_key_required;
