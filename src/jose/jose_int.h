@@ -15,6 +15,10 @@ enum jwt_reason jose__memory(struct jwt_fault *why);
 enum jwt_reason jose__has_key(const struct jws *s, const struct jwks *keys, int64_t now_s,
                               struct jwt_fault *why) MUSTCHECK;
 
+/* A compact JWS with any header, of a private key that fits: nothing is asked. */
+enum err jose__sign(const struct jwk *k, const struct jws_alg *alg, struct str header,
+                    struct str payload, struct buf *out) MUSTCHECK;
+
 /* Strict JSON of a token, an object: no member twice, at most LIMIT_JWT_DEPTH deep and
  * LIMIT_JWT_MEMBERS values, no NUL in any form. Strings without escapes are not copied: `text` must
  * live as long as the tree. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */

@@ -20,7 +20,8 @@ enum jwk_source {
     JWK_FETCHED /* from the network: as JWK_GIVEN, and a secret (oct) is refused as well */
 };
 
-/* A retiring key still verifies, and signs nothing; a retired one makes its tokens invalid. */
+/* A retiring key still verifies, and signs until its successor has begun; a retired one makes its
+ * tokens invalid. */
 enum jwk_status { JWK_ACTIVE, JWK_RETIRING, JWK_RETIRED };
 #define JWK_NO_TIME INT64_MIN
 
@@ -65,7 +66,8 @@ enum err jwk_parse_pem(struct str pem, enum jwk_source from, const struct jwk_ab
 /* The bytes themselves as an HMAC secret: at least 32, not all zero. */
 enum err jwk_from_secret(struct str secret, const struct jwk_about *about, struct jwk **out,
                          struct errinfo *e) MUSTCHECK;
-/* A new private key: RSA 2048 for RS* and PS*, the curve of ES* and EdDSA, a secret for HS*. */
+/* A new private key: RSA 2048 for RS* and PS*, the curve of ES* and EdDSA, a secret for HS*. Its
+ * kid is its thumbprint unless `about` names one. */
 enum err jwk_generate(const struct jws_alg *alg, const struct jwk_about *about,
                       struct jwk **out) MUSTCHECK;
 /* The same key with another life. Shares everything else with `k`. */

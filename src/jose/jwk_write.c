@@ -180,21 +180,45 @@ static EVP_PKEY *generate(const struct jws_alg *alg)
     return key;
 }
 
+/* The bytes of a new secret, or a new key pair, as a key. Both ways `said` may be used twice. */
+static enum err generate_as(EVP_PKEY *pair, struct str secret, const struct jwk_about *said,
+                            struct jwk **out)
+{
+    if (pair == NULL)
+        return jwk_from_secret(secret, said, out, NULL);
+    if (EVP_PKEY_up_ref(pair) != 1)
+        return ERR_INTERNAL;
+    return jwk__finish(pair, true, said, STR(""), out, NULL);
+}
+
 enum err jwk_generate(const struct jws_alg *alg, const struct jwk_about *about, struct jwk **out)
 {
-    unsigned char secret[64];
+    unsigned char bytes[64];
     struct jwk_about said = about ? *about : (struct jwk_about){0};
-    said.alg = alg;
+    struct jwk *unnamed = NULL;
+    AUTO_BUF kid = BUF_INIT(KIB(1));
+    enum err err = ERR_OK;
     *out = NULL;
-    if (alg->type == JWK_OCT) {
-        enum err err = crypt_random(secret, sizeof secret);
+    said.alg = alg;
+    EVP_PKEY *pair = alg->type == JWK_OCT ? NULL : generate(alg);
+    struct str secret = str_of(bytes, sizeof bytes);
+    if (alg->type == JWK_OCT)
+        err = crypt_random(bytes, sizeof bytes);
+    else if (pair == NULL)
+        err = ERR_INTERNAL;
+    if (err == ERR_OK && !said.has_kid) {
+        err = generate_as(pair, secret, &said, &unnamed);
         if (err == ERR_OK)
-            err = jwk_from_secret(str_of(secret, sizeof secret), &said, out, NULL);
-        OPENSSL_cleanse(secret, sizeof secret);
-        return err;
+            err = jwk_thumbprint(unnamed, &kid);
+        said.has_kid = true;
+        said.kid = buf_str(&kid);
+        jwk_unref(unnamed);
     }
-    EVP_PKEY *key = generate(alg);
-    return key ? jwk__finish(key, true, &said, STR(""), out, NULL) : ERR_INTERNAL;
+    if (err == ERR_OK)
+        err = generate_as(pair, secret, &said, out);
+    EVP_PKEY_free(pair);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return err;
 }
 
 static enum err add_pem(struct buf *out, EVP_PKEY *key, bool is_private)

@@ -217,12 +217,21 @@ static struct str next_block(struct str text, size_t *at)
     return block;
 }
 
+/* `openssl ecparam -genkey` writes the name of the curve before the key. */
+static struct str next_key(struct str text, size_t *at)
+{
+    struct str block = next_block(text, at);
+    while (str_starts(block, STR("-----BEGIN EC PARAMETERS-----")))
+        block = next_block(text, at);
+    return block;
+}
+
 static enum err read_pem(struct str text, enum jwk_source from, struct jwks **out,
                          struct errinfo *e)
 {
     enum err err = ERR_OK;
     size_t at = 0, n = 0;
-    while (next_block(text, &at).n > 0)
+    while (next_key(text, &at).n > 0)
         n++;
     if (n > LIMIT_JWKS_KEYS)
         return errinfo_set(e, ERR_LIMIT, "more than %d keys", LIMIT_JWKS_KEYS);
@@ -232,7 +241,7 @@ static enum err read_pem(struct str text, enum jwk_source from, struct jwks **ou
     for (size_t i = 0; i < n && err == ERR_OK; i++) {
         struct errinfo why = {0};
         struct jwk *k = NULL;
-        err = jwk_parse_pem(next_block(text, &at), from, NULL, &k, &why);
+        err = jwk_parse_pem(next_key(text, &at), from, NULL, &k, &why);
         err = take(*out, from, err, k, STR(""), &why, e);
     }
     return err;

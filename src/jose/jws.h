@@ -31,7 +31,7 @@ bool jws_verify_bytes(const struct jwk *k, const struct jws_alg *alg, struct str
                       struct str signature) MUSTCHECK;
 
 /* Signs `payload` with a private key into a compact JWS; the header is alg, typ JWT and the key's
- * kid. ERR_INVALID: the key does not fit, is public, or no longer signs at `now_s`. */
+ * kid. ERR_INVALID: the key does not fit, is public, has not begun or is retired at `now_s`. */
 enum err jws_sign_with(const struct jwk *k, const struct jws_alg *alg, struct str payload,
                        int64_t now_s, struct buf *out) MUSTCHECK;
 /* Signs `claims` (JSON text) into a compact JWS (RFC 7515 3.1). `key_pem` is a private key in PEM

@@ -10,6 +10,7 @@
 
 #include "base/crypt.h"
 #include "base/limits.h"
+#include "jose/jose_int.h"
 #include "jose/jwk_int.h"
 #include "jose/jws.h"
 
@@ -91,29 +92,31 @@ out:
     return err;
 }
 
-/* header.payload.signature, appended to `out`. */
-static enum err sign_compact(const struct jws_alg *alg, EVP_PKEY *key, bool has_kid, struct str kid,
-                             struct str payload, struct buf *out)
+/* The signature of `out` from byte `start` on, behind a dot. */
+static enum err add_signature(const struct jws_alg *alg, EVP_PKEY *key, size_t start,
+                              struct buf *out)
 {
     unsigned char signature[LIMIT_RSA_BITS_MAX / 8];
-    size_t n = sizeof signature, start = out->n;
-    AUTO_BUF header = BUF_INIT(KIB(4));
-    buf_addf(&header, "{\"alg\":\"%s\",\"typ\":\"JWT\"", alg->name);
-    if (has_kid) {
-        buf_addz(&header, ",\"kid\":");
-        json_write_str(&header, kid);
-    }
-    buf_addc(&header, '}');
-    crypt_base64url(out, buf_str(&header));
-    buf_addc(out, '.');
-    crypt_base64url(out, payload);
-    enum err err = header.err ? header.err : out->err;
+    size_t n = sizeof signature;
+    enum err err = out->err;
     if (err == ERR_OK)
         err = sign_bytes(alg, key, str_of(out->p + start, out->n - start), signature, &n);
     if (err != ERR_OK)
         return err;
     buf_addc(out, '.');
     crypt_base64url(out, str_of(signature, n));
+    return out->err;
+}
+
+static enum err write_header(const struct jws_alg *alg, bool has_kid, struct str kid,
+                             struct buf *out)
+{
+    buf_addf(out, "{\"alg\":\"%s\",\"typ\":\"JWT\"", alg->name);
+    if (has_kid) {
+        buf_addz(out, ",\"kid\":");
+        json_write_str(out, kid);
+    }
+    buf_addc(out, '}');
     return out->err;
 }
 
@@ -127,22 +130,42 @@ enum err jws_sign(struct str name, struct str key_pem, struct str kid, struct st
     EVP_PKEY *key = load_key(alg, key_pem);
     if (key == NULL)
         return errinfo_set(e, ERR_INVALID, "the key is not a private key for %s", alg->name);
-    enum err err = sign_compact(alg, key, kid.n > 0, kid, claims, out);
+    AUTO_BUF header = BUF_INIT(KIB(4));
+    size_t start = out->n;
+    enum err err = write_header(alg, kid.n > 0, kid, &header);
+    crypt_base64url(out, buf_str(&header));
+    buf_addc(out, '.');
+    crypt_base64url(out, claims);
+    if (err == ERR_OK)
+        err = add_signature(alg, key, start, out);
     EVP_PKEY_free(key);
     return err ? errinfo_set(e, err, "signing with %s failed", alg->name) : ERR_OK;
+}
+
+enum err jose__sign(const struct jwk *k, const struct jws_alg *alg, struct str header,
+                    struct str payload, struct buf *out)
+{
+    size_t start = out->n;
+    EVP_PKEY *secret = NULL;
+    crypt_base64url(out, header);
+    buf_addc(out, '.');
+    crypt_base64url(out, payload);
+    if (k->type != JWK_OCT)
+        return add_signature(alg, k->core->pkey, start, out);
+    secret = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, k->core->secret, k->core->secret_n);
+    enum err err = secret ? add_signature(alg, secret, start, out) : ERR_NOMEM;
+    EVP_PKEY_free(secret);
+    return err;
 }
 
 enum err jws_sign_with(const struct jwk *k, const struct jws_alg *alg, struct str payload,
                        int64_t now_s, struct buf *out)
 {
     bool too_early = k->created_s != JWK_NO_TIME && now_s < k->created_s;
-    if (!jwk_fits(k, alg) || !k->has_private || too_early || jwk_status_at(k, now_s) != JWK_ACTIVE)
+    bool retired = jwk_status_at(k, now_s) == JWK_RETIRED;
+    AUTO_BUF header = BUF_INIT(KIB(4));
+    if (!jwk_fits(k, alg) || !k->has_private || too_early || retired)
         return ERR_INVALID;
-    if (k->type != JWK_OCT)
-        return sign_compact(alg, k->core->pkey, k->has_kid, k->kid, payload, out);
-    EVP_PKEY *key =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, k->core->secret, k->core->secret_n);
-    enum err err = key ? sign_compact(alg, key, k->has_kid, k->kid, payload, out) : ERR_NOMEM;
-    EVP_PKEY_free(key);
-    return err;
+    enum err err = write_header(alg, k->has_kid, k->kid, &header);
+    return err ? err : jose__sign(k, alg, buf_str(&header), payload, out);
 }

@@ -21,6 +21,7 @@ static const struct verb {
     {"logs", "[FUNCTION] [--follow]", "show a function's log", verb_logs},
     {"cache", "purge", "drop cached decisions", verb_cache},
     {"policy", "eval --jsonl", "evaluate IAM policies from standard input", verb_policy},
+    {"keys", "list|show|rotate FILE", "the signing keys in a JWKS file", verb_keys},
     {"jwt", "verify --jwks FILE", "judge a token from standard input, step by step", verb_jwt},
 };
 

@@ -148,6 +148,24 @@ bool option_is(const struct options *o, const char *name)
     return option_all(o, name)->n > 0;
 }
 
+bool option_seconds(const struct options *o, const char *name, int64_t *out)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    struct str s = str_c(option_get(o, name));
+    uint64_t n;
+    for (size_t i = 0; s.n > 1 && i < COUNTOF(units); i++)
+        if (s.p[s.n - 1] == units[i].unit && str_u64(str_sub(s, 0, s.n - 1), &n) &&
+            n < 1000000000) {
+            *out = (int64_t)n * units[i].seconds;
+            return true;
+        }
+    fprintf(stderr, "ropeline: --%s is a number and s, m, h or d: 15m\n", name);
+    return false;
+}
+
 void options_help(const struct option_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

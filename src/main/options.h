@@ -37,6 +37,8 @@ bool options_parse(const struct option_row *rows, size_t count, int argc, char *
 const char *option_get(const struct options *o, const char *name); /* NULL when not given */
 bool option_is(const struct options *o, const char *name);
 const struct option_values *option_all(const struct options *o, const char *name);
+/* "15m" as 900: a number and s, m, h or d. False after it said on stderr what is wrong. */
+bool option_seconds(const struct options *o, const char *name, int64_t *out);
 void options_help(const struct option_row *rows, size_t count);
 
 /* The rows that dev and serve share. */

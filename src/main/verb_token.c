@@ -10,7 +10,8 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "file.h"
-#include "jose/jwt.h"
+#include "jose/jws.h"
+#include "jose/rotation.h"
 #include "verbs.h"
 
 static const struct option_row rows[] = {
@@ -21,7 +22,7 @@ static const struct option_row rows[] = {
     {"ttl", 0, OPTION_VALUE, false, "15m", "TIME", "how long it lives: 90s, 15m, 8h, 30d"},
     {"alg", 0, OPTION_VALUE, false, "RS256", "ALG", "RS*, PS*, ES*, EdDSA or HS*"},
     {"key", 0, OPTION_VALUE, true, "keys/dev.pem", "FILE",
-     "the private key in PEM (HS*: the secret)"},
+     "the private key in PEM, or a JWKS of ropeline keys (HS*: the secret)"},
     {"kid", 0, OPTION_VALUE, false, NULL, "ID", "the key id in the header"},
     {"aud", 0, OPTION_VALUE, false, NULL, "NAME", "the audience"},
     {"iss", 0, OPTION_VALUE, false, NULL, "NAME", "the issuer"},
@@ -29,24 +30,6 @@ static const struct option_row rows[] = {
     {"json", 0, OPTION_FLAG, false, NULL, NULL, "as {\"token\",\"claims\"}"},
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
-
-/* "15m" -> 900 */
-static bool parse_ttl(const char *text, int64_t *seconds)
-{
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    struct str s = str_c(text);
-    uint64_t n;
-    for (size_t i = 0; s.n > 1 && i < COUNTOF(units); i++)
-        if (s.p[s.n - 1] == units[i].unit && str_u64(str_sub(s, 0, s.n - 1), &n) &&
-            n < 1000000000) {
-            *seconds = (int64_t)n * units[i].seconds;
-            return true;
-        }
-    return false;
-}
 
 static enum err set_text(struct arena *a, struct json *claims, const char *name, const char *value)
 {
@@ -94,17 +77,44 @@ static enum err make_claims(struct arena *a, const struct options *o, int64_t tt
     return err ? err : set_claims(a, c, o, usage);
 }
 
-static int print_token(const struct options *o, struct arena *a, struct str key,
-                       struct json *claims)
+/* With the signing key of a JWKS file; --alg and --kid choose nothing there, so only an alg that
+ * does not fit is an error. */
+static enum err sign_with_set(const struct options *o, struct str key, struct str claims,
+                              struct buf *token, struct errinfo *e)
+{
+    int64_t now = clock_wall_us(&clock_system) / 1000000;
+    struct jwks *keys = NULL;
+    enum err err = jwks_parse(key, JWK_OWN, &keys, e);
+    if (err != ERR_OK)
+        return err;
+    const struct jwk *k = rotation_signer(keys, now);
+    const struct jws_alg *alg = jws_alg_named(str_c(option_get(o, "alg")));
+    bool asked = !str_eqz(str_c(option_all(o, "alg")->origin), "default");
+    for (size_t i = 0; k && !asked && i < JWS_COUNT; i++)
+        if (k->algs & JWS_BIT(i)) {
+            alg = &jws_algs[i];
+            break;
+        }
+    if (k == NULL || alg == NULL)
+        err = errinfo_set(e, ERR_INVALID, k ? "no such algorithm" : "no key signs now");
+    else if ((err = jws_sign_with(k, alg, claims, now, token)) != ERR_OK)
+        (void)errinfo_set(e, err, "the signing key does not fit %s", alg->name);
+    jwks_unref(keys);
+    return err;
+}
+
+static int print_token(const struct options *o, struct str key, struct json *claims)
 {
     struct errinfo e = {0};
     AUTO_BUF text = BUF_INIT(KIB(64));
     AUTO_BUF token = BUF_INIT(KIB(128));
     const char *kid = option_get(o, "kid");
-    (void)a;
     json_write(&text, claims);
-    if (jws_sign(str_c(option_get(o, "alg")), key, str_c(kid ? kid : ""), buf_str(&text), &token,
-                 &e) != ERR_OK) {
+    struct str alg = str_c(option_get(o, "alg"));
+    enum err err = key.n > 0 && key.p[0] == '{'
+                       ? sign_with_set(o, key, buf_str(&text), &token, &e)
+                       : jws_sign(alg, key, str_c(kid ? kid : ""), buf_str(&text), &token, &e);
+    if (err != ERR_OK) {
         fprintf(stderr, "ropeline: %s\n", e.text);
         return 1;
     }
@@ -126,11 +136,12 @@ int verb_token(int argc, char **argv)
         options_help(rows, COUNTOF(rows));
         return 0;
     }
-    if (o.positionals || !parse_ttl(option_get(&o, "ttl"), &ttl)) {
-        fprintf(stderr, o.positionals ? "ropeline: token takes options only\n"
-                                      : "ropeline: --ttl is a number and s, m, h or d: 15m\n");
+    if (o.positionals) {
+        fprintf(stderr, "ropeline: token takes options only\n");
         return 2;
     }
+    if (!option_seconds(&o, "ttl", &ttl))
+        return 2;
     struct arena *a = arena_new(KIB(8), MIB(4));
     const char *path = option_get(&o, "key");
     struct str key = STR_NONE;
@@ -145,7 +156,7 @@ int verb_token(int argc, char **argv)
         fprintf(stderr, "ropeline: warning: others can read %s; chmod 600 it\n", path);
     if (err == ERR_OK)
         err = make_claims(a, &o, ttl, &claims, &usage);
-    int code = err == ERR_OK ? print_token(&o, a, key, claims) : usage ? 2 : 1;
+    int code = err == ERR_OK ? print_token(&o, key, claims) : usage ? 2 : 1;
     arena_free(a);
     return code;
 }

@@ -21,6 +21,7 @@ int verb_logs(int argc, char **argv);
 int verb_cache(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_jwt(int argc, char **argv);
+int verb_keys(int argc, char **argv);
 
 /* ask.c: one request to the daemon whose socket is in `state` (NULL: .ropeline here, then
  * /var/lib/ropeline). Says on stderr when there is none. 0 = failed, else status. */
