@@ -171,6 +171,8 @@ static enum err finish_secret(struct str secret, const struct jwk_about *about, 
     enum err err = check_about(about, e);
     if (err != ERR_OK)
         return err;
+    if (secret.n == 0)
+        return errinfo_set(e, ERR_INVALID, "an empty secret");
     if (secret.n > LIMIT_JWK_SECRET)
         return errinfo_set(e, ERR_INVALID, "a secret of more than %d bytes", LIMIT_JWK_SECRET);
     struct jwk *k = new_key(about, x5t);

@@ -62,10 +62,13 @@ static enum err judge_ec(EVP_PKEY *pkey, struct jwk *k, struct errinfo *e)
     const struct jwk__curve *curve = jwk__curve_of(pkey);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
     enum err err = ERR_OK;
+    int spelled_out = 0; /* the curve in numbers, not by its name (CVE-2020-0601) */
+    (void)EVP_PKEY_get_int_param(pkey, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                                 &spelled_out);
     k->type = JWK_EC;
     if (ctx == NULL)
         err = errinfo_set(e, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-    else if (curve == NULL)
+    else if (curve == NULL || spelled_out != 0)
         err = errinfo_set(e, ERR_UNSUPPORTED, "the curve is P-256, P-384, P-521 or secp256k1");
     else if (EVP_PKEY_public_check(ctx) != 1)
         err = errinfo_set(e, ERR_INVALID, "not a point of the curve %s", curve->name);
