@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "http_api_int.h"
 #include "lambda/arn.h"
+#include "media_int.h"
 
 struct lambda_conf {
     enum payload_format format;
@@ -193,6 +194,20 @@ const struct json *proxy_answer__object(const struct json *v, enum err *err)
     return v->type == JSON_OBJECT ? v : NULL;
 }
 
+/* A binary answer is decoded only for a client that accepts one first (specs 7.1). */
+static enum err take_body(const struct exchange *x, struct str text, const struct json *encoded,
+                          struct buf *out)
+{
+    *out = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    if (!json_bool_or(encoded, false) ||
+        !media__is_binary(x->api, http_value(&x->rq->headers, STR("Accept")))) {
+        buf_add(out, text);
+        return out->err;
+    }
+    enum err err = crypt_base64_decode(out, text);
+    return err == ERR_OK || err == ERR_NOMEM ? err : ERR_INVALID;
+}
+
 /* The answer lives in the invocation's buffer, which the exchange keeps until it is done; so does
  * the tree that points into it. */
 static enum err take_answer(struct exchange *x, struct lambda_state *s, struct arena *tree_arena)
@@ -227,10 +242,10 @@ static enum err take_answer(struct exchange *x, struct lambda_state *s, struct a
         err = proxy_answer__headers(x, headers, multi);
     if (err == ERR_OK && http_find(&x->answer.headers, STR("Content-Type")) == NULL)
         err = http_add(x->arena, &x->answer.headers, STR("Content-Type"), STR("application/json"));
-    s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
-    buf_add(&s->answer, text);
+    if (err == ERR_OK)
+        err = take_body(x, text, json_get(v, "isBase64Encoded"), &s->answer);
     x->answer_body = buf_str(&s->answer);
-    return err ? err : s->answer.err;
+    return err;
 }
 
 static enum next finish(struct exchange *x, struct lambda_state *s)
@@ -268,14 +283,16 @@ static void invoke(struct exchange *x, struct lambda_state *s)
 {
     struct buf event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     struct str body = buf_str(&s->body);
-    if (s->conf->format == PAYLOAD_REST &&
-        !str_is_utf8(body)) { /* binary bodies need binaryMediaTypes; without, AWS mangles them */
-        decision_note(&x->record, "integrate", VERDICT_DENY, "body", STR("is not UTF-8 text"));
+    struct str media = http_value(&x->rq->headers, STR("Content-Type"));
+    bool binary = body.n > 0 && media__is_binary(x->api, media);
+    if (s->conf->format == PAYLOAD_REST && !binary && !str_is_utf8(body)) {
+        decision_note(&x->record, "integrate", VERDICT_DENY, "body",
+                      STR("is not UTF-8 text, and its type is none of binaryMediaTypes"));
         exchange__resume(x, exchange__refuse(x, RESPONSE_UNSUPPORTED_MEDIA_TYPE));
         return;
     }
     if (s->conf->format == PAYLOAD_REST)
-        event__write(x, body, &event);
+        event__write(x, body, binary, &event);
     else
         event__write_http(x, s->conf->format, body, &event);
     buf_fini(&s->body);

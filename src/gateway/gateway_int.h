@@ -193,7 +193,7 @@ enum next forward__allow(struct exchange *x);
 /* auth_request.c: what authorizers may ask of an exchange. */
 extern const struct auth_request_ops exchange__auth_ops;
 
-/* event.c: the AWS_PROXY event, payload format 1.0. */
-void event__write(struct exchange *x, struct str body, struct buf *out);
+/* event.c: the AWS_PROXY event, payload format 1.0; a `binary` body goes in base64. */
+void event__write(struct exchange *x, struct str body, bool binary, struct buf *out);
 
 #endif

@@ -17,7 +17,7 @@ static const struct key_row rows[] = {
     {"requestParameters", KEY_READ, NULL},
     {"requestTemplates", KEY_READ, NULL},
     {"passthroughBehavior", KEY_READ, NULL},
-    {"contentHandling", KEY_NOTE, "bodies are passed as they are"},
+    {"contentHandling", KEY_READ, NULL},
     {"timeoutInMillis", KEY_READ, NULL},
     {"connectionType", KEY_READ, NULL},
     {"connectionId", KEY_READ, NULL},
@@ -188,8 +188,11 @@ static bool check_mapping(struct reading *x, const struct json_member *m, struct
         return false;
     }
     if (str_starts(value, STR("method.request.body"))) {
+        if (x->kind == KIND_HTTP) /* which paths there are, gateway/jsonpath.c says */
+            return true;
         import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
-                    "%.*s %.*s: mapping from method.request.body is not served yet",
+                    "%.*s %.*s: mapping from method.request.body is not served where the body "
+                    "streams on; write type: http",
                     LABEL(x->route));
         return false;
     }
@@ -231,25 +234,21 @@ static void read_parameters(struct reading *x)
 
 #define JSON_TYPE "application/json"
 
-/* One template for each content type; ours answers all requests with the one for JSON. */
-static void read_request_template(struct reading *x, const struct json_member *m, int *status)
+/* One template for each content type of the request, with its own status. */
+static void read_request_template(struct reading *x, const struct json_member *m, struct json *out)
 {
     struct str text;
-    struct spot at = spot_or(m->value, spot_key(m));
     if (!import__text(x->im, m->value, "a request template", &text))
         return;
-    int found = import__mock_status(text);
-    if (found < 0)
-        import__say(x->im, IMPORT_ERROR, at,
+    int status = import__mock_status(text);
+    if (status < 0)
+        import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
                     "%.*s %.*s: a MOCK template is served only as the literal {\"statusCode\": N}; "
-                    "Velocity (VTL) is not served yet",
+                    "Velocity (VTL) is not served",
                     LABEL(x->route));
-    else if (*status >= 0 && *status != found)
-        import__say(x->im, IMPORT_ERROR, at,
-                    "%.*s %.*s: MOCK templates with another statusCode for each content type are "
-                    "not served yet",
-                    LABEL(x->route));
-    *status = found;
+    text = import__fmt(x->im, "{\"statusCode\": %d}", status);
+    if (out && json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)) != ERR_OK)
+        import__no_memory(x->im);
 }
 
 /* HTTP: the body that the backend gets instead of the client's. */
@@ -276,16 +275,13 @@ static void read_body_templates(struct reading *x, const struct json *given)
 static void read_mock_templates(struct reading *x, const struct json *given)
 {
     struct json *out = import__new_object(x->im, given);
-    int status = -1;
-    if (!json_get(given, JSON_TYPE))
+    if (!given || given->n == 0)
         import__say(x->im, IMPORT_ERROR, spot_of(x->v),
                     "%.*s %.*s: a MOCK integration needs requestTemplates: {" JSON_TYPE
                     ": '{\"statusCode\": 200}'}",
                     LABEL(x->route));
     for (size_t i = 0; given && i < given->n; i++)
-        read_request_template(x, &given->members[i], &status);
-    struct str text = import__fmt(x->im, "{\"statusCode\": %d}", status);
-    import__put(x->im, out, JSON_TYPE, import__new_text(x->im, text, json_get(given, JSON_TYPE)));
+        read_request_template(x, &given->members[i], out);
     import__put(x->im, x->out, "requestTemplates", out);
 }
 
@@ -305,37 +301,29 @@ static void read_request_templates(struct reading *x)
 /* A value of responseParameters. */
 static void check_response_mapping(struct reading *x, const struct json_member *m, struct str text)
 {
-    static const char *const sources[] = {"integration.response.header.",
-                                          "integration.response.multivalueheader.",
-                                          "stageVariables.", "context."};
+    static const char *const sources[] = {
+        "stageVariables.", "context.", "integration.response.header.",
+        "integration.response.multivalueheader.", "integration.response.body"};
+    size_t served = x->kind == KIND_MOCK ? 2 : COUNTOF(sources); /* nobody answers a MOCK */
     struct spot at = spot_or(m->value, spot_key(m));
     if (!str_starts(m->key, STR("method.response.header.")))
         import__say(x->im, IMPORT_ERROR, spot_key(m),
                     "\"%.*s\" must be method.response.header.NAME", SHORT(m->key));
-    else if (is_quoted(text))
+    else if (is_quoted(text) || str_eqz(text, "integration.response.body"))
         return;
-    else if (x->kind == KIND_MOCK)
+    else if (!has_prefix(text, sources, served))
         import__say(x->im, IMPORT_ERROR, at,
-                    "Invalid mapping expression specified: %.*s; a MOCK integration can only send "
-                    "plain text, in single quotes",
-                    SHORT(text));
-    else if (str_starts(text, STR("integration.response.body")))
-        import__say(x->im, IMPORT_ERROR, at,
-                    "%.*s %.*s: mapping from integration.response.body is not served",
-                    LABEL(x->route));
-    else if (!has_prefix(text, sources, COUNTOF(sources)))
-        import__say(x->im, IMPORT_ERROR, at,
-                    "Invalid mapping expression specified: %.*s; plain text stands in single "
-                    "quotes",
+                    x->kind == KIND_MOCK
+                        ? "Invalid mapping expression specified: %.*s; a MOCK integration sends "
+                          "plain text in single quotes, stageVariables.NAME or context.NAME"
+                        : "Invalid mapping expression specified: %.*s; plain text stands in "
+                          "single quotes",
                     SHORT(text));
 }
 
 static void check_response_template(struct reading *x, const struct json_member *m, struct str text)
 {
-    if (x->kind == KIND_MOCK && !str_eqz(m->key, JSON_TYPE))
-        import__say(x->im, IMPORT_ERROR, spot_key(m),
-                    "%.*s %.*s: a MOCK answer is served as " JSON_TYPE " only", LABEL(x->route));
-    else if (import__has_vtl(text))
+    if (import__has_vtl(text))
         import__say(x->im, IMPORT_ERROR, spot_or(m->value, spot_key(m)),
                     "%.*s %.*s: the response template is Velocity (VTL), which is not served; "
                     "only plain text is",
@@ -366,29 +354,36 @@ static void put_texts(struct reading *x, struct json *response, const struct jso
         import__put(x->im, response, what, out);
 }
 
+/* Proxies pass bodies as they are, on AWS too. */
+static void copy_handling(struct reading *x, const struct json *from, struct json *to)
+{
+    struct str text;
+    const struct json *v = json_get(from, "contentHandling");
+    if (x->kind != KIND_HTTP || json_is(v, JSON_NULL) ||
+        !import__text(x->im, v, "contentHandling", &text))
+        return;
+    if (str_ieq(text, STR("CONVERT_TO_TEXT")) || str_ieq(text, STR("CONVERT_TO_BINARY")))
+        import__put(x->im, to, "contentHandling",
+                    import__new_text(x->im, import__upper(x->im, text), v));
+    else
+        import__say(x->im, IMPORT_ERROR, spot_of(v),
+                    "contentHandling must be CONVERT_TO_TEXT or CONVERT_TO_BINARY");
+}
+
 static void read_response(struct reading *x, const struct json_member *m, struct json *all)
 {
     static const struct key_row response_rows[] = {
-        {"statusCode", KEY_READ, NULL},
-        {"responseParameters", KEY_READ, NULL},
-        {"responseTemplates", KEY_READ, NULL},
-        {"selectionPattern", KEY_READ, NULL},
-        {"contentHandling", KEY_NOTE, "bodies are passed as they are"},
+        {"statusCode", KEY_READ, NULL},        {"responseParameters", KEY_READ, NULL},
+        {"responseTemplates", KEY_READ, NULL}, {"selectionPattern", KEY_READ, NULL},
+        {"contentHandling", KEY_READ, NULL},
     };
     static const struct key_table response_keys = {"an integration response", response_rows,
                                                    COUNTOF(response_rows), KEY_REFUSE};
     const struct json *given = import__object(x->im, m->value, "an integration response");
     struct json *out = import__new_object(x->im, m->value);
     int64_t status = 0;
-    uint64_t literal;
     if (!given || !out)
         return;
-    if (x->kind == KIND_MOCK && !str_eqz(m->key, "default") &&
-        !(m->key.n == 3 && str_u64(m->key, &literal)))
-        import__say(x->im, IMPORT_ERROR, spot_key(m),
-                    "%.*s %.*s: a MOCK answer is chosen by its literal status or \"default\"; the "
-                    "pattern \"%.*s\" is not served yet",
-                    LABEL(x->route), SHORT(m->key));
     import__check_keys(x->im, given, &response_keys);
     if (!import__number(x->im, json_get(given, "statusCode"), "statusCode", 100, 599, &status)) {
         if (!json_get(given, "statusCode"))
@@ -399,6 +394,7 @@ static void read_response(struct reading *x, const struct json_member *m, struct
     }
     import__put(x->im, out, "statusCode",
                 import__new_text(x->im, import__fmt(x->im, "%d", (int)status), m->value));
+    copy_handling(x, given, out);
     put_texts(x, out, given, "responseParameters", true);
     put_texts(x, out, given, "responseTemplates", false);
     if (json_set(x->im->a, all, m->key, out) != ERR_OK)
@@ -482,6 +478,7 @@ const struct json *import__integration(struct importer *im, struct import_api *a
     read_request_templates(&x);
     read_responses(&x);
     read_passthrough(&x);
+    copy_handling(&x, v, x.out);
     read_connection(&x);
     read_timeout(&x);
     read_payload_format(&x);

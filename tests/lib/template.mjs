@@ -90,6 +90,11 @@ export function mock(status = 200, body, headers = {}) {
     };
 }
 
+/** A route whose operation says more than its integration: parameters, responses, a validator. */
+export function saying(operation, integration) {
+    return { ...integration, operation };
+}
+
 /** A route without the authorizer. */
 export function open(integration) {
     return { ...integration, open: true };
@@ -158,10 +163,10 @@ class Document {
 
     operation(
         route,
-        { fn: handler, open: isOpen, guard, integrationTimeout, ...integration },
+        { fn: handler, open: isOpen, guard, integrationTimeout, operation: more, ...integration },
         first,
     ) {
-        const operation = { responses: {} };
+        const operation = { responses: {}, ...more };
         const guardName = guard ?? first;
         if (!isOpen && guardName) {
             operation.security = [{ [guardName]: [] }];
