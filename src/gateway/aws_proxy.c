@@ -6,12 +6,14 @@
 #include "base/limits.h"
 #include "http_api_int.h"
 #include "lambda/arn.h"
+#include "mapping_int.h"
 #include "media_int.h"
 
 struct lambda_conf {
     enum payload_format format;
     struct function *function;
     int64_t timeout_ms;
+    struct mappings maps; /* of REST APIs: they map nothing, but some cannot be */
 };
 
 struct lambda_state {
@@ -82,6 +84,11 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
                           "%.*s is not a function of this document; give its code with --function "
                           "NAME-or-ARN=DIR:HANDLER",
                           STR_ARG(arn));
+    err = http_api ? ERR_OK
+                   : mapping__compile(a, json_get(spec, "requestParameters"), MAPPING_STREAM,
+                                      &c->maps, e);
+    if (err != ERR_OK)
+        return err;
     int64_t max = http_api ? TIMEOUT_HTTP_API_INTEGRATION_MS : TIMEOUT_INTEGRATION_MS;
     c->timeout_ms = max;
     if (timeout &&
@@ -89,6 +96,22 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
         return errinfo_at(e, ERR_INVALID, timeout->line, timeout->col,
                           "timeoutInMillis must be 50 to %d", (int)max);
     return ERR_OK;
+}
+
+/* A function gets nothing mapped, yet a mapping to one of these is 500 as soon as it has a value
+ * (recorded from AWS). */
+static bool maps_reserved(struct exchange *x, const struct mappings *maps)
+{
+    static const char *const names[] = {"authorization",    "connection", "content-length",
+                                        "expect",           "te",         "proxy-authenticate",
+                                        "transfer-encoding"};
+    struct str value;
+    for (size_t i = 0; i < maps->n; i++)
+        for (size_t k = 0; k < COUNTOF(names); k++)
+            if (maps->v[i].target == MAP_HEADER && str_ieq(maps->v[i].name, str_c(names[k])) &&
+                maps->v[i].read(x, maps->v[i].source, &value))
+                return true;
+    return false;
 }
 
 /* --- what the function returned -----------------------------------------------------------------
@@ -358,6 +381,11 @@ static enum next lambda_start(const void *conf, struct exchange *x)
     if (s == NULL)
         return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
     s->conf = conf;
+    if (maps_reserved(x, &s->conf->maps)) {
+        decision_note(&x->record, "integrate", VERDICT_ERROR, "request",
+                      STR("a mapping sets a header that cannot be mapped"));
+        return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
+    }
     s->body = BUF_INIT(LIMIT_REQUEST_BODY);
     s->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     x->integration = s;

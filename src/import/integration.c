@@ -210,13 +210,13 @@ static void read_parameters(struct reading *x)
         import__object(x->im, json_get(x->v, "requestParameters"), "requestParameters");
     if (!given || given->n == 0)
         return;
-    if (x->kind != KIND_HTTP_PROXY && x->kind != KIND_HTTP) {
+    if (x->kind == KIND_MOCK || x->kind == KIND_AWS_PROXY)
         import__say(x->im, IMPORT_NOTE, spot_of(given),
-                    "%.*s %.*s: requestParameters only apply to HTTP and HTTP_PROXY integrations "
-                    "here",
+                    "%.*s %.*s: requestParameters only change requests of HTTP and HTTP_PROXY "
+                    "integrations",
                     LABEL(x->route));
+    if (x->kind == KIND_MOCK)
         return;
-    }
     struct json *out = import__new_object(x->im, given);
     for (size_t i = 0; out && i < given->n; i++) {
         const struct json_member *m = &given->members[i];
