@@ -40,6 +40,8 @@ static enum next refuse_unmatched(struct exchange *x)
 static enum next refuse_path(struct exchange *x, const char *why)
 {
     decision_notef(&x->record, "match", VERDICT_DENY, "path", "refused: %s", why);
+    if (x->api == NULL)
+        x->kind = route__manner(x->snapshot, x->rq->host);
     return exchange__refuse(x, RESPONSE_BAD_REQUEST);
 }
 
