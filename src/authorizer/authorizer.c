@@ -63,7 +63,7 @@ static enum err compile_shape(struct authorizer *z, const struct json *spec,
     const struct json *simple = json_get(spec, "enableSimpleResponses");
     bool two =
         str_eqz(json_str_or(json_get(spec, "authorizerPayloadFormatVersion"), STR("")), "2.0");
-    z->shape = !env->http_api || !two ? SHAPE_REST : SHAPE_POLICY;
+    z->shape = !env->http_api ? SHAPE_REST : two ? SHAPE_POLICY : SHAPE_1_0;
     if (!json_bool_or(simple, false))
         return ERR_OK;
     if (z->shape != SHAPE_POLICY)

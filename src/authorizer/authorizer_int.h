@@ -37,6 +37,7 @@ const struct authorizer_kind *authorizer__kind(struct str name, bool http_api);
 /* The shapes that a function's answer may have. */
 enum auth_shape {
     SHAPE_REST,   /* principalId and policyDocument; scalars in the context */
+    SHAPE_1_0,    /* HTTP API, payload format 1.0: the same, and the context keeps its types */
     SHAPE_POLICY, /* HTTP API: a policyDocument; any JSON in the context */
     SHAPE_SIMPLE, /* HTTP API, enableSimpleResponses: {"isAuthorized": true} */
 };

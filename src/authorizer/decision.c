@@ -48,6 +48,12 @@ static struct str text_of(struct arena *a, const struct json *v)
     return STR("");
 }
 
+/* The answers that REST authorizers give: a principalId, and only scalars in the context. */
+static bool has_principal(enum auth_shape shape)
+{
+    return shape == SHAPE_REST || shape == SHAPE_1_0;
+}
+
 static enum err read_context(struct auth_result *r, enum auth_shape shape,
                              const struct json *context, struct errinfo *why)
 {
@@ -62,7 +68,7 @@ static enum err read_context(struct auth_result *r, enum auth_shape shape,
     for (size_t i = 0; i < context->n; i++) {
         const struct json *v = context->members[i].value;
         struct str key = context->members[i].key;
-        if (shape == SHAPE_REST && (v->type == JSON_ARRAY || v->type == JSON_OBJECT))
+        if (has_principal(shape) && (v->type == JSON_ARRAY || v->type == JSON_OBJECT))
             return errinfo_set(why, ERR_INVALID,
                                "context.%.*s is an %s: values must be strings, numbers or booleans",
                                STR_ARG(str_sub(key, 0, 60)), json_type_name(v->type));
@@ -125,7 +131,7 @@ static enum err read_answer(struct auth_result *r, enum auth_shape shape, const 
                            json_type_name(answer->type),
                            shape == SHAPE_SIMPLE ? "isAuthorized"
                                                  : "principalId and policyDocument");
-    if (shape == SHAPE_REST && !json_is(json_get(answer, "principalId"), JSON_STRING))
+    if (has_principal(shape) && !json_is(json_get(answer, "principalId"), JSON_STRING))
         return errinfo_set(why, ERR_INVALID,
                            json_get(answer, "principalId") ? "principalId must be a string"
                                                            : "principalId is missing");

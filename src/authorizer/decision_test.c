@@ -90,6 +90,41 @@ static void what_is_no_policy_is_refused(void **state)
             "\"action\":\"execute-api:Invoke\",\"effect\":\"Allow\",\"resource\":\"*\"}]}}");
 }
 
+/* Answers of HTTP APIs: specs 3.4, traps 22 and 23. */
+static void each_shape_takes_its_own_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        enum auth_shape shape;
+        const char *answer;
+        bool taken, allowed;
+    } rows[] = {
+        {SHAPE_SIMPLE, "{\"isAuthorized\":true}", true, true},
+        {SHAPE_SIMPLE, "{\"isAuthorized\":false,\"context\":{\"a\":[1]}}", true, false},
+        {SHAPE_SIMPLE, "{\"isAuthorized\":\"true\"}", false, false},
+        {SHAPE_SIMPLE, "{\"isAuthorized\":1}", false, false},
+        {SHAPE_SIMPLE, "{" POLICY "}", false, false},
+        {SHAPE_SIMPLE, "{\"isAuthorized\":true,\"context\":[]}", false, false},
+        {SHAPE_POLICY, "{" POLICY ",\"context\":{\"a\":{\"b\":1}}}", true, false},
+        {SHAPE_POLICY, "{\"isAuthorized\":true}", false, false},
+        {SHAPE_1_0, "{\"principalId\":\"u\"," POLICY ",\"context\":{\"a\":1}}", true, false},
+        {SHAPE_1_0, "{" POLICY "}", false, false},
+        {SHAPE_1_0, "{\"principalId\":\"u\"," POLICY ",\"context\":{\"a\":[]}}", false, false},
+        {SHAPE_1_0, "{\"principalId\":\"u\",\"isAuthorized\":true}", false, false},
+    };
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct auth_result *r = NULL;
+        struct errinfo why = {0};
+        enum err err = auth__result_parse(str_c(rows[i].answer), rows[i].shape, &r, &why);
+        if ((err == ERR_OK) != rows[i].taken || (r && r->allowed != rows[i].allowed))
+            fail_msg("%s: %s", rows[i].answer, why.text);
+        const struct json *context = r ? auth_context_json(r) : NULL;
+        if (r && strstr(rows[i].answer, "context"))
+            assert_false(json_is(json_get(context, "a"), JSON_STRING)); /* its own type */
+        auth__result_unref(r);
+    }
+}
+
 static void running_out_of_memory_refuses(void **state)
 {
     (void)state;
@@ -116,6 +151,7 @@ int main(void)
         cmocka_unit_test(objects_and_arrays_in_context_are_refused),
         cmocka_unit_test(the_principal_must_be_a_string),
         cmocka_unit_test(what_is_no_policy_is_refused),
+        cmocka_unit_test(each_shape_takes_its_own_answers),
         cmocka_unit_test(running_out_of_memory_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

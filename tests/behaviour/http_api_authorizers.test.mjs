@@ -228,6 +228,7 @@ test('authorizers of HTTP APIs', async (t) => {
         const one = { returns: policy('Allow', '*', { context: { n: 1 } }) };
         assert.equal((await ask('/one', one)).json.principalId, 'ana');
         assert.deepEqual((await ask('/one', one)).json.n, '1');
+        assert.deepEqual((await ask('/one2', one)).json, { lambda: { n: 1 } });
     });
 
     await t.test('a simple verdict is cached for all routes of its authorizer', async () => {
