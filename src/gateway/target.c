@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The uri of an HTTP or HTTP_PROXY integration: "http://host:port/base/{proxy}?v=1", split once
- * into an origin and pieces, put together for each request from canonical bytes only. */
+ * into an origin and pieces, put together for each request from canonical bytes only. A variable in
+ * the query is encoded whole: it stays the value that it is put into. */
 #include "base/limits.h"
 #include "target_int.h"
 
@@ -52,37 +53,37 @@ static enum err parse_authority(struct target *t, struct str authority, struct e
     return ERR_OK;
 }
 
-static enum err add_piece(struct arena *a, struct target *t, struct str text, bool variable)
+static enum err add_piece(struct arena *a, struct target_pieces *to, struct str text, bool variable)
 {
     if (text.n == 0)
         return ERR_OK;
-    struct target_piece *grown = ARENA_ARRAY(a, t->count + 1, struct target_piece);
+    struct target_piece *grown = ARENA_ARRAY(a, to->n + 1, struct target_piece);
     if (grown == NULL)
         return ERR_NOMEM;
-    if (t->count > 0)
-        memcpy(grown, t->piece, t->count * sizeof *grown);
-    grown[t->count++] = (struct target_piece){text, variable};
-    t->piece = grown;
+    if (to->n > 0)
+        memcpy(grown, to->v, to->n * sizeof *grown);
+    grown[to->n++] = (struct target_piece){text, variable};
+    to->v = grown;
     return ERR_OK;
 }
 
-static enum err split_path(struct arena *a, struct target *t, struct str path, struct errinfo *e)
+static enum err split(struct arena *a, struct target_pieces *to, struct str text, struct errinfo *e)
 {
-    while (path.n > 0) {
-        size_t open = str_chr(path, '{', 0);
+    while (text.n > 0) {
+        size_t open = str_chr(text, '{', 0);
         struct str rest;
-        enum err err = add_piece(a, t, str_sub(path, 0, open), false);
+        enum err err = add_piece(a, to, str_sub(text, 0, open), false);
         if (err != ERR_OK || open == SIZE_MAX)
             return err;
-        struct str name = str_cut(str_from(path, open + 1), '}', &rest);
+        struct str name = str_cut(str_from(text, open + 1), '}', &rest);
         if (rest.p == NULL || name.n == 0)
             return errinfo_set(e, ERR_INVALID, "a { in the uri has no }");
         if (str_ends(name, STR("+")))
             name = str_sub(name, 0, name.n - 1);
-        err = add_piece(a, t, name, true);
+        err = add_piece(a, to, name, true);
         if (err != ERR_OK)
             return err;
-        path = rest;
+        text = rest;
     }
     return ERR_OK;
 }
@@ -109,11 +110,11 @@ enum err target__compile(struct arena *a, const struct api *api, struct str uri,
     if (err != ERR_OK)
         return err;
     struct str path = str_cut(str_from(uri, end), '?', &out->query);
-    if (str_chr(out->query, '{', 0) != SIZE_MAX)
+    if (api->kind == API_HTTP && str_chr(out->query, '{', 0) != SIZE_MAX)
         return errinfo_set(e, ERR_UNSUPPORTED,
-                           "a { in the query of a uri: map it with "
-                           "integration.request.querystring.NAME");
-    return split_path(a, out, path.n ? path : STR("/"), e);
+                           "a { in the query of a uri: map it with overwrite:querystring.NAME");
+    err = split(a, &out->query_pieces, out->query, e);
+    return err ? err : split(a, &out->path, path.n ? path : STR("/"), e);
 }
 
 /* The value of {name}: a mapping to that path variable, else the resource's own variable. */
@@ -133,6 +134,19 @@ static enum err piece_value(struct exchange *x, const struct mappings *maps, str
         return out->p ? ERR_OK : ERR_NOMEM;
     }
     return exchange__param(x, name, out) ? ERR_OK : ERR_NOTFOUND;
+}
+
+/* The same for a place in the query, where a '&' of a path would begin another parameter. */
+static enum err query_value(struct exchange *x, const struct mappings *maps, struct str name,
+                            struct str *out)
+{
+    struct str escaped;
+    enum err err = piece_value(x, maps, name, &escaped);
+    if (err != ERR_OK)
+        return err;
+    struct str plain = path_percent_decode(x->arena, escaped, false);
+    *out = plain.p ? path_percent_encode(x->arena, plain) : STR_NONE;
+    return out->p ? ERR_OK : ERR_NOMEM;
 }
 
 static bool maps_query(const struct mappings *maps)
@@ -172,9 +186,15 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
     const struct query_pair *pairs;
     size_t n = 0;
     AUTO_BUF b = BUF_INIT(KIB(32));
-    if (t->query.n > 0) {
-        buf_addc(&b, '?');
-        buf_add(&b, t->query);
+    for (size_t i = 0; i < t->query_pieces.n; i++) {
+        const struct target_piece *piece = &t->query_pieces.v[i];
+        struct str value = piece->text;
+        enum err err = piece->variable ? query_value(x, maps, value, &value) : ERR_OK;
+        if (err != ERR_OK)
+            return err;
+        if (i == 0)
+            buf_addc(&b, '?');
+        buf_add(&b, value);
     }
     if (!maps_query(maps)) {
         if (pass && x->rq->query.n > 0) {
@@ -203,9 +223,9 @@ enum err target__make(struct exchange *x, const struct target *t, const struct m
 {
     AUTO_BUF b = BUF_INIT(KIB(48));
     const char *why;
-    for (size_t i = 0; i < t->count; i++) {
-        struct str value = t->piece[i].text;
-        enum err err = t->piece[i].variable ? piece_value(x, maps, value, &value) : ERR_OK;
+    for (size_t i = 0; i < t->path.n; i++) {
+        struct str value = t->path.v[i].text;
+        enum err err = t->path.v[i].variable ? piece_value(x, maps, value, &value) : ERR_OK;
         if (err != ERR_OK)
             return err;
         buf_add(&b, value);

@@ -7,15 +7,18 @@
 #include "mapping_int.h"
 
 struct target_piece {
-    struct str text; /* literal path bytes, or the variable's name */
+    struct str text; /* literal bytes, or the variable's name */
     bool variable;
+};
+struct target_pieces {
+    struct target_piece *v;
+    size_t n;
 };
 struct target {
     struct http_origin origin;
     struct str authority; /* for the Host header */
-    struct target_piece *piece;
-    size_t count;
-    struct str query; /* of the uri itself */
+    struct target_pieces path, query_pieces;
+    struct str query; /* of the uri itself, as it is written */
 };
 
 enum err target__compile(struct arena *a, const struct api *api, struct str uri, struct target *out,

@@ -67,7 +67,7 @@ static void tell(struct fetch *x)
     release(x);
 }
 
-static void set_why(struct fetch *x, enum err err, const char *fmt, va_list args)
+static void PRINTF(3, 0) set_why(struct fetch *x, enum err err, const char *fmt, va_list args)
 {
     x->err = err;
     vsnprintf(x->why, sizeof x->why, fmt, args);

@@ -24,8 +24,6 @@ const DOES_NOT_APPLY = [
     ['test_apigateway_common.py::TestApiGatewayCommon::test_api_gateway_request_validator_with_ref',
         'bodies are not validated against schemas: refused by name'],
     ['test_apigateway_dynamodb.py', 'AWS integrations: refused by name'],
-    ['test_apigateway_http.py::test_http_proxy_integration_request_data_mappings',
-        'a { in the query of a uri: refused by name'],
     ['test_apigateway_import.py::TestApiGatewayImportRestApi::test_import_with_stage_variables',
         'a stage variable without a value: refused when the document loads'],
     ['test_apigateway_integrations.py::TestApiGatewayHeaderRemapping::' +
@@ -57,6 +55,14 @@ const plain = (uri, more = {}) => ({
     responses: { default: { statusCode: '200' } },
 });
 
+function argsOf(target) {
+    const args = {};
+    for (const [name, value] of new URL(target, 'http://x').searchParams) {
+        args[name] = name in args ? `${args[name]},${value}` : value;
+    }
+    return args;
+}
+
 /** The echo of the recordings: what it was sent, as JSON; a status on demand. */
 function echo(request) {
     const status = Number(request.target.match(/status\/(\d+)/)?.[1] ?? 0);
@@ -78,6 +84,7 @@ function echo(request) {
                 request.headers.map(([name, value]) => [name.toLowerCase(), value]),
             ),
             method: request.method,
+            args: argsOf(request.target),
         }),
     };
 }
@@ -103,6 +110,17 @@ async function gatewayOfRecordings(t) {
         'ANY /http_proxy': http(`${behind.url}/`),
         'ANY /http/{map+}': plain(`${behind.url}/{map}`),
         'ANY /http_proxy/{map+}': http(`${behind.url}/{map}`),
+        'POST /proxy/{pathVariable}': mapping(
+            http(`${behind.url}/?testVar={pathVar}&testQs={qsVar}`),
+            {
+                'header.headerVar': 'method.request.header.foobar',
+                'path.qsVar': 'method.request.querystring.testVar',
+                'path.pathVar': 'method.request.path.pathVariable',
+                'querystring.queryString': 'method.request.querystring.testQueryString',
+                'querystring.testQs': 'method.request.querystring.testQueryString',
+                'querystring.testEmptyQs': 'method.request.header.emptyheader',
+            },
+        ),
         'POST /returning': lambda(RETURNING),
         'ANY /{pathVariable}': mapping(lambda(ECHOING), {
             'header.headerVar': 'method.request.header.foobar',
@@ -164,6 +182,20 @@ const REPLAYS = {
         'wrong-method/content': async (gw, { response }) =>
             same(await gw.request('PUT', '/returning/x'), 403, response),
     },
+    'test_apigateway_http.py::test_http_proxy_integration_request_data_mappings': {
+        'http-proxy-invocation': async (gw, { response }) => {
+            const answer = await mapped(gw);
+            const sent = answer.json.headers;
+            assert.equal(answer.status, response.status_code);
+            assert.deepEqual(answer.json.args, response.content.args);
+            for (const name of ['accept', 'content-type', 'foobar', 'headervar', 'user-agent']) {
+                assert.equal(sent[name], response.content.headers[name], name);
+            }
+            assert.deepEqual(names(answer.headers), names(response.headers));
+        },
+        'http-proxy-invocation/content/data': async (gw, { response }) =>
+            assert.deepEqual((await mapped(gw)).json.data, response),
+    },
     'test_apigateway_lambda.py::test_lambda_aws_proxy_integration': {
         'invocation-payload-with-params-encoding-multi/body': async (gw, { response }) =>
             assert.deepEqual((await post(gw, '/foobar?a=1&a=2', HELLO, CALLER)).json.body, response),
@@ -202,6 +234,15 @@ const REPLAYS = {
 };
 
 const post = (gw, target, body, headers = {}) => gw.request('POST', target, { headers, body });
+
+const mapped = (gw) =>
+    post(gw, '/proxy/foobar?testQueryString=foo&testVar=bar', HELLO, {
+        ...JSON_TYPE,
+        Accept: 'application/json',
+        'User-Agent': 'test/integration',
+        foobar: 'mapped-value',
+        headerVar: 'request-value',
+    });
 
 function same(answer, status, body) {
     assert.deepEqual([answer.status, answer.json], [status, body]);

@@ -209,6 +209,7 @@ test('HTTP integrations map both ways', async (t) => {
                         passthroughBehavior: 'never',
                     },
                 }),
+                'GET /query/{id}': plain(`${saw.url}/q?id={id}&fixed=1`),
                 'GET /reserved': plain(`${saw.url}/reserved`, {
                     map: { 'header.Content-Length': "'3'" },
                 }),
@@ -301,6 +302,11 @@ test('HTTP integrations map both ways', async (t) => {
         assert.equal(refused.status, 415);
         assert.equal(refused.body, '{"message":"Unsupported Media Type"}');
         assert.equal(saw.requests.length, before);
+    });
+
+    await t.test('a variable in the query of a uri stays one value', async () => {
+        await get('/query/7&admin=1;x=%26%2B%20');
+        assert.equal(saw.last.target, '/q?id=7%26admin%3D1%3Bx%3D%26%2B%20&fixed=1');
     });
 
     await t.test('what a mapping may not set, or no header can hold, is 500', async () => {
