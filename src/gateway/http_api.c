@@ -38,14 +38,20 @@ static unsigned status_of(enum gateway_response type, unsigned status)
     }
 }
 
-enum next http_api__refuse(struct exchange *x, enum gateway_response type, unsigned status)
+struct str http_api__body(unsigned status, struct str rest)
+{
+    for (size_t i = 0; i < COUNTOF(bodies); i++)
+        if (bodies[i].status == status)
+            return str_c(bodies[i].body);
+    return rest;
+}
+
+enum next http_api__refuse(struct exchange *x, enum gateway_response type, unsigned status,
+                           struct str rest)
 {
     struct http_headers *h = &x->answer.headers;
     x->answer = (struct http_response){.status = status_of(type, status)};
-    x->answer_body = STR("{\"message\":null}");
-    for (size_t i = 0; i < COUNTOF(bodies); i++)
-        if (bodies[i].status == x->answer.status)
-            x->answer_body = str_c(bodies[i].body);
+    x->answer_body = http_api__body(x->answer.status, rest);
     bool challenged =
         x->auth.challenge.n > 0 && (x->answer.status == 401 || x->answer.status == 403);
     enum err err = exchange__add_ids(x, h);

@@ -9,8 +9,11 @@
 
 /* --- http_api.c ----------------------------------------------------------------------------- */
 /* The gateway's own answer. HTTP APIs have no gateway responses: a status and {"message": ...}.
- * `status` is what a REST API would answer. */
-enum next http_api__refuse(struct exchange *x, enum gateway_response type, unsigned status);
+ * `status` and `rest` are what a REST API would answer. */
+enum next http_api__refuse(struct exchange *x, enum gateway_response type, unsigned status,
+                           struct str rest);
+/* {"message": ...} of that status; where HTTP APIs have no text of their own, `rest`. */
+struct str http_api__body(unsigned status, struct str rest);
 /* The path as events and $context.path say it: with the stage in front, but for $default. p is
  * NULL when out of memory. */
 struct str http_api__path(struct exchange *x);

@@ -93,7 +93,7 @@ static enum next refuse(struct exchange *x, enum gateway_response type, const ch
     const struct answer *custom = NULL;
     decision_note(&x->record, "respond", VERDICT_DENY, "response", str_c(row->type));
     if (x->kind == API_HTTP)
-        return http_api__refuse(x, type, row->status);
+        return http_api__refuse(x, type, row->status, str_of(row->body, row->body_n));
     custom = find_custom(x, type);
     x->error.type = str_c(answers__type(type, row->status));
     x->error.message = message;
@@ -134,6 +134,22 @@ enum next exchange__refuse_as(struct exchange *x, enum gateway_response type, co
     return refuse(x, type, error, message, true);
 }
 
+static enum err add_refusal_headers(struct arena *a, struct http_headers *h,
+                                    const struct response_row *row, bool http_api)
+{
+    struct gateway_ids ids;
+    gateway__make_ids(&ids);
+    struct str id = arena_str(a, str_c(ids.extended));
+    enum err err = id.p ? ERR_OK : ERR_NOMEM;
+    if (err == ERR_OK && http_api)
+        err = http_add(a, h, STR("apigw-requestid"), id);
+    else if (err == ERR_OK)
+        err = ids__add(a, h, &ids);
+    if (err == ERR_OK && !http_api)
+        err = http_add(a, h, STR("x-amzn-ErrorType"), str_c(row->error));
+    return err ? err : http_add(a, h, STR("Content-Type"), STR("application/json"));
+}
+
 /* Before there is a request: malformed or over a limit. `why` is for our log, not for strangers. */
 void gateway__refusal(void *arg, unsigned status, const char *why, struct arena *a,
                       struct http_response *rs, struct str *body)
@@ -144,7 +160,8 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
         RESPONSE_HEADERS_TOO_LARGE,     RESPONSE_NOT_IMPLEMENTED,    RESPONSE_UNAVAILABLE,
         RESPONSE_VERSION_NOT_SUPPORTED,
     };
-    (void)arg;
+    const struct gateway_worker *w = arg;
+    bool http_api = w && w->snapshot && route__manner(w->snapshot, STR("")) == API_HTTP;
     (void)why;
     const struct response_row *row = &rows[RESPONSE_BAD_REQUEST];
     for (size_t i = 0; i < COUNTOF(refusals); i++)
@@ -152,10 +169,8 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
             row = &rows[refusals[i]];
     *rs = (struct http_response){.status = status};
     *body = str_of(row->body, row->body_n);
-    struct gateway_ids ids;
-    gateway__make_ids(&ids);
-    if (a == NULL || ids__add(a, &rs->headers, &ids) != ERR_OK ||
-        http_add(a, &rs->headers, STR("x-amzn-ErrorType"), str_c(row->error)) != ERR_OK ||
-        http_add(a, &rs->headers, STR("Content-Type"), STR("application/json")) != ERR_OK)
+    if (http_api)
+        *body = http_api__body(status, *body);
+    if (a == NULL || add_refusal_headers(a, &rs->headers, row, http_api) != ERR_OK)
         rs->headers = (struct http_headers){0};
 }

@@ -103,6 +103,14 @@ test('an HTTP API', async (t) => {
         );
     });
 
+    await t.test('a malformed request is answered in the same manner', async () => {
+        const { response } = await gw.raw('GET /x HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n');
+        assert.equal(response.status, 400);
+        assert.equal(response.text, '{"message":"Bad Request"}');
+        assert.match(response.header('apigw-requestid'), HTTP_API_ID);
+        assert.equal(response.header('x-amzn-errortype'), undefined);
+    });
+
     await t.test('explain finds a request by its apigw-requestid', async () => {
         const refused = await gw.get('/admin', { token: 'bad' });
         const id = refused.headers['apigw-requestid'];
