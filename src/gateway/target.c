@@ -178,14 +178,10 @@ static bool mapped_to(struct exchange *x, const struct mappings *maps, struct st
     return false;
 }
 
-/* The client's query, if it is passed, with mapped names replaced. Without query mappings its bytes
- * go as they came. */
-static enum err add_query(struct exchange *x, const struct target *t, const struct mappings *maps,
-                          bool pass, struct buf *out)
+/* What the uri itself has after its '?'. */
+static enum err add_own_query(struct exchange *x, const struct target *t,
+                              const struct mappings *maps, struct buf *b)
 {
-    const struct query_pair *pairs;
-    size_t n = 0;
-    AUTO_BUF b = BUF_INIT(KIB(32));
     for (size_t i = 0; i < t->query_pieces.n; i++) {
         const struct target_piece *piece = &t->query_pieces.v[i];
         struct str value = piece->text;
@@ -193,29 +189,46 @@ static enum err add_query(struct exchange *x, const struct target *t, const stru
         if (err != ERR_OK)
             return err;
         if (i == 0)
-            buf_addc(&b, '?');
-        buf_add(&b, value);
+            buf_addc(b, '?');
+        buf_add(b, value);
     }
-    if (!maps_query(maps)) {
-        if (pass && x->rq->query.n > 0) {
-            buf_addc(&b, b.n ? '&' : '?');
-            buf_add(&b, x->rq->query);
-        }
-    } else {
-        enum err err = exchange__query(x, &pairs, &n);
-        if (err != ERR_OK)
-            return err;
-        for (size_t i = 0; pass && i < n; i++)
-            if (!mapped_to(x, maps, pairs[i].name))
-                add_pair(x, &b, pairs[i].name, pairs[i].value);
-        for (size_t i = 0; i < maps->n; i++) {
-            struct str value;
-            if (maps->v[i].target == MAP_QUERY && maps->v[i].read(x, maps->v[i].source, &value))
-                add_pair(x, &b, maps->v[i].name, value);
-        }
+    return ERR_OK;
+}
+
+/* The client's pairs, if they are passed, with mapped names replaced. */
+static enum err add_mapped_query(struct exchange *x, const struct mappings *maps, bool pass,
+                                 struct buf *b)
+{
+    const struct query_pair *pairs;
+    size_t n = 0;
+    enum err err = exchange__query(x, &pairs, &n);
+    if (err != ERR_OK)
+        return err;
+    for (size_t i = 0; pass && i < n; i++)
+        if (!mapped_to(x, maps, pairs[i].name))
+            add_pair(x, b, pairs[i].name, pairs[i].value);
+    for (size_t i = 0; i < maps->n; i++) {
+        struct str value;
+        if (maps->v[i].target == MAP_QUERY && maps->v[i].read(x, maps->v[i].source, &value))
+            add_pair(x, b, maps->v[i].name, value);
+    }
+    return ERR_OK;
+}
+
+/* Without query mappings the bytes of the client's query go as they came. */
+static enum err add_query(struct exchange *x, const struct target *t, const struct mappings *maps,
+                          bool pass, struct buf *out)
+{
+    AUTO_BUF b = BUF_INIT(KIB(32));
+    enum err err = add_own_query(x, t, maps, &b);
+    if (err == ERR_OK && maps_query(maps))
+        err = add_mapped_query(x, maps, pass, &b);
+    else if (err == ERR_OK && pass && x->rq->query.n > 0) {
+        buf_addc(&b, b.n ? '&' : '?');
+        buf_add(&b, x->rq->query);
     }
     buf_add(out, buf_str(&b));
-    return b.err;
+    return err ? err : b.err;
 }
 
 enum err target__make(struct exchange *x, const struct target *t, const struct mappings *maps,
