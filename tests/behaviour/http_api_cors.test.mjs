@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { backend } from '../lib/backend.mjs';
-import { refusal, start, test } from '../lib/daemon.mjs';
+import { refusal, request, start, test } from '../lib/daemon.mjs';
 import { calls, guard, httpApi, open, proxies } from '../lib/http_api.mjs';
 
 const ORIGIN = 'https://shop.test';
@@ -130,6 +130,32 @@ test('without a corsConfiguration nothing is added and OPTIONS is a method', asy
     assert.equal(answer.headers['access-control-allow-origin'], undefined);
     const allowed = await gw.get('/x', { token: 'yes', headers });
     assert.equal(allowed.headers['access-control-a'], 'b');
+});
+
+test('another gateway that asks at /_authorize is not told to serve a preflight', async (t) => {
+    const gw = await start(
+        t,
+        httpApi({
+            cors: { AllowOrigins: [ORIGIN], AllowMethods: ['GET'] },
+            authorizers: { Guard: guardBy },
+            routes: { 'ANY /x': calls(`async () => 'in'`) },
+        }),
+        { args: ['--authorize', '127.0.0.1:0'] },
+    );
+    const port = Number(gw.listening.authorize.split(':').at(-1));
+    const asks = (token) =>
+        request(port, 'GET', '/_authorize', {
+            headers: {
+                'X-Forwarded-Method': 'OPTIONS',
+                'X-Forwarded-Uri': '/x',
+                Origin: ORIGIN,
+                'Access-Control-Request-Method': 'GET',
+                ...(token && { Authorization: token }),
+            },
+        });
+    assert.equal((await asks()).status, 401);
+    assert.equal((await asks('no')).status, 403);
+    assert.equal((await asks('yes')).status, 200);
 });
 
 test('credentials for every origin are refused at load', async (t) => {
