@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { eventually, request, served, sleep, start, test } from '../lib/daemon.mjs';
+import { calls, httpApi } from '../lib/http_api.mjs';
 import { keyed, planned, value } from '../lib/plans.mjs';
 import { api, mock } from '../lib/template.mjs';
 
@@ -156,6 +157,53 @@ test('a customised answer for throttling keeps Retry-After', async (t) => {
     const answer = await gw.get('/x', withKey('A'));
     assert.deepEqual([answer.status, answer.body], [503, '{"slow": "down"}']);
     assert.equal(answer.headers['retry-after'], '2');
+});
+
+test("an HTTP API's route settings, its default for each other route", async (t) => {
+    const project = httpApi({
+        id: 'httpapi001',
+        routes: Object.fromEntries(
+            ['GET /x', 'GET /y', '$default'].map((route) => [
+                route,
+                calls(`async () => ({ statusCode: 200, body: 'in' })`),
+            ]),
+        ),
+    });
+    const template = JSON.parse(project.text);
+    const stage = Object.values(template.Resources).find(
+        ({ Type, Properties }) => /HttpApi$|V2::Stage$/.test(Type) && Properties,
+    );
+    const limit = (burst) => ({ ThrottlingRateLimit: 0.001, ThrottlingBurstLimit: burst });
+    stage.Properties.DefaultRouteSettings = limit(3);
+    stage.Properties.RouteSettings = { 'GET /y': limit(2) };
+    const gw = await start(t, { ...project, text: JSON.stringify(template) }, two);
+    const { ok, answers } = await statuses(gw, 8, '/x');
+    assert.equal(ok, 3);
+    const refused = answers.find((a) => a.status === 429);
+    assert.equal(refused.body, TOO_MANY);
+    assert.equal(refused.headers['x-amzn-errortype'], undefined);
+    assert.match(refused.headers['apigw-requestid'], /=$/);
+    assert.match(refused.headers['retry-after'], /^\d+$/);
+    assert.equal((await statuses(gw, 8, '/y')).ok, 2);
+    assert.equal((await statuses(gw, 8, '/else')).ok, 3);
+});
+
+test('what another gateway asks meets the same keys and buckets', async (t) => {
+    const gw = await start(t, gold({ throttle: [0.001, 3] }), {
+        args: [...two.args, '--authorize', '127.0.0.1:0'],
+    });
+    const port = Number(gw.listening.authorize.split(':').at(-1));
+    const asked = async (headers) => {
+        const answer = await request(port, 'GET', '/_authorize', {
+            headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/dev/x', ...headers },
+        });
+        return answer.status;
+    };
+    assert.equal(await asked({}), 403);
+    assert.equal(await asked(withKey('A').headers), 200);
+    assert.equal(await asked(withKey('A').headers), 200);
+    assert.equal((await gw.get('/x', withKey('A'))).status, 200);
+    assert.equal(await asked(withKey('A').headers), 429);
 });
 
 test('limits: throttles all requests together', async (t) => {
