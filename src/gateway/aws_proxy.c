@@ -14,6 +14,7 @@ struct lambda_conf {
     struct function *function;
     int64_t timeout_ms;
     struct mappings maps; /* of REST APIs: they map nothing, but some cannot be */
+    bool not_post; /* Lambda is invoked by POST: with another method AWS answers 500 (specs 7.1) */
 };
 
 struct lambda_state {
@@ -73,11 +74,7 @@ static enum err lambda_compile(struct arena *a, const struct json *spec,
             e, ERR_INVALID, at->line, at->col,
             "the uri of an AWS_PROXY integration is arn:aws:apigateway:REGION:lambda:path/"
             "2015-03-31/functions/FUNCTION_ARN/invocations");
-    if (!str_ieq(json_str_or(json_get(spec, "httpMethod"), STR("POST")), STR("POST")))
-        return errinfo_at(
-            e, ERR_INVALID, at->line, at->col,
-            "the httpMethod of an AWS_PROXY integration must be POST: Lambda is invoked by "
-            "POST, whatever the client's method");
+    c->not_post = !str_ieq(json_str_or(json_get(spec, "httpMethod"), STR("POST")), STR("POST"));
     c->function = env->function(env->arg, arn);
     if (c->function == NULL)
         return errinfo_at(e, ERR_NOTFOUND, at->line, at->col,
@@ -378,9 +375,10 @@ static const struct http_exchange_events events = {
 static enum next lambda_start(const void *conf, struct exchange *x)
 {
     struct lambda_state *s = ARENA_NEW(x->arena, struct lambda_state);
-    if (s == NULL)
+    const struct lambda_conf *c = conf;
+    if (s == NULL || c->not_post)
         return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
-    s->conf = conf;
+    s->conf = c;
     if (maps_reserved(x, &s->conf->maps)) {
         decision_note(&x->record, "integrate", VERDICT_ERROR, "request",
                       STR("a mapping sets a header that cannot be mapped"));

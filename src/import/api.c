@@ -291,6 +291,22 @@ static void check_id(struct importer *im, const struct import_api *api)
         import__fail(im, err);
 }
 
+/* Only now, because an event of SAM may have replaced what the definition said. */
+static void read_integration(struct importer *im, struct import_api *api, struct route *r)
+{
+    struct model_method *m = r->method;
+    if (!m->integration && !r->given)
+        import__say(im, IMPORT_ERROR, (struct spot){m->at.line, m->at.col},
+                    "No integration defined for method %.*s %.*s; add "
+                    "x-amazon-apigateway-integration",
+                    SHORT(m->verb), SHORT(m->path));
+    if (m->integration || !r->given)
+        return;
+    api->doc = r->doc;
+    m->integration = api->api->kind == API_HTTP ? import__http_integration(im, api, r, r->given)
+                                                : import__integration(im, api, r, r->given);
+}
+
 void import__finish_api(struct importer *im, struct import_api *api)
 {
     const char *file = im->file;
@@ -298,12 +314,10 @@ void import__finish_api(struct importer *im, struct import_api *api)
     for (struct route *r = api->first_route; r; r = r->next) {
         struct model_method *m = r->method;
         im->file = m->at.file;
+        im->literal = api->literal && r->given;
         m->method = import__method(im, api, r);
-        if (!m->integration)
-            import__say(im, IMPORT_ERROR, (struct spot){m->at.line, m->at.col},
-                        "No integration defined for method %.*s %.*s; add "
-                        "x-amazon-apigateway-integration",
-                        SHORT(m->verb), SHORT(m->path));
+        read_integration(im, api, r);
+        im->literal = false;
     }
     im->file = file;
     import__lint(im, api);

@@ -70,6 +70,7 @@ static const struct key_row jwt_rows[] = {
     {"type", KEY_READ, NULL},
     {"identitySource", KEY_READ, NULL},
     {"jwtConfiguration", KEY_READ, NULL},
+    {"openIdConnectUrl", KEY_NOTE, "is taken from the scheme, or from jwtConfiguration"},
     JWT_EXTENSIONS,
     {"authorizerResultTtlInSeconds", KEY_NOTE, "tokens are checked each time"},
     {"identityValidationExpression", KEY_WARN, "has no effect for HTTP APIs"},
@@ -152,6 +153,19 @@ static bool is_source(struct str s, bool http)
     return false;
 }
 
+/* An HTTP API's document that was written for a REST API: the same place, in its words. */
+static struct str in_http_words(struct making *x, const struct json *at, struct str one)
+{
+    const struct str prefix = STR("method.");
+    if (!str_starts(one, STR("method.request.header.")) &&
+        !str_starts(one, STR("method.request.querystring.")))
+        return one;
+    import__say(x->im, IMPORT_WARNING, spot_or(at, x->g->spot),
+                "authorizer %.*s: \"%.*s\" is how REST APIs write it; an HTTP API's is $%.*s",
+                SHORT(x->g->name), SHORT(one), SHORT(str_from(one, prefix.n)));
+    return import__fmt(x->im, "$%.*s", STR_ARG(str_from(one, prefix.n)));
+}
+
 /* The items of a list, or of one text with commas; NULL when there is none. */
 static const struct json *sources(struct making *x, const struct json *v)
 {
@@ -171,6 +185,7 @@ static const struct json *sources(struct making *x, const struct json *v)
             struct str one = str_trim(str_cut(rest, ',', &rest));
             if (one.n == 0)
                 continue;
+            one = http ? in_http_words(x, item, one) : one;
             if (!is_source(one, http)) {
                 import__say(im, IMPORT_ERROR, spot_or(item, x->g->spot),
                             "authorizer %.*s: \"%.*s\" is no identity source; write %s",
@@ -327,9 +342,12 @@ static void put_payload(struct making *x)
 {
     const struct json *v = json_get(x->g->spec, "authorizerPayloadFormatVersion");
     const struct json *simple = json_get(x->g->spec, "enableSimpleResponses");
-    struct str text = STR("");
+    struct str text = STR("1.0");
     if (!v)
-        refuse(x, NULL, "authorizerPayloadFormatVersion is missing; write \"2.0\" or \"1.0\"");
+        import__say(x->im, IMPORT_WARNING, x->g->spot,
+                    "authorizer %.*s: authorizerPayloadFormatVersion is missing and AWS would ask "
+                    "for it; it is taken as \"1.0\"",
+                    SHORT(x->g->name));
     else if (!import__text(x->im, v, "authorizerPayloadFormatVersion", &text))
         x->failed = true;
     bool second = str_eqz(text, "2.0") || str_eqz(text, "2");

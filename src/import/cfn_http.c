@@ -187,10 +187,7 @@ static void read_route(struct importer *im, struct import_api *api, struct symbo
         return;
     r->access = access;
     r->operation_id = json_get(p, "OperationName");
-    const struct json *given = integration_of(im, target);
-    r->method->integration = given ? import__http_integration(im, api, r, given) : NULL;
-    if (given && !r->method->integration)
-        r->method->integration = given; /* refused with words already */
+    r->given = integration_of(im, target);
 }
 
 void import__cfn_http_parts(struct importer *im, struct import_api *api)
@@ -246,7 +243,7 @@ static void quick_create(struct importer *im, struct import_api *api, const stru
     import__put(im, v, "payloadFormatVersion",
                 import__new_text(im, lambda ? STR("2.0") : STR("1.0"), target));
     r->access.at = spot_of(target);
-    r->method->integration = import__http_integration(im, api, r, v);
+    r->given = v;
 }
 
 static void read_api(struct importer *im, struct import_api *api, struct symbol *s)

@@ -240,10 +240,7 @@ static void read_method(struct importer *im, struct import_api *api, struct symb
     r->parameters = flags_of(im, json_get(p, "RequestParameters"), "RequestParameters");
     r->models = models_of(im, json_get(p, "RequestModels"));
     r->responses = method_responses(im, json_get(p, "MethodResponses"));
-    const struct json *given = integration_of(im, json_get(p, "Integration"));
-    r->method->integration = given ? import__integration(im, api, r, given) : NULL;
-    if (given && !r->method->integration)
-        r->method->integration = given; /* refused with words already */
+    r->given = integration_of(im, json_get(p, "Integration"));
 }
 
 /* --- what else belongs to an API ----------------------------------------------------------------

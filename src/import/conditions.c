@@ -50,11 +50,32 @@ static bool truth(struct importer *im, const struct json *v, bool *out, struct r
     return true;
 }
 
+/* A bare document has no conditions: --param says what they come to, or check judges it for both
+ * outcomes. */
+static bool supposed(struct importer *im, struct str name, bool *out)
+{
+    struct symbol *given = import__symbol(im, name);
+    if (given) {
+        given->asked = true;
+        *out = import__is_true(given->value);
+        return true;
+    }
+    if (im->world == WORLD_AS_SAID)
+        return false;
+    if (im->supposed.n == 0)
+        im->supposed = name;
+    *out = im->world == WORLD_ALL_TRUE;
+    return true;
+}
+
 bool import__condition(struct importer *im, struct str name, bool *out, struct reason *why)
 {
     struct condition *c = map_get(&im->conditions, name);
+    if (!c && im->bare && supposed(im, name, out))
+        return true;
     if (!c)
-        return UNRESOLVED(why, "there is no condition %.*s in this document", SHORT(name));
+        return UNRESOLVED(why, "there is no condition %.*s in this document%s", SHORT(name),
+                          im->bare ? "; give its outcome with --param" : "");
     if (c->state == SYMBOL_BUSY)
         return UNRESOLVED(why, "the condition %.*s leads to itself", SHORT(name));
     if (c->state == SYMBOL_FRESH && im->depth >= LIMIT_JSON_DEPTH)

@@ -34,11 +34,13 @@ static void put_header(struct importer *im, struct json *out, const char *proper
     struct str text;
     if (!import__text(im, v, property, &text))
         return;
-    if (!is_quoted(text))
-        import__say(im, IMPORT_ERROR, spot_of(v),
-                    "Invalid mapping expression specified: %.*s; the value of %s stands in single "
-                    "quotes inside the quotes: \"'...'\"",
+    if (!is_quoted(text)) {
+        import__say(im, IMPORT_WARNING, spot_of(v),
+                    "Invalid mapping expression specified: %.*s; AWS would refuse it: the value of "
+                    "%s stands in single quotes inside the quotes: \"'...'\"",
                     SHORT(text), property);
+        text = import__fmt(im, "'%.*s'", STR_ARG(text));
+    }
     import__put(im, out, header, import__new_text(im, text, v));
 }
 

@@ -93,7 +93,7 @@ static void read_uri(struct importer *im, struct import_api *api, const struct j
         return;
     const struct json *doc = parse_file(im, path, "DefinitionUri", spot_of(uri), &file);
     im->file = file;
-    im->literal = true;
+    im->literal = api->literal = true;
     if (doc)
         read_document(im, api, doc, "the DefinitionUri file");
     im->literal = false;

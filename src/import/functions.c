@@ -399,13 +399,59 @@ static struct declared *add_foreign(struct importer *im, struct str base, struct
     return d;
 }
 
+/* What names no function at all. AWS answers 500 on such a route, or refuses the document; check
+ * goes on with a function that nobody has. */
+static struct declared *no_function(struct importer *im, const char *what, struct str text,
+                                    struct spot at)
+{
+    import__say(
+        im, im->o->require_code ? IMPORT_ERROR : IMPORT_WARNING, at,
+        "%s names no Lambda function: \"%.*s\"; it is arn:aws:apigateway:REGION" FUNCTION_URI
+        "FUNCTION-ARN/invocations (or, as FunctionArn, the ARN in it)",
+        what, SHORT(text));
+    if (im->o->require_code)
+        return NULL;
+    struct str name = import__fmt(im, "unknown-%.*s", STR_ARG(import__api_id(im, text)));
+    struct str arn = import__function_arn(im, name);
+    struct declared *d = map_get(&im->arns, arn);
+    if (!d)
+        d = new_declared(im, name, arn, at);
+    if (d)
+        d->missing = "nothing says which function it is";
+    return d;
+}
+
+static struct declared *find_by_text(struct importer *im, struct str text, bool is_uri,
+                                     const char *what, struct spot at)
+{
+    struct str arn = text, base, name;
+    if ((is_uri && !unwrap_uri(text, &arn)) || !parse_arn(arn, &base, &name))
+        return no_function(im, what, text, at);
+    struct declared *d = map_get(&im->arns, base);
+    if (!d)
+        d = add_foreign(im, base, name, !im->o->require_code, at);
+    if (!d)
+        import__say(im, IMPORT_ERROR, at,
+                    "%s: there is no function %.*s here; say where its code is with --function "
+                    "%.*s=DIR:HANDLER",
+                    what, SHORT(base), SHORT(name));
+    return d;
+}
+
 struct declared *import__find_function(struct importer *im, const struct import_api *api,
                                        const struct json *v, bool is_uri, const char *what,
                                        struct spot at)
 {
-    struct str text, arn, base, name, missing;
+    struct str text, missing;
+    struct reason why;
     bool guards = strcmp(what, "uri") != 0;
     at = spot_or(v, at);
+    if (import__is_intrinsic(v)) { /* of a function that is not in this document */
+        im->elsewhere = !im->o->require_code && (im->bare || !guards);
+        const struct json *known = import__eval(im, v, &why);
+        im->elsewhere = false;
+        v = known ? known : v;
+    }
     if (!import__text(im, v, what, &text))
         return NULL;
     if (!import__stage_variables(im, api, text, &text, &missing)) {
@@ -413,29 +459,9 @@ struct declared *import__find_function(struct importer *im, const struct import_
                     SHORT(missing));
         return NULL;
     }
-    arn = text;
-    if (is_uri && !unwrap_uri(text, &arn)) {
-        import__say(im, IMPORT_ERROR, at,
-                    "%s must be arn:aws:apigateway:REGION" FUNCTION_URI
-                    "FUNCTION-ARN/invocations, not \"%.*s\"",
-                    what, SHORT(text));
-        return NULL;
-    }
-    if (!parse_arn(arn, &base, &name)) {
-        import__say(im, IMPORT_ERROR, at, "%s names no Lambda function: \"%.*s\"", what,
-                    SHORT(arn));
-        return NULL;
-    }
-    struct declared *d = map_get(&im->arns, base);
+    struct declared *d = find_by_text(im, text, is_uri, what, at);
     if (!d)
-        d = add_foreign(im, base, name, !im->o->require_code, at);
-    if (!d) {
-        import__say(im, IMPORT_ERROR, at,
-                    "%s: there is no function %.*s here; say where its code is with --function "
-                    "%.*s=DIR:HANDLER",
-                    what, SHORT(base), SHORT(name));
         return NULL;
-    }
     d->needed = true;
     d->guards = d->guards || guards;
     return d;

@@ -57,19 +57,63 @@ static void check_alone(struct importer *im)
                 first ? "several" : "none");
 }
 
+static void forget(struct importer *im)
+{
+    import__free_apis(im);
+    map_fini(&im->names);
+    map_fini(&im->arns);
+    map_fini(&im->ids);
+    map_fini(&im->conditions);
+}
+
+/* The errors that the same document has when every condition that it lacks is false. */
+static void judge_otherwise(const struct importer *im, const struct json *doc)
+{
+    struct model model = {.arena = im->a,
+                          .region = im->model->region,
+                          .account = im->model->account,
+                          .partition = im->model->partition};
+    struct import_report report = {.arena = im->a};
+    struct importer other = {.o = im->o,
+                             .model = &model,
+                             .report = &report,
+                             .a = im->a,
+                             .file = im->file,
+                             .dir = im->dir,
+                             .world = WORLD_ALL_FALSE};
+    find_ends(&other);
+    import__openapi_document(&other, doc);
+    import__judge_functions(&other);
+    forget(&other);
+    for (const struct import_finding *f = report.first; f; f = f->next)
+        if (f->severity == IMPORT_ERROR)
+            import_note(im->report, IMPORT_ERROR, f->file, f->line, f->col, "%.*s",
+                        STR_ARG(f->text));
+    im->report->errors += report.errors > LIMIT_FINDINGS; /* and were not kept */
+}
+
+static void read_bare(struct importer *im, const struct json *doc)
+{
+    im->world = im->o->require_code ? WORLD_AS_SAID : WORLD_ALL_TRUE;
+    import__openapi_document(im, doc);
+    if (im->supposed.n == 0)
+        return;
+    import__say(im, IMPORT_WARNING, spot_of(doc),
+                "the condition %.*s is not in this document: it is judged for both outcomes here, "
+                "and to run it needs --param %.*s=true or false",
+                STR_ARG(str_sub(im->supposed, 0, 80)), STR_ARG(str_sub(im->supposed, 0, 80)));
+    judge_otherwise(im, doc);
+}
+
 static void read_document(struct importer *im, const struct json *doc)
 {
     if (json_get(doc, "openapi") || json_get(doc, "swagger")) {
-        for (size_t i = 0; i < im->o->parameter_count; i++)
-            import__say(im, IMPORT_ERROR, spot_of(doc),
-                        "--param %.*s: an OpenAPI document has no parameters",
-                        STR_ARG(str_sub(im->o->parameters[i].name, 0, 80)));
-        import__openapi_document(im, doc);
+        read_bare(im, doc);
     } else if (json_get(doc, "Resources")) {
         import__template(im, doc);
     } else {
         import__say(im, IMPORT_ERROR, spot_of(doc),
-                    "this is neither an OpenAPI document (openapi or swagger) nor a SAM template "
+                    "this is neither an OpenAPI document (openapi or swagger) nor a template "
                     "(Resources)");
         return;
     }
@@ -98,11 +142,7 @@ enum err import_document(const struct import_options *o, const char *file, struc
         model->partition = STR("aws");
     find_ends(&im);
     read_document(&im, doc);
-    import__free_apis(&im);
-    map_fini(&im.names);
-    map_fini(&im.arns);
-    map_fini(&im.ids);
-    map_fini(&im.conditions);
+    forget(&im);
     if (im.err == ERR_LIMIT)
         import_note(report, IMPORT_ERROR, file, 0, 0, "the document needs too much memory");
     if (im.err != ERR_OK && im.err != ERR_LIMIT)

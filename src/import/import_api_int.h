@@ -62,6 +62,7 @@ struct access {
 struct route {
     struct model_method *method;
     struct access access;
+    const struct json *given, *doc; /* an integration that is not read yet; its document */
     const struct json *operation_id, *validator;        /* as written, or NULL */
     const struct json *parameters, *models, *responses; /* PutMethod's, or NULL */
     bool from_event;
@@ -80,6 +81,7 @@ struct import_api {
     struct str default_guard; /* SAM's DefaultAuthorizer; "" = none */
     bool guard_preflight;     /* SAM's AddDefaultAuthorizerToCorsPreflight */
     bool key, key_preflight;  /* SAM's ApiKeyRequired, AddApiKeyRequiredToCorsPreflight */
+    bool literal;             /* its definition is a DefinitionUri file (importer.literal) */
     bool has_body, merge;     /* SAM's DefinitionBody or DefinitionUri; MergeDefinitions */
     const struct json *cors;  /* SAM's Cors of a REST API, resolved */
     const struct json *resource_policy; /* SAM's, of the API */
@@ -141,7 +143,6 @@ void import__read_schemes(struct importer *im, struct import_api *api, const str
 void import__read_authorizers(struct importer *im, struct import_api *api,
                               const struct json *authorizers);
 void import__read_auth(struct importer *im, struct import_api *api, const struct json *auth);
-/* The properties that an authorizer of this kind may have, by their OpenAPI names. */
 void import__check_authorizer(struct importer *im, const struct import_api *api,
                               enum guard_kind kind, const struct json *spec);
 /* CreateAuthorizer's object; NULL, reported, when it cannot be made. */
@@ -155,8 +156,7 @@ const struct json *import__method(struct importer *im, struct import_api *api, s
 /* Adds the methods of an OpenAPI document. */
 void import__openapi(struct importer *im, struct import_api *api, const struct json *doc);
 void import__openapi_document(struct importer *im, const struct json *doc);
-/* What a local $ref leads to; the value itself when it is none. NULL, reported, when it leads
- * nowhere. */
+/* What a local $ref leads to, or the value itself; NULL, reported, when that is nowhere. */
 const struct json *import__follow(struct importer *im, const struct json *doc,
                                   const struct json *v);
 /* What `security` and x-amazon-apigateway-auth of an operation come to. */

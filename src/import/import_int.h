@@ -36,10 +36,14 @@ struct symbol {
     struct spot spot;
     const char *unnamed;    /* why the name that it was given is not known; NULL = it is */
     bool implicit;          /* ServerlessRestApi or ServerlessHttpApi, which nobody wrote */
+    bool asked;             /* a parameter of a bare document: something needed it */
     struct import_api *api; /* once it is read */
     const char *path;       /* of an AWS::ApiGateway::Resource, once it is known */
     struct symbol *next, *next_api;
 };
+
+/* check judges a bare document for either outcome of a condition that it does not have. */
+enum import_world { WORLD_AS_SAID, WORLD_ALL_TRUE, WORLD_ALL_FALSE };
 
 struct declared;   /* a function: import_api_int.h */
 struct import_api; /* an API under construction */
@@ -48,13 +52,16 @@ struct importer {
     const struct import_options *o;
     struct model *model;
     struct import_report *report;
-    struct arena *a;       /* the model's */
-    const char *file;      /* where the nodes being read were written */
-    struct str dir;        /* of the template: CodeUri, DefinitionUri and Location start here */
-    bool literal;          /* a DefinitionUri file: nobody resolves its intrinsics, as on AWS */
-    bool bare;             /* an OpenAPI document: what it names stands elsewhere */
-    struct map names;      /* logical id -> struct symbol */
-    struct map conditions; /* name -> struct condition (conditions.c) */
+    struct arena *a;         /* the model's */
+    const char *file;        /* where the nodes being read were written */
+    struct str dir;          /* of the template: CodeUri, DefinitionUri and Location start here */
+    bool literal;            /* a DefinitionUri file: nobody resolves its intrinsics, as on AWS */
+    bool elsewhere;          /* names of functions that are not here are taken as they are */
+    bool bare;               /* an OpenAPI document: what it names stands elsewhere */
+    struct map names;        /* logical id -> struct symbol */
+    struct map conditions;   /* name -> struct condition (conditions.c) */
+    enum import_world world; /* of a bare document, where conditions stand elsewhere */
+    struct str supposed;     /* the first condition that was supposed; "" = none */
     const struct json *mappings; /* the template's; NULL = none */
     struct symbol *symbols, *api_symbols;
     struct map arns; /* ARN -> struct declared */
@@ -155,6 +162,9 @@ void import__read_conditions(struct importer *im, const struct json *section);
 bool import__condition(struct importer *im, struct str name, bool *out, struct reason *why);
 
 void import__read_symbols(struct importer *im, const struct json *doc);
+/* Of a bare document: what --param says of names and conditions that it does not have. */
+void import__read_given(struct importer *im);
+void import__check_given(struct importer *im);
 struct symbol *import__symbol(const struct importer *im, struct str logical);
 /* The value of a symbol, found once (names.c); NULL when it has none. */
 const struct json *import__value(struct importer *im, struct symbol *s);

@@ -101,9 +101,9 @@ static void read_method(struct reading *x)
         import__say(x->im, IMPORT_ERROR, spot_of(method), "\"%.*s\" is no HTTP method",
                     SHORT(method->s));
     else if (x->kind == KIND_AWS_PROXY && !str_eqz(method->s, "POST"))
-        import__say(x->im, IMPORT_ERROR, spot_of(method),
+        import__say(x->im, IMPORT_WARNING, spot_of(method),
                     "%.*s %.*s: httpMethod must be POST, whatever the client's method: Lambda is "
-                    "invoked by POST, and AWS answers 500 to %.*s",
+                    "invoked by POST, and every request is answered 500 with %.*s, as on AWS",
                     LABEL(x->route), SHORT(method->s));
 }
 
@@ -272,13 +272,14 @@ static void read_body_templates(struct reading *x, const struct json *given)
         import__put(x->im, x->out, "requestTemplates", out);
 }
 
+/* One literal for each content type. */
 static void read_mock_templates(struct reading *x, const struct json *given)
 {
     struct json *out = import__new_object(x->im, given);
     if (!given || given->n == 0)
         import__say(x->im, IMPORT_ERROR, spot_of(x->v),
-                    "%.*s %.*s: a MOCK integration needs requestTemplates: {" JSON_TYPE
-                    ": '{\"statusCode\": 200}'}",
+                    "%.*s %.*s: a MOCK integration needs requestTemplates: {application/json: "
+                    "'{\"statusCode\": 200}'}",
                     LABEL(x->route));
     for (size_t i = 0; given && i < given->n; i++)
         read_request_template(x, &given->members[i], out);
@@ -298,8 +299,10 @@ static void read_request_templates(struct reading *x)
                     "%.*s %.*s: a proxy integration ignores requestTemplates", LABEL(x->route));
 }
 
-/* A value of responseParameters. */
-static void check_response_mapping(struct reading *x, const struct json_member *m, struct str text)
+/* A value of responseParameters, as it is served. Unquoted text is what AWS refuses; from a MOCK,
+ * whose answer has no other source, it can only have been meant as itself. */
+static struct str check_response_mapping(struct reading *x, const struct json_member *m,
+                                         struct str text)
 {
     static const char *const sources[] = {
         "stageVariables.", "context.", "integration.response.header.",
@@ -309,16 +312,18 @@ static void check_response_mapping(struct reading *x, const struct json_member *
     if (!str_starts(m->key, STR("method.response.header.")))
         import__say(x->im, IMPORT_ERROR, spot_key(m),
                     "\"%.*s\" must be method.response.header.NAME", SHORT(m->key));
-    else if (is_quoted(text) || str_eqz(text, "integration.response.body"))
-        return;
-    else if (!has_prefix(text, sources, served))
-        import__say(x->im, IMPORT_ERROR, at,
-                    x->kind == KIND_MOCK
-                        ? "Invalid mapping expression specified: %.*s; a MOCK integration sends "
-                          "plain text in single quotes, stageVariables.NAME or context.NAME"
-                        : "Invalid mapping expression specified: %.*s; plain text stands in "
-                          "single quotes",
-                    SHORT(text));
+    if (is_quoted(text) || str_eqz(text, "integration.response.body") ||
+        has_prefix(text, sources, served))
+        return text;
+    bool meant = x->kind == KIND_MOCK && !str_starts(text, STR("integration."));
+    import__say(x->im, meant ? IMPORT_WARNING : IMPORT_ERROR, at,
+                x->kind == KIND_MOCK
+                    ? "Invalid mapping expression specified: %.*s; a MOCK integration sends plain "
+                      "text in single quotes, stageVariables.NAME or context.NAME"
+                    : "Invalid mapping expression specified: %.*s; plain text stands in single "
+                      "quotes",
+                SHORT(text));
+    return import__fmt(x->im, "'%.*s'", STR_ARG(text));
 }
 
 static void check_response_template(struct reading *x, const struct json_member *m, struct str text)
@@ -344,7 +349,7 @@ static void put_texts(struct reading *x, struct json *response, const struct jso
         if (json_is(m->value, JSON_NULL) || !import__text(x->im, m->value, what, &text))
             continue;
         if (header)
-            check_response_mapping(x, m, text);
+            text = check_response_mapping(x, m, text);
         else
             check_response_template(x, m, text);
         if (json_set(x->im->a, out, m->key, import__new_text(x->im, text, m->value)) != ERR_OK)

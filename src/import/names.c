@@ -160,10 +160,12 @@ const struct json *import__value(struct importer *im, struct symbol *s)
     return s->state == SYMBOL_KNOWN ? s->value : NULL;
 }
 
-static const struct json *unknown_name(const struct symbol *s, struct str name, struct reason *why)
+static const struct json *unknown_name(const struct importer *im, const struct symbol *s,
+                                       struct str name, struct reason *why)
 {
+    const char *hint = im->bare ? "; give its value with --param" : "";
     if (!s)
-        return UNRESOLVED(why, "nothing in this document is named %.*s", SHORT(name));
+        return UNRESOLVED(why, "nothing in this document is named %.*s%s", SHORT(name), hint);
     if (s->kind == SYMBOL_ABSENT)
         return UNRESOLVED(why, "%.*s does not exist: its Condition is false", SHORT(name));
     if (s->state == SYMBOL_BUSY)
@@ -212,12 +214,14 @@ const struct json *import__ref(struct importer *im, struct str name, struct reas
     if (text.p)
         return import__new_text(im, text, NULL);
     struct symbol *s = import__symbol(im, name);
+    if (s)
+        s->asked = true;
     const struct json *value = s ? import__value(im, s) : sam_made(im, name);
     if (value)
         return value;
     if (!s && import__override(im, name, name, name))
         return import__new_text(im, name, NULL);
-    return unknown_name(s, name, why);
+    return unknown_name(im, s, name, why);
 }
 
 /* --- Fn::GetAtt --------------------------------------------------------------------------------
@@ -308,7 +312,7 @@ static const struct attribute_row {
 static const struct json *foreign(struct importer *im, struct str name, bool arn,
                                   struct reason *why)
 {
-    if (arn && (im->bare || import__override(im, name, name, name)))
+    if (arn && (im->elsewhere || import__override(im, name, name, name)))
         return import__new_text(im, import__function_arn(im, name), NULL);
     if (arn)
         return UNRESOLVED(why,
@@ -329,10 +333,10 @@ const struct json *import__attribute(struct importer *im, struct str name, struc
         if (!str_eqz(s->type, row->type) || !str_eqz(attribute, row->attribute))
             continue;
         const struct json *value = row->give(im, s);
-        return value ? value : unknown_name(s, name, why);
+        return value ? value : unknown_name(im, s, name, why);
     }
     if (s->kind == SYMBOL_ABSENT)
-        return unknown_name(s, name, why);
+        return unknown_name(im, s, name, why);
     return UNRESOLVED(why, "%.*s of %.*s (%.*s) is only known on AWS", SHORT(attribute),
                       SHORT(name), SHORT(s->type));
 }

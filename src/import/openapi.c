@@ -142,12 +142,8 @@ static void read_operation(struct importer *im, struct import_api *api, const st
     import__read_security(im, api, r, operation, spot_key(m));
     if (!http)
         import__openapi_parameters(im, api, r, item, operation);
-    const struct json *given = json_get(operation, INTEGRATION);
-    r->method->integration = !given ? NULL
-                             : http ? import__http_integration(im, api, r, given)
-                                    : import__integration(im, api, r, given);
-    if (given && !r->method->integration)
-        r->method->integration = given; /* refused with words already */
+    r->given = json_get(operation, INTEGRATION);
+    r->doc = api->doc;
 }
 
 static void read_path_member(struct importer *im, struct import_api *api, const struct json *item,
@@ -275,7 +271,7 @@ static bool is_http_api(const struct json *doc)
         const struct json *z =
             json_get(schemes->members[i].value, "x-amazon-apigateway-authorizer");
         if (str_ieq(json_str_or(json_get(z, "type"), STR("")), STR("jwt")) ||
-            starts_with_2(json_get(z, "authorizerPayloadFormatVersion")))
+            json_get(z, "authorizerPayloadFormatVersion"))
             return true;
     }
     for (size_t i = 0; json_is(paths, JSON_OBJECT) && i < paths->n; i++) {
@@ -291,6 +287,7 @@ static bool is_http_api(const struct json *doc)
 void import__openapi_document(struct importer *im, const struct json *doc)
 {
     im->bare = true;
+    import__read_given(im);
     doc = import__resolve(im, doc);
     bool http = is_http_api(doc);
     struct import_api *api =
@@ -304,4 +301,5 @@ void import__openapi_document(struct importer *im, const struct json *doc)
     import__read_variables(im, api, NULL);
     import__openapi(im, api, doc);
     import__finish_api(im, api);
+    import__check_given(im);
 }

@@ -157,7 +157,6 @@ static void unsound_cors_is_refused(void **state)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {"Resources:\n" API("      Cors: '*'\n"), "stands in single quotes"},
         {"Resources:\n" API("      Cors: {Origin: x}\n"), "Cors has no property \"Origin\""},
         {"Resources:\n" API("      Cors: {AllowCredentials: true}\n"), "does not go together"},
         {"Resources:\n" API("      Cors: !If [A, B, C]\n"), "no condition A"},

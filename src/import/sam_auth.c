@@ -21,6 +21,9 @@ static const struct key_row lambda_rows[] = {
     {"Identity", KEY_READ, NULL},
     {"DisableFunctionDefaultPermissions", KEY_READ, NULL},
     {"AuthorizationScopes", KEY_WARN, "scopes are not checked for Lambda authorizers"},
+    {"AuthorizerPayloadFormatVersion", KEY_WARN, "SAM leaves it aside for REST APIs"},
+    {"EnableSimpleResponses", KEY_WARN,
+     "SAM leaves it aside for REST APIs: the function must answer with a policy"},
     {"x-ropeline-coalesce", KEY_READ, NULL},
 };
 static const struct key_row cognito_rows[] = {
@@ -44,16 +47,18 @@ static const struct key_row jwt_rows[] = {
     {"AuthorizationScopes", KEY_READ, NULL},
     OURS,
 };
-#define FOR_REQUEST "belongs to FunctionPayloadType: REQUEST"
+#define FOR_REQUEST                                                                         \
+    "belongs to FunctionPayloadType: REQUEST; SAM leaves it aside for a TOKEN authorizer, " \
+    "which reads the one Header"
 #define FOR_TOKEN "belongs to FunctionPayloadType: TOKEN"
 static const struct key_row token_identity_rows[] = {
     {"Header", KEY_READ, NULL},
     {"ValidationExpression", KEY_READ, NULL},
     {"ReauthorizeEvery", KEY_READ, NULL},
-    {"Headers", KEY_REFUSE, FOR_REQUEST},
-    {"QueryStrings", KEY_REFUSE, FOR_REQUEST},
-    {"StageVariables", KEY_REFUSE, FOR_REQUEST},
-    {"Context", KEY_REFUSE, FOR_REQUEST},
+    {"Headers", KEY_WARN, FOR_REQUEST},
+    {"QueryStrings", KEY_WARN, FOR_REQUEST},
+    {"StageVariables", KEY_WARN, FOR_REQUEST},
+    {"Context", KEY_WARN, FOR_REQUEST},
 };
 static const struct key_row request_identity_rows[] = {
     {"Headers", KEY_READ, NULL},
@@ -341,7 +346,8 @@ void import__read_auth(struct importer *im, struct import_api *api, const struct
 {
     bool http = api->api->kind == API_HTTP;
     auth = import__object(im, auth, "Auth");
-    api->guard_preflight = api->key_preflight = true;
+    api->guard_preflight = !http;
+    api->key_preflight = true;
     if (!http)
         enable_iam(im, api, spot_of(auth));
     if (!auth)

@@ -325,11 +325,13 @@ static void add_method(struct event *e, struct declared *d)
         r = import__add_route(im, e->api, e->path, e->verb, spot_key(e->m));
     if (!r)
         return;
+    bool keeps = e->http && merged && r->given; /* SAM only adds what is not there */
     r->from_event = true;
-    d->needed = true;
+    d->needed = d->needed || !keeps;
     if (!merged || e->says)
         r->access = e->access;
-    r->method->integration = integration(e, d);
+    if (!keeps)
+        r->method->integration = integration(e, d);
     if (e->http) {
         read_http_settings(e);
         return;
@@ -369,7 +371,9 @@ static bool read_route(struct event *e)
     e->verb = any && e->http ? "ANY" : import__verb(method);
     if (e->verb)
         return import__check_path(im, e->api, path, spot_of(p), &e->path);
-    import__say(im, IMPORT_ERROR, spot_of(v), "\"%.*s\" is no HTTP method", SHORT(method));
+    import__say(im, e->http ? IMPORT_WARNING : IMPORT_ERROR, spot_of(v),
+                "\"%.*s\" is no HTTP method%s", SHORT(method),
+                e->http ? "; AWS leaves such a route out, and so do we" : "");
     return false;
 }
 
@@ -395,7 +399,7 @@ static void read_api_event(struct event *e, struct declared *d, const struct jso
     if (!read_access(e))
         return;
     d->permitted = true; /* SAM gives each event its permission */
-    if (e->api->has_body && !e->api->merge)
+    if (e->api->has_body && !e->api->merge && !e->http)
         meet_definition(e, override);
     else
         add_method(e, d);

@@ -363,8 +363,6 @@ static void every_unknown_or_unsound_part_of_auth_is_refused(void **state)
         {BAD_AUTHORIZER("{FunctionArn: a, Ttl: 1}"), "no property \"Ttl\""},
         {BAD_AUTHORIZER("{FunctionArn: a, FunctionPayloadType: JWT}"), "must be TOKEN or REQUEST"},
         {BAD_AUTHORIZER("{FunctionArn: a, Identity: text}"), "Identity must be an object"},
-        {BAD_AUTHORIZER("{FunctionArn: a, Identity: {Headers: [A]}}"),
-         "belongs to FunctionPayloadType: REQUEST"},
         {BAD_AUTHORIZER("{FunctionArn: a, Identity: {Heater: A}}"), "no property \"Heater\""},
         {BAD_AUTHORIZER("{FunctionArn: a, FunctionPayloadType: REQUEST}"),
          "at least one of Headers"},

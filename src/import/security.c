@@ -61,9 +61,14 @@ static void require_name(struct importer *im, struct import_api *api, const stru
 static void read_requirements(struct importer *im, struct import_api *api, const struct route *r,
                               const struct json *security, struct requirements *q)
 {
-    const struct json *list = import__array(im, security, "security");
-    for (size_t i = 0; list && i < list->n; i++) {
-        const struct json *one = import__object(im, list->items[i], "a security requirement");
+    bool lone = json_is(security, JSON_OBJECT) && !import__is_intrinsic(security);
+    const struct json *list = lone ? security : import__array(im, security, "security");
+    if (lone)
+        import__say(im, IMPORT_WARNING, spot_of(security),
+                    "%.*s %.*s: security must be a list; what stands here is required", LABEL(r));
+    for (size_t i = 0; list && i < (lone ? 1 : list->n); i++) {
+        const struct json *one =
+            lone ? list : import__object(im, list->items[i], "a security requirement");
         if (one && one->n == 0)
             import__say(im, IMPORT_ERROR, spot_of(one),
                         "an empty security requirement ({}) would make the method open; write "
@@ -78,6 +83,8 @@ static void apply_default(struct importer *im, struct import_api *api, const str
                           struct requirements *q, struct spot at)
 {
     bool preflight = str_eqz(r->method->verb, "OPTIONS");
+    if (api->api->kind == API_HTTP && q->guard) /* there, not to those that have security at all */
+        return;
     if (api->key && !(preflight && !api->key_preflight))
         q->api_key = true;
     if (api->default_guard.n == 0 || q->none || q->from_sam || (preflight && !api->guard_preflight))

@@ -269,6 +269,30 @@ static void add_implicit(struct importer *im, const struct json *doc, const stru
     (void)add(im, tail, from);
 }
 
+void import__read_given(struct importer *im)
+{
+    struct symbol *tail = NULL;
+    for (size_t i = 0; i < im->o->parameter_count; i++) {
+        const struct import_parameter *p = &im->o->parameters[i];
+        const struct json *value = import__new_text(im, p->value, NULL);
+        if (value && !import__symbol(im, p->name))
+            (void)add(im, &tail,
+                      (struct symbol){.kind = SYMBOL_PARAMETER,
+                                      .state = SYMBOL_KNOWN,
+                                      .logical = p->name,
+                                      .type = STR("String"),
+                                      .value = value});
+    }
+}
+
+void import__check_given(struct importer *im)
+{
+    for (const struct symbol *s = im->symbols; s; s = s->next)
+        if (!s->asked)
+            import__say(im, IMPORT_ERROR, (struct spot){0, 0},
+                        "--param %.*s: nothing in this document asks for it", SHORT(s->logical));
+}
+
 void import__read_symbols(struct importer *im, const struct json *doc)
 {
     struct symbol *tail = NULL;
