@@ -3,8 +3,8 @@
  * responses, MOCK answers by pattern, request validators, binary bodies.
  */
 import assert from 'node:assert/strict';
-import { backend, closedPort } from '../lib/backend.mjs';
-import { refusal, start, test } from '../lib/daemon.mjs';
+import { backend, closedPort, never } from '../lib/backend.mjs';
+import { eventually, refusal, start, test } from '../lib/daemon.mjs';
 import {
     OBEDIENT,
     api,
@@ -325,6 +325,45 @@ test('HTTP integrations map both ways', async (t) => {
         const before = saw.requests.length;
         assert.equal((await gw.get('/status/200')).status, 401);
         assert.equal(saw.requests.length, before);
+    });
+});
+
+test('HTTP integrations whose backend fails', async (t) => {
+    const hanging = await backend(t, never);
+    const broken = await backend(t, (request, socket) => socket.destroy());
+    const half = await backend(t, {
+        raw: 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf',
+        close: true,
+    });
+    const nonsense = await backend(t, { raw: 'nonsense\r\n\r\n', close: true });
+    const down = await closedPort();
+    const gw = await start(
+        t,
+        api({
+            routes: {
+                'ANY /late': plain(`${hanging.url}/`, { timeout: 100 }),
+                'ANY /hanging': plain(`${hanging.url}/`),
+                'POST /broken': plain(`${broken.url}/`),
+                'POST /half': plain(`${half.url}/`),
+                'GET /nonsense': plain(`${nonsense.url}/`),
+                'GET /down': plain(`http://127.0.0.1:${down}/`),
+            },
+        }),
+    );
+    const of = async (method, target, body) => (await gw.request(method, target, { body })).status;
+    assert.equal(await of('POST', '/late', 'x'), 504);
+    assert.equal(await of('POST', '/broken', 'x'), 504);
+    assert.equal(await of('POST', '/half', 'x'), 504); // a half answer is never sent as a whole one
+    assert.equal(await of('GET', '/nonsense'), 502);
+    assert.equal(await of('GET', '/down'), 500);
+
+    await t.test('a client that goes takes the call to the backend with it', async () => {
+        const before = hanging.connections.length;
+        const wire = gw.wire();
+        await wire.write(`GET ${gw.stagePath}/hanging HTTP/1.1\r\nHost: a\r\n\r\n`);
+        await eventually('the backend is called', () => hanging.connections.length > before);
+        wire.destroy();
+        await eventually('the call ends', () => hanging.connections.at(-1).ended);
     });
 });
 
