@@ -68,12 +68,12 @@ static void judge_policy(struct auth_call *c)
     struct policy_trace trace;
     (void)policy_evaluate(c->result->policy, &rq, &trace);
     decision_note(c->record, "policy", VERDICT_INFO, "methodArn", rq.resource);
-    note_statements(c, &trace, &rq);
-    if (d == DECISION_IMPLICIT_DENY)
-        note_change(c, &rq);
     decision_note(c->record, "policy", VERDICT_DENY, "verdict",
                   d == DECISION_EXPLICIT_DENY ? STR("explicit deny")
                                               : STR("implicit deny: no statement allows it"));
+    if (d == DECISION_IMPLICIT_DENY)
+        note_change(c, &rq);
+    note_statements(c, &trace, &rq); /* the last: of a long policy the record holds a part */
 }
 
 /* One of the method's scopes, as a whole word, is enough (attacks a.47). */

@@ -17,22 +17,31 @@ static struct policy_request question(struct exchange *x, struct str arn)
                                    .principal = STR("")}; /* nobody is known by AWS credentials */
 }
 
-static void note_trace(struct exchange *x, const struct policy_request *rq, enum decision d)
+static void note_change(struct exchange *x, const struct policy_request *rq)
 {
+    struct policy_nearest nearest;
+    AUTO_BUF words = BUF_INIT(KIB(8));
+    policy_nearest(x->api->policy, rq, &nearest);
+    policy_nearest_words(&words, &nearest, rq);
+    decision_note(&x->record, "resource_policy", VERDICT_INFO, "change", buf_str(&words));
+}
+
+/* The verdict first: of a long policy the record holds a part. */
+static void note_denial(struct exchange *x, const struct policy_request *rq, enum decision d)
+{
+    bool explicit = d == DECISION_EXPLICIT_DENY;
     struct policy_trace trace;
-    (void)policy_evaluate(x->api->policy, rq, &trace);
     decision_note(&x->record, "resource_policy", VERDICT_INFO, "methodArn", rq->resource);
+    decision_note(&x->record, "resource_policy", VERDICT_DENY, "verdict",
+                  explicit ? STR("explicit deny of the API's resource policy")
+                           : STR("implicit deny: the API's resource policy does not allow it"));
+    if (!explicit)
+        note_change(x, rq);
+    (void)policy_evaluate(x->api->policy, rq, &trace);
     for (size_t i = 0; i < trace.rows; i++) {
         AUTO_BUF words = BUF_INIT(KIB(4));
         policy_row_words(&words, i + 1, &trace.row[i], rq);
         decision_note(&x->record, "resource_policy", VERDICT_INFO, "statement", buf_str(&words));
-    }
-    if (d == DECISION_IMPLICIT_DENY) {
-        struct policy_nearest nearest;
-        AUTO_BUF words = BUF_INIT(KIB(8));
-        policy_nearest(x->api->policy, rq, &nearest);
-        policy_nearest_words(&words, &nearest, rq);
-        decision_note(&x->record, "resource_policy", VERDICT_INFO, "change", buf_str(&words));
     }
 }
 
@@ -42,10 +51,7 @@ static enum next refuse(struct exchange *x, const struct policy_request *rq, enu
     struct str parts[] = {STR("User: anonymous is not authorized to perform: "), rq->action,
                           STR(" on resource: "), x->method_arn,
                           explicit ? STR(" with an explicit deny") : STR("")};
-    note_trace(x, rq, d);
-    decision_note(&x->record, "resource_policy", VERDICT_DENY, "verdict",
-                  explicit ? STR("explicit deny of the API's resource policy")
-                           : STR("implicit deny: the API's resource policy does not allow it"));
+    note_denial(x, rq, d);
     enum gateway_response type =
         explicit ? RESPONSE_ACCESS_DENIED_EXPLICIT : RESPONSE_ACCESS_DENIED;
     struct str message = arena_cat(x->arena, parts, COUNTOF(parts));
@@ -94,9 +100,7 @@ enum auth_verdict resource_policy__combine(struct exchange *x, enum auth_verdict
     }
     if (!by_policy && verdict == AUTH_ALLOW && !allowed) {
         struct policy_request rq = question(x, x->method_arn);
-        note_trace(x, &rq, x->resource_verdict);
-        decision_note(&x->record, "resource_policy", VERDICT_DENY, "verdict",
-                      STR("implicit deny: the API's resource policy does not allow it"));
+        note_denial(x, &rq, x->resource_verdict);
         return AUTH_DENY_IMPLICIT;
     }
     return verdict;

@@ -24,7 +24,8 @@ static struct str reason(const struct decision_record *r)
     for (size_t i = r->rows; i-- > 0;) {
         const struct decision_row *row = &r->row[i];
         bool stopped = row->verdict == VERDICT_DENY || row->verdict == VERDICT_ERROR;
-        if (stopped && strcmp(row->step, "token") != 0 && strcmp(row->key, "response") != 0)
+        if (stopped && strcmp(row->step, "token") != 0 && strcmp(row->key, "response") != 0 &&
+            strcmp(row->key, "statement") != 0)
             return decision_value(r, row);
     }
     return STR_NONE;
