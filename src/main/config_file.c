@@ -83,14 +83,14 @@ static const char *path_of(struct reader *r, const struct json *v, const char *w
     return joined ? joined : text;
 }
 
-static const struct json *parameters_of(struct reader *r, const struct json *v)
+static const struct json *pairs_of(struct reader *r, const struct json *v, const char *what)
 {
     if (v->type != JSON_OBJECT) {
-        complain(r, v->line, v->col, "parameters is an object of NAME: VALUE");
+        complain(r, v->line, v->col, "%s is an object of NAME: VALUE", what);
         return NULL;
     }
     for (size_t i = 0; i < v->n; i++)
-        (void)text_of(r, v->members[i].value, "a parameter");
+        (void)text_of(r, v->members[i].value, what);
     return v;
 }
 
@@ -107,9 +107,12 @@ static void read_api(struct reader *r, const struct json *v, struct config_api *
         else if (str_eqz(m->key, "stage"))
             api->stage = str_c(text_of(r, m->value, "stage"));
         else if (str_eqz(m->key, "parameters"))
-            api->parameters = parameters_of(r, m->value);
-        else if (str_eqz(m->key, "id") || str_eqz(m->key, "variables") ||
-                 str_eqz(m->key, "domain") || str_eqz(m->key, "base_path"))
+            api->parameters = pairs_of(r, m->value, "parameters");
+        else if (str_eqz(m->key, "id"))
+            api->id = str_c(text_of(r, m->value, "id"));
+        else if (str_eqz(m->key, "variables"))
+            api->variables = pairs_of(r, m->value, "variables");
+        else if (str_eqz(m->key, "domain") || str_eqz(m->key, "base_path"))
             complain(r, m->line, m->col, "apis: %.*s is not served yet; set it in the template",
                      STR_ARG(m->key));
         else

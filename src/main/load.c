@@ -37,7 +37,9 @@ static enum err load_one(const struct config *c, const struct config_api *api, b
         .functions = c->functions,
         .function_count = c->function_count,
         .require_code = to_run,
+        .id = api->id,
         .stage = api->stage,
+        .variables = api->variables,
     };
     struct str text;
     enum err err = join_parameters(c, api, m->arena, &o);
@@ -49,21 +51,6 @@ static enum err load_one(const struct config *c, const struct config_api *api, b
         return err;
     }
     return import_document(&o, api->template, text, m, report);
-}
-
-/* A stage that was asked for and is not there would leave the API elsewhere than meant. */
-static bool has_stage(const struct config_api *api, const struct model *m, struct import_report *r)
-{
-    if (api->stage.n == 0)
-        return true;
-    for (const struct model_api *a = m->apis; a; a = a->next)
-        if (str_eq(a->stage, api->stage) && a->at.file == api->template)
-            return true;
-    import_note(
-        r, IMPORT_ERROR, api->template, 0, 0,
-        "ropeline.yaml asks for stage %.*s, but this template names its own; change it there",
-        STR_ARG(api->stage));
-    return false;
 }
 
 struct model *config_load(const struct config *c, const struct config_api *apis, size_t n,
@@ -78,8 +65,7 @@ struct model *config_load(const struct config *c, const struct config_api *apis,
     m->partition = STR("aws");
     bool good = true;
     for (size_t i = 0; i < n; i++)
-        good = load_one(c, &apis[i], to_run, m, report) == ERR_OK &&
-               has_stage(&apis[i], m, report) && good;
+        good = load_one(c, &apis[i], to_run, m, report) == ERR_OK && good;
     if (good && to_run && report->errors == 0)
         good = config_make_api_keys(c, m, report);
     return good && report->errors == 0 ? m : NULL;

@@ -145,6 +145,28 @@ test('functions of ropeline.yaml and of --function are joined; the flag wins', a
     assert.doesNotMatch(all, /note: .*\b[AB]\b.*S3/);
 });
 
+test('ropeline.yaml gives an API another id, stage and stage variables', async (t) => {
+    const yaml = (more) => `apis: [{template: template.yaml, ${more}}]\n`;
+    const api = (name) =>
+        `  ${name}: {Type: AWS::Serverless::Api, Properties: {StageName: dev, Variables: {b: old},` +
+        ' DefinitionBody: {swagger: "2.0", paths: {/x: {get: {x-amazon-apigateway-integration: {' +
+        'type: http_proxy, httpMethod: GET, uri: "${stageVariables.a}${stageVariables.b}"}}}}}}}\n';
+    const cwd = folder(t, {
+        'template.yaml': `Resources:\n${api('Api')}`,
+        'two.yaml': `Resources:\n${api('Api')}${api('Other')}`,
+        'ropeline.yaml': yaml('id: shop, stage: live, variables: {a: "http://", b: backend}'),
+        'bad/ropeline.yaml': 'apis: [{template: ../two.yaml, id: shop}]\n',
+        'none/ropeline.yaml': 'apis: [{template: ../template.yaml, variables: [a]}]\n',
+    });
+    const good = await ropeline(['check', 'ropeline.yaml', '--print'], { cwd });
+    assert.equal(good.code, 0, good.all);
+    assert.match(good.stdout, /GET\s+\/live\/x/);
+    const bad = await ropeline(['check', 'bad/ropeline.yaml'], { cwd });
+    assert.equal(bad.code, 1);
+    assert.match(bad.all, /error: ropeline\.yaml gives an id for one API, but .* several/);
+    assert.match((await ropeline(['check', 'none/ropeline.yaml'], { cwd })).all, /NAME: VALUE/);
+});
+
 /* ---- token ---- */
 
 const decode = (jwt) =>
