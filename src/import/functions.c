@@ -421,11 +421,13 @@ static struct declared *no_function(struct importer *im, const char *what, struc
     return d;
 }
 
-static struct declared *find_by_text(struct importer *im, struct str text, bool is_uri,
+/* HTTP APIs take the function's own ARN as a URI too. */
+static struct declared *find_by_text(struct importer *im, struct str text, bool is_uri, bool http,
                                      const char *what, struct spot at)
 {
     struct str arn = text, base, name;
-    if ((is_uri && !unwrap_uri(text, &arn)) || !parse_arn(arn, &base, &name))
+    bool wrapped = is_uri && unwrap_uri(text, &arn);
+    if ((is_uri && !wrapped && !http) || !parse_arn(arn, &base, &name))
         return no_function(im, what, text, at);
     struct declared *d = map_get(&im->arns, base);
     if (!d)
@@ -459,7 +461,8 @@ struct declared *import__find_function(struct importer *im, const struct import_
                     SHORT(missing));
         return NULL;
     }
-    struct declared *d = find_by_text(im, text, is_uri, what, at);
+    bool http = api->api->kind == API_HTTP;
+    struct declared *d = find_by_text(im, text, is_uri, http, what, at);
     if (!d)
         return NULL;
     d->needed = true;

@@ -86,12 +86,7 @@ static void read_method(struct reading *x)
 
 static void read_function(struct reading *x, const struct json *uri)
 {
-    struct str text = STR("");
-    if (!import__text(x->im, uri, "uri", &text))
-        return;
-    bool wrapped =
-        !str_starts(text, STR("arn:")) || str_find(text, STR(":apigateway:")) != SIZE_MAX;
-    struct declared *d = import__find_function(x->im, x->api, uri, wrapped, "uri", spot_of(x->v));
+    struct declared *d = import__find_function(x->im, x->api, uri, true, "uri", spot_of(x->v));
     if (!d)
         return;
     if (!json_get(x->v, "credentials"))
