@@ -52,8 +52,46 @@ static bool is_narrow_cached_policy(const struct decision_record *r)
     return false;
 }
 
+/* What the steps api_key and throttle say, and the smallest change that would alter it. */
+static const struct {
+    const char *step, *key, *begins, *hint;
+} limit_hints[] = {
+    {"api_key", "refused", "no x-api-key", "send the key's value in the header x-api-key"},
+    {"api_key", "refused", "more than one", "send one x-api-key header"},
+    {"api_key", "refused", "the authorizer returned no",
+     "the API's key source is AUTHORIZER: let the function return the key's value as "
+     "usageIdentifierKey"},
+    {"api_key", "refused", "no key has this value",
+     "send a value, not an id or a name: that of a template's key is its Value, one that was made "
+     "up "
+     "stands in api-keys.json of the state directory"},
+    {"api_key", "refused", "the key is disabled", "set Enabled: true on this key"},
+    {"api_key", "refused", "the key is in no usage plan",
+     "join key and plan by an AWS::ApiGateway::UsagePlanKey, and name this API and stage in the "
+     "plan's ApiStages"},
+    {"throttle", "bucket", "the plan's for this method",
+     "raise Throttle of this method in ApiStages"},
+    {"throttle", "bucket", "the plan's for this key", "raise Throttle of the usage plan"},
+    {"throttle", "bucket", "the stage's",
+     "raise ThrottlingRateLimit or ThrottlingBurstLimit of the stage's settings"},
+    {"throttle", "bucket", "the account's", "raise limits in ropeline.yaml"},
+    {"throttle", "quota", "cannot be stored",
+     "make room for, or give back the right to write, plane.db in the state directory"},
+};
+
+static void hint_at_limits(const struct decision_record *r, struct buf *out)
+{
+    for (size_t i = 0; i < COUNTOF(limit_hints); i++)
+        if (str_starts(value_of(r, limit_hints[i].step, limit_hints[i].key),
+                       str_c(limit_hints[i].begins))) {
+            buf_addz(out, limit_hints[i].hint);
+            return;
+        }
+}
+
 void explain_hint(const struct decision_record *r, struct buf *out)
 {
+    hint_at_limits(r, out);
     if (is_narrow_cached_policy(r))
         buf_addz(
             out,

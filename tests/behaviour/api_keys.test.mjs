@@ -54,8 +54,13 @@ test('a key that a plan grants on this stage is let in; every other is the same 
     const { stdout } = await gw.ropeline('explain', '--last');
     assert.match(stdout, /api_key/);
     assert.match(stdout, /more than one x-api-key/);
+    assert.match(stdout, /hint: send one x-api-key header/);
+    await gw.get('/x', withKey('Loose'));
+    const loose = await gw.ropeline('explain', '--last');
+    assert.match(loose.stdout, /keyId +Loose\n/);
+    assert.match(loose.stdout, /hint: join key and plan by an AWS::ApiGateway::UsagePlanKey/);
     assert.doesNotMatch(gw.transcript + stdout, new RegExp(value('Good')));
-    assert.match(await gw.metrics(), /ropeline_api_keys_refused_total 8\b/);
+    assert.match(await gw.metrics(), /ropeline_api_keys_refused_total 9\b/);
 });
 
 test('the authorizer comes first: 401 without a token, 403 without a key', async (t) => {
