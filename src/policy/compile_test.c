@@ -101,6 +101,8 @@ static void an_incomplete_arn_is_completed_where_that_denies(void **state)
     assert_int_equal(invoked(POLICY(DENY("arn:aws:execute-api:us-east-1")), METHOD_ARN("GET/")),
                      DECISION_IMPLICIT_DENY);
     assert_int_equal(invoked(POLICY(DENY("execute-api")), "execute-api:a"), DECISION_IMPLICIT_DENY);
+    assert_int_equal(invoked(POLICY(DENY("arn:a:b:c:d:e")), "arn:a:b:c:d:e:f"),
+                     DECISION_IMPLICIT_DENY); /* it is complete */
     assert_int_equal(invoked(POLICY(DENY("arn:*:list")), METHOD_ARN("GET/books:list")),
                      DECISION_EXPLICIT_DENY); /* the literal reading holds too */
     assert_int_equal(invoked(POLICY(DENY("arn:aws:x${*}")), "arn:aws:x*:1:2:3"),

@@ -306,9 +306,7 @@ bool policy__template_equals(const struct policy__template *t, const struct poli
 static bool cut_rope(struct rope *rope, struct rope *head)
 {
     for (size_t i = rope->first; i < rope->end; i++) {
-        if (is_kind(rope, i, SEGMENT_STAR) || is_kind(rope, i, SEGMENT_ONE))
-            continue;
-        size_t colon = str_chr(part(rope, i), ':', 0);
+        size_t colon = str_chr(part(rope, i), ':', 0); /* a wildcard is none */
         if (colon == SIZE_MAX)
             continue;
         colon += i == rope->first ? rope->skip : 0;

@@ -123,6 +123,8 @@ static void the_nearest_statement_is_named_with_its_edit(void **state)
     assert_change(POLICY(ALLOW(LAST("${aws:username}"))), "x",
                   "statement 1 needs a value for ${aws:username}, or a default: ${aws:username, "
                   "'text'}");
+    assert_change(POLICY(ALLOW(LAST("${x}"))), "x",
+                  "statement 1 needs a value for ${x}, or a default: ${x, 'text'}");
     assert_change(POLICY(ON("{'IpAddress':{'aws:SourceIp':'10.0.0.0/8'}}")), "x",
                   "change in statement 1: Condition IpAddress aws:SourceIp: 203.0.113.9 is not in "
                   "10.0.0.0/8");

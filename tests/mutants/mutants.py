@@ -112,7 +112,7 @@ class Workshop:
         self.copy()
         self.configure()
         self.tests = self.choose(patterns)
-        self.targets = sorted({self.target(test) for test in self.tests})
+        self.targets = sorted({target for test in self.tests for target in self.built(test)})
 
     def copy(self):
         for name in tree.paths(''):
@@ -144,8 +144,11 @@ class Workshop:
             sys.exit(f'mutants: no test is named {" ".join(patterns)}')
         return chosen
 
-    def target(self, test):
-        return os.path.relpath(test['cmd'][0], self.build)
+    def built(self, test):
+        """What of a test's command the build makes: the program, or what a script is given."""
+        paths = [os.path.normpath(self.build / part) for part in test['cmd'] if '/' in part]
+        return [os.path.relpath(path, self.build) for path in paths
+                if path.startswith(str(self.build) + os.sep)]
 
     def compile(self):
         return subprocess.run(['ninja', '-C', self.build, '-j', self.jobs, *self.targets],
