@@ -84,7 +84,7 @@ enum err authorizer_compile(struct arena *a, const struct json *spec,
     struct str type =
         json_str_or(json_get(spec, env->http_api ? "authorizerType" : "type"), STR(""));
     z->name = arena_str(a, json_str_or(json_get(spec, "name"), STR("")));
-    z->kind = authorizer__kind(type, env->http_api);
+    z->kind = authorizer__kind(spec, type, env->http_api);
     if (z->name.p == NULL)
         return ERR_NOMEM;
     if (z->kind == NULL)
@@ -134,8 +134,9 @@ static void count(struct auth_call *c)
 {
     static const enum metric of[] = {
         [AUTH_ERROR] = METRIC_AUTH_ERROR,        [AUTH_UNAUTHORIZED] = METRIC_AUTH_UNAUTHORIZED,
-        [AUTH_OUT_OF_SCOPE] = METRIC_AUTH_DENY,  [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY,
-        [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY, [AUTH_ALLOW] = METRIC_AUTH_ALLOW,
+        [AUTH_UNSIGNED] = METRIC_AUTH_DENY,      [AUTH_OUT_OF_SCOPE] = METRIC_AUTH_DENY,
+        [AUTH_DENY_IMPLICIT] = METRIC_AUTH_DENY, [AUTH_DENY_EXPLICIT] = METRIC_AUTH_DENY,
+        [AUTH_ALLOW] = METRIC_AUTH_ALLOW,
     };
     metric_add(c->metrics, of[c->verdict], 1);
 }
@@ -180,6 +181,10 @@ static void land(struct auth_call *c)
     if (c->flight == NULL)
         return;
     int64_t expires = loop_now_ms(c->loop) + (int64_t)c->authorizer->ttl_s * 1000;
+    if (c->result && c->result->expires_ms > 0 && c->result->expires_ms < expires)
+        expires = c->result->expires_ms; /* never beyond the token's own end */
+    if (c->result && c->result->inactive)
+        expires = 0;
     struct auth_call *w = cache__land(c->cache, c, c->result, expires);
     while (w) {
         struct auth_call *next = w->next; /* w is no longer ours once it is posted */
@@ -278,6 +283,13 @@ void auth__decided(struct auth_call *c)
     c->done(c);
 }
 
+void auth__decide_again(struct post *p)
+{
+    struct auth_call *c = CONTAINER_OF(p, struct auth_call, post);
+    if (c->authorizer->kind->decide(c->authorizer->conf, c))
+        auth__decided(c);
+}
+
 void auth__answered(struct auth_call *c)
 {
     c->latency_ms = c->invocation.duration_us / 1000;
@@ -295,8 +307,9 @@ static bool from_cache(struct auth_call *c)
     int64_t age_ms = loop_now_ms(c->loop) - c->result->made_ms; /* loops lag a little */
     decision_noteu(c->record, "authorize", VERDICT_INFO, "age in s",
                    age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
-    decision_note(c->record, "function", VERDICT_INFO, "invocation",
-                  str_c(c->result->invocation_id));
+    if (c->result->invocation_id[0])
+        decision_note(c->record, "function", VERDICT_INFO, "invocation",
+                      str_c(c->result->invocation_id));
     conclude(c);
     return true;
 }
@@ -306,6 +319,12 @@ bool authorizer_decide(struct auth_call *c)
     const struct authorizer *z = c->authorizer;
     c->verdict = AUTH_ERROR;
     decision_note(c->record, "authorize", VERDICT_INFO, "authorizer", z->name);
+    if (z->kind->identity == NULL) {
+        if (!z->kind->decide(z->conf, c))
+            return false;
+        conclude(c);
+        return true;
+    }
     AUTO_BUF key = BUF_INIT(LIMIT_IDENTITY_KEY);
     buf_add(&key, str_of(z->digest, sizeof z->digest));
     enum err err = z->kind->identity(z->conf, c, &key);

@@ -7,6 +7,7 @@
 #ifndef ROPELINE_AUTHORIZER_AUTHORIZER_H
 #define ROPELINE_AUTHORIZER_AUTHORIZER_H
 
+#include "authorizer/issuers.h"
 #include "http/message.h"
 #include "lambda/lambda.h"
 #include "observe/decisions.h"
@@ -19,9 +20,16 @@ struct authorizer_cache; /* one per process, shared by all workers */
 struct auth_result;      /* what a function answered: immutable, refcounted, any thread */
 
 /* --- compiling ------------------------------------------------------------------------------ */
+struct auth_user_pool { /* of ropeline.yaml's user_pools */
+    struct str arn, issuer;
+};
 struct authorizer_env {
     struct str api_id, stage;
-    bool http_api; /* specs are apigatewayv2's then */
+    bool http_api;           /* specs are apigatewayv2's then */
+    struct str file;         /* the document: paths of key files are relative to it */
+    struct issuers *issuers; /* NULL: the document is judged only, nothing is fetched */
+    const struct auth_user_pool *pools;
+    size_t pool_count;
     /* The function that an ARN (as in authorizerUri) names, borrowed for the snapshot's life; NULL
      * when there is none. */
     struct function *(*function)(void *arg, struct str arn);
@@ -42,6 +50,7 @@ unsigned authorizer_ttl_s(const struct authorizer *z);
 enum auth_verdict {
     AUTH_ERROR = 0,     /* 500 AUTHORIZER_CONFIGURATION_ERROR */
     AUTH_UNAUTHORIZED,  /* 401 UNAUTHORIZED */
+    AUTH_UNSIGNED,      /* AWS_IAM: 403, no signature that could be checked */
     AUTH_OUT_OF_SCOPE,  /* the token is good, but lacks every scope of the route */
     AUTH_DENY_IMPLICIT, /* 403 ACCESS_DENIED */
     AUTH_DENY_EXPLICIT, /* 403 ACCESS_DENIED ... with an explicit deny */
@@ -101,6 +110,8 @@ struct auth_call {
     struct str key;
     struct cache_entry *flight;
     struct auth_call *next;
+    struct key_source *awaited; /* asked for keys */
+    unsigned asks;
     struct post post;
     struct lambda_invocation invocation;
 };

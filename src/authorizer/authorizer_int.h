@@ -10,18 +10,15 @@
 #include "base/crypt.h"
 #include "policy/policy.h"
 
-/* A kind of authorizer is one row of kinds.c and one file with these functions. */
+/* A kind of authorizer is a row or two of kinds.c and one file with these functions. */
 struct authorizer_kind {
-    const char *name; /* as the API document spells it */
-    unsigned apis;    /* that know it */
-#define AUTH_REST 1u
-#define AUTH_HTTP 2u
     bool calls_function; /* needs an authorizerUri */
     enum err (*compile)(struct arena *a, const struct json *spec, const struct authorizer_env *env,
                         void **conf, struct errinfo *e);
     void (*fini)(void *conf);
-    /* Appends the identity to `key`. ERR_DENIED: missing or refused by the expression, 401 and
-     * nothing is called. Anything else but ERR_OK: 500. */
+    /* Appends the identity to `key`; NULL: nothing is cached, each request is decided afresh.
+     * ERR_DENIED: missing or refused by the expression, 401 and nothing is called. Anything else
+     * but ERR_OK: 500. */
     enum err (*identity)(const void *conf, struct auth_call *c, struct buf *key);
     /* True: c->verdict is set now, and c->result unless it is AUTH_ERROR or AUTH_UNAUTHORIZED. An
      * AUTH_ALLOW is judged once more by auth__judge. False: the work is started and ends in
@@ -31,8 +28,11 @@ struct authorizer_kind {
     struct str (*token)(const void *conf, const struct auth_call *c);
     bool (*reads_header)(const void *conf, struct str name);
 };
-extern const struct authorizer_kind authorizer__token, authorizer__request;
-const struct authorizer_kind *authorizer__kind(struct str name, bool http_api);
+extern const struct authorizer_kind authorizer__token, authorizer__request, authorizer__jwt,
+    authorizer__user_pools, authorizer__introspection, authorizer__iam;
+/* The kind of `spec`, which calls itself `type`; NULL: there is none. */
+const struct authorizer_kind *authorizer__kind(const struct json *spec, struct str type,
+                                               bool http_api);
 
 /* The shapes that a function's answer may have. */
 enum auth_shape {
@@ -55,7 +55,7 @@ struct authorizer {
 
 struct auth_result {
     _Atomic unsigned refs;
-    struct arena *arena; /* holds this struct too */
+    struct arena *arena; /* holds this struct too; NULL: the request's, so it is never stored */
     struct str principal, usage_key, authorizer;
     struct auth_context *context;
     size_t context_count;
@@ -65,8 +65,11 @@ struct auth_result {
     const struct json *claims;
     const struct str *scopes;
     size_t scope_count;
+    bool inactive;          /* 401 for all who asked meanwhile, and never stored */
+    bool challenges;        /* HTTP APIs: a refusal says why in WWW-Authenticate */
     char invocation_id[37]; /* the call that produced it */
     int64_t made_ms;
+    int64_t expires_ms; /* loop_now_ms: never used after that, whatever the TTL; 0 = no end */
 };
 /* Turns what the function returned into a result, or refuses it with a reason for `explain`. */
 enum err auth__result_parse(struct str answer, enum auth_shape shape, struct auth_result **out,
@@ -75,12 +78,20 @@ struct auth_result *auth__result_ref(struct auth_result *r);
 void auth__result_unref(struct auth_result *r); /* NULL is fine */
 size_t auth__result_bytes(const struct auth_result *r);
 
+/* A result that allows, made of a token's claims, which it borrows; in `a`, which r->arena does not
+ * name yet. `challenges`: a lack of scopes is said in WWW-Authenticate. */
+enum err auth__claims_result(struct arena *a, const struct json *claims, bool challenges,
+                             struct auth_result **out) MUSTCHECK;
+
 /* Invokes the authorizer's function with `event` (taken over); ends in auth__answered. */
 void auth__invoke(struct auth_call *c, struct buf event);
 /* The outcome of the work started by kind->decide is in c->invocation. */
 void auth__answered(struct auth_call *c);
 /* The outcome is in c->verdict and c->result; a result is stored when the authorizer caches. */
 void auth__decided(struct auth_call *c);
+
+/* Posted to a call's loop: what kind->decide could not answer, it may now. */
+void auth__decide_again(struct post *p);
 
 /* Notes what can be read off a token without its key, for a person who asks why it was refused. */
 void auth__note_token(struct auth_call *c, struct str token);
@@ -97,7 +108,8 @@ enum cache_answer {
 enum cache_answer cache__lookup(struct authorizer_cache *cache, struct auth_call *c, int64_t now_ms,
                                 struct auth_result **result);
 /* The leader's call ended with `result` (borrowed) or without (NULL). Stores it when that is
- * allowed and hands back those who waited, in order; each is for the caller to post. */
+ * allowed (expires_ms 0: it is not) and hands back those who waited, in order; each is for the
+ * caller to post. */
 struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *leader,
                               struct auth_result *result, int64_t expires_ms);
 

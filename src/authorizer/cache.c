@@ -191,7 +191,7 @@ struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *
     struct orders *o = orders_of(cache, s);
     struct auth_call *waiters = e->waiters;
     e->bytes = sizeof *e + e->key.n + (result ? auth__result_bytes(result) : 0);
-    if (result == NULL || e->doomed || e->bytes > cache->shard_max) {
+    if (result == NULL || expires_ms == 0 || e->doomed || e->bytes > cache->shard_max) {
         map_del(&s->map, e->key);
         mem_free(e);
     } else {

@@ -88,20 +88,65 @@ static bool has_scope(const struct auth_call *c)
     return c->facts.scope_count == 0;
 }
 
+/* RFC 6749 3.3: what may stand between quotes. */
+static bool is_scope(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '\\' || (unsigned char)s.p[i] >= 0x7f)
+            return false;
+    return s.n > 0;
+}
+
+/* RFC 6750 3.1: which scopes would do. */
+static struct str scope_challenge(const struct auth_call *c)
+{
+    AUTO_BUF b = BUF_INIT(KIB(4));
+    buf_addz(&b, "Bearer scope=\"");
+    for (size_t i = 0; i < c->facts.scope_count; i++) {
+        if (!is_scope(c->facts.scopes[i]))
+            return STR("Bearer error=\"insufficient_scope\"");
+        buf_addz(&b, i > 0 ? " " : "");
+        buf_add(&b, c->facts.scopes[i]);
+    }
+    buf_addz(&b, "\" error=\"insufficient_scope\" error_description=\"the token does not have a "
+                 "required scope\"");
+    struct str kept = b.err ? STR_NONE : arena_str(c->arena, buf_str(&b));
+    return kept.p ? kept : STR("Bearer error=\"insufficient_scope\"");
+}
+
+static void judge_inactive(struct auth_call *c)
+{
+    c->verdict = AUTH_UNAUTHORIZED;
+    decision_note(c->record, "policy", VERDICT_DENY, "verdict",
+                  STR("the issuer says that the token is not active"));
+    if (c->result->challenges)
+        c->challenge = STR("Bearer scope=\"\" error=\"invalid_token\" "
+                           "error_description=\"the token is not active\"");
+}
+
 static void judge_simple(struct auth_call *c)
 {
+    if (c->result->inactive) {
+        judge_inactive(c);
+        return;
+    }
     c->verdict = c->result->allowed ? AUTH_ALLOW : AUTH_DENY_IMPLICIT;
+    if (c->result->principal.n > 0)
+        decision_note(c->record, "policy", VERDICT_INFO, "principal", c->result->principal);
     if (c->result->claims && c->verdict == AUTH_ALLOW && !has_scope(c)) {
         c->verdict = AUTH_OUT_OF_SCOPE;
         for (size_t i = 0; i < c->facts.scope_count; i++)
             decision_note(c->record, "policy", VERDICT_INFO, "scope wanted", c->facts.scopes[i]);
         decision_note(c->record, "policy", VERDICT_DENY, "verdict",
                       STR("the token has none of the scopes that the route wants"));
+        if (c->result->challenges)
+            c->challenge = scope_challenge(c);
         return;
     }
     decision_note(c->record, "policy", c->result->allowed ? VERDICT_PASS : VERDICT_DENY, "verdict",
-                  c->result->allowed ? STR("allowed for every route of this authorizer")
-                                     : STR("isAuthorized is false"));
+                  c->result->claims    ? STR("the token is good")
+                  : c->result->allowed ? STR("allowed for every route of this authorizer")
+                                       : STR("isAuthorized is false"));
 }
 
 void auth__judge(struct auth_call *c)

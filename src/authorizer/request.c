@@ -209,8 +209,6 @@ static bool request_reads_header(const void *conf, struct str name)
 }
 
 const struct authorizer_kind authorizer__request = {
-    .name = "REQUEST",
-    .apis = AUTH_REST | AUTH_HTTP,
     .calls_function = true,
     .compile = request_compile,
     .identity = request_identity,

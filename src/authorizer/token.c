@@ -141,8 +141,6 @@ static bool token_reads_header(const void *conf, struct str name)
 }
 
 const struct authorizer_kind authorizer__token = {
-    .name = "TOKEN",
-    .apis = AUTH_REST,
     .calls_function = true,
     .compile = token_compile,
     .identity = token_identity,

@@ -95,6 +95,26 @@
 #define LIMIT_RSA_BITS_MIN 2048
 #define LIMIT_RSA_BITS_MAX 8192 /* verifying with more takes milliseconds */
 
+/* issuers */
+#define LIMIT_ISSUER_URL KIB(2)
+#define LIMIT_AUTHORIZER_ISSUERS 16
+#define LIMIT_AUDIENCES 50 /* API Gateway */
+#define LIMIT_TOKEN_SCOPES 128
+#define LIMIT_KEY_FILES 16 /* of one issuer */
+#define LIMIT_KEY_FILE_PATH 4096
+#define LIMIT_CLOCK_SKEW_S 60
+#define LIMIT_TOKEN_LIFE_S 315360000 /* ten years */
+#define ISSUER_REFRESH_MS 7200000    /* API Gateway: about two hours */
+#define ISSUER_STALE_MS 86400000     /* the last good keys of an issuer that is silent */
+#define ISSUER_COOLDOWN_MS 30000     /* between attempts that an unknown kid starts */
+#define ISSUER_RETRY_MS 1000         /* after a failed attempt, doubling up to: */
+#define ISSUER_RETRY_MAX_MS 300000
+#define KEY_FILE_LOOK_MS 500  /* between looks at key files */
+#define KEY_FILE_PAUSE_MS 100 /* the same when tokens ask for it */
+#define LIMIT_INTROSPECTION_BYTES KIB(64)
+#define TIMEOUT_INTROSPECTION_MS 3000
+#define LIMIT_CLIENT_SECRET 4096
+
 /* usage plans and throttles; the first three are API Gateway's */
 #define LIMIT_PLANS_PER_KEY 10
 #define DEFAULT_THROTTLE_RATE 10000 /* of an account: for what a throttle leaves out */

@@ -101,8 +101,17 @@ static void freeze_variables(struct freezer *f, const struct model_api *m, struc
 
 static void freeze_authorizers(struct freezer *f, const struct model_api *m, struct api *api)
 {
-    struct authorizer_env env = {api->id, api->stage, m->kind == API_HTTP, find_function, f};
-    size_t n = 0;
+    struct authorizer_env env = {.api_id = api->id,
+                                 .stage = api->stage,
+                                 .http_api = m->kind == API_HTTP,
+                                 .function = find_function,
+                                 .arg = f};
+    size_t n = 1; /* that of AWS_IAM */
+    if (f->gateway) {
+        env.issuers = f->gateway->options.issuers;
+        env.pools = f->gateway->options.user_pools;
+        env.pool_count = f->gateway->options.user_pool_count;
+    }
     for (const struct model_authorizer *z = m->authorizers; z; z = z->next)
         n++;
     api->authorizers = ARENA_ARRAY(f->snapshot->arena, n, struct authorizer *);
@@ -110,6 +119,7 @@ static void freeze_authorizers(struct freezer *f, const struct model_api *m, str
     for (const struct model_authorizer *z = m->authorizers; z && api->authorizers; z = z->next) {
         struct errinfo e = {0};
         struct authorizer *made = NULL;
+        env.file = str_c(z->at.file);
         enum err err = authorizer_compile(f->snapshot->arena, z->spec, &env, &made, &e);
         if (!failed(f, &z->at, err, &e))
             api->authorizers[api->authorizer_count++] = made;
@@ -161,8 +171,38 @@ static void freeze_binary(struct freezer *f, const struct model_api *m, struct a
     api->binary_count = v ? n : 0;
 }
 
+/* AWS_IAM is no authorizer of the document, so the API gets one when a method first wants it. */
+static enum err choose_iam(struct freezer *f, struct api *api, const struct authorizer **out,
+                           struct errinfo *e)
+{
+    struct arena *a = f->snapshot->arena;
+    struct json *spec = json_new_object(a, 2);
+    const struct authorizer_env env = {.http_api = api->kind == API_HTTP};
+    struct authorizer *made = NULL;
+    if (api->iam == NULL) {
+        if (spec == NULL ||
+            json_set(a, spec, STR("name"), json_new_str(a, STR("AWS_IAM"))) != ERR_OK ||
+            json_set(a, spec, env.http_api ? STR("authorizerType") : STR("type"),
+                     json_new_str(a, STR("AWS_IAM"))) != ERR_OK)
+            return ERR_NOMEM;
+        enum err err = authorizer_compile(a, spec, &env, &made, e);
+        if (err != ERR_OK)
+            return err;
+        api->iam = made;
+        api->authorizers[api->authorizer_count++] = made;
+    }
+    *out = api->iam;
+    return ERR_OK;
+}
+
+static bool is_served(const struct api *api, struct str type)
+{
+    return str_eqz(type, "CUSTOM") ||
+           str_eqz(type, api->kind == API_HTTP ? "JWT" : "COGNITO_USER_POOLS");
+}
+
 /* ERR_OK with *out NULL only for authorizationType NONE. */
-static enum err choose_authorizer(const struct api *api, const struct json *method,
+static enum err choose_authorizer(struct freezer *f, struct api *api, const struct json *method,
                                   const struct authorizer **out, struct errinfo *e)
 {
     struct str type = json_str_or(json_get(method, "authorizationType"), STR(""));
@@ -170,7 +210,9 @@ static enum err choose_authorizer(const struct api *api, const struct json *meth
     *out = NULL;
     if (str_eqz(type, "NONE") && name.n == 0)
         return ERR_OK;
-    if (!str_eqz(type, "CUSTOM") && !(str_eqz(type, "JWT") && api->kind == API_HTTP))
+    if (str_eqz(type, "AWS_IAM"))
+        return choose_iam(f, api, out, e);
+    if (!is_served(api, type))
         return errinfo_set(e, ERR_UNSUPPORTED, "authorizationType %.*s is not served yet",
                            STR_ARG(str_sub(type, 0, 40)));
     for (size_t i = 0; i < api->authorizer_count; i++)
@@ -252,7 +294,7 @@ static void freeze_method(struct freezer *f, const struct model_api *of,
     to->api_key_required = json_bool_or(json_get(m->method, "apiKeyRequired"), false);
     to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
     freeze_scopes(f, &m->at, m->method, to);
-    if (failed(f, &m->at, choose_authorizer(api, m->method, &to->authorizer, &e), &e))
+    if (failed(f, &m->at, choose_authorizer(f, api, m->method, &to->authorizer, &e), &e))
         return;
     struct str type = json_str_or(json_get(m->integration, "type"), STR(""));
     to->kind = integration__kind(type, api->kind);

@@ -20,7 +20,9 @@ struct gateway_options {
     struct run *run;
     struct lambda *lambda;
     struct authorizer_cache *cache;
-    struct fetcher *fetcher;           /* for documents of issuers; the control loop's */
+    struct issuers *issuers;                 /* whose tokens are believed */
+    const struct auth_user_pool *user_pools; /* borrowed until gateway_free */
+    size_t user_pool_count;
     const struct str *trusted_proxies; /* CIDRs whose X-Forwarded-For is believed; copied */
     size_t trusted_proxy_count;
     /* The throttle of all requests together, AWS's account limit. No burst: there is none. */

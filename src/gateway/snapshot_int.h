@@ -56,9 +56,9 @@ struct api {
     struct variable *variables;
     size_t variable_count;
     struct node root;
-    const struct method *catch_all; /* HTTP: $default; NULL = none */
-    struct cors *cors;              /* HTTP: NULL = none */
-    struct authorizer **authorizers;
+    const struct method *catch_all;        /* HTTP: $default; NULL = none */
+    struct cors *cors;                     /* HTTP: NULL = none */
+    struct authorizer **authorizers, *iam; /* iam: one of them, or NULL */
     size_t authorizer_count;
     struct policy *policy;    /* resource policy; NULL = none */
     const struct str *binary; /* binaryMediaTypes */

@@ -148,6 +148,8 @@ static enum next authorized(struct exchange *x)
         return exchange__refuse(x, RESPONSE_ACCESS_DENIED);
     case AUTH_UNAUTHORIZED:
         return exchange__refuse(x, RESPONSE_UNAUTHORIZED);
+    case AUTH_UNSIGNED:
+        return x->kind == API_HTTP ? exchange__refuse(x, RESPONSE_FORBIDDEN) : refuse_unmatched(x);
     case AUTH_OUT_OF_SCOPE: /* a user pool's authorizer of a REST API says 401, of an HTTP API 403
                              */
         return exchange__refuse(x,

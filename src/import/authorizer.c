@@ -4,18 +4,11 @@
  * whatever described the authorizer. Invariant: every property that is there is either in what
  * comes out, judged, or refused by name; none is taken for another's. */
 #include "import_api_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define NO_ROLES "roles are not assumed here; the function is simply called"
 #define OTHER_KIND "belongs to another type of authorizer"
-
-/* Ours are passed on under their own names; who runs the authorizer reads them. */
-#define JWT_EXTENSIONS                                                                 \
-    {"x-ropeline-issuers", KEY_READ, NULL}, {"x-ropeline-algorithms", KEY_READ, NULL}, \
-        {"x-ropeline-keys", KEY_READ, NULL},                                           \
-    {                                                                                  \
-        "x-ropeline-introspection", KEY_READ, NULL                                     \
-    }
 
 static const struct key_row token_rows[] = {
     {"type", KEY_READ, NULL},
@@ -25,6 +18,8 @@ static const struct key_row token_rows[] = {
     {"identityValidationExpression", KEY_READ, NULL},
     {"authorizerResultTtlInSeconds", KEY_READ, NULL},
     {"x-ropeline-coalesce", KEY_READ, NULL},
+    TOKEN_ROWS,
+    ISSUER_ROWS,
     {"authorizerPayloadFormatVersion", KEY_REFUSE, OTHER_KIND},
     {"enableSimpleResponses", KEY_REFUSE, OTHER_KIND},
     {"jwtConfiguration", KEY_REFUSE, OTHER_KIND},
@@ -62,7 +57,7 @@ static const struct key_row cognito_rows[] = {
     {"identitySource", KEY_READ, NULL},
     {"identityValidationExpression", KEY_READ, NULL},
     {"authorizerResultTtlInSeconds", KEY_NOTE, "a user pool's tokens are checked each time"},
-    JWT_EXTENSIONS,
+    TOKEN_ROWS,
     {"authorizerUri", KEY_REFUSE, OTHER_KIND},
     {"jwtConfiguration", KEY_REFUSE, OTHER_KIND},
 };
@@ -71,8 +66,10 @@ static const struct key_row jwt_rows[] = {
     {"identitySource", KEY_READ, NULL},
     {"jwtConfiguration", KEY_READ, NULL},
     {"openIdConnectUrl", KEY_NOTE, "is taken from the scheme, or from jwtConfiguration"},
-    JWT_EXTENSIONS,
-    {"authorizerResultTtlInSeconds", KEY_NOTE, "tokens are checked each time"},
+    {"x-ropeline-coalesce", KEY_READ, NULL},
+    TOKEN_ROWS,
+    ISSUER_ROWS,
+    {"authorizerResultTtlInSeconds", KEY_READ, NULL},
     {"identityValidationExpression", KEY_WARN, "has no effect for HTTP APIs"},
     {"authorizerUri", KEY_REFUSE, OTHER_KIND},
     {"providerARNs", KEY_REFUSE, OTHER_KIND},
@@ -99,6 +96,11 @@ void import__check_authorizer(struct importer *im, const struct import_api *api,
         import__check_keys(im, spec, &cognito_keys);
     else if (kind == GUARD_JWT)
         import__check_keys(im, spec, &jwt_keys);
+}
+
+bool import__judges_tokens(const struct guard *g)
+{
+    return json_get(g->spec, "x-ropeline-issuers") || json_get(g->spec, "x-ropeline-introspection");
 }
 
 /* One specification in the making. */
@@ -231,6 +233,8 @@ static void token_source(struct making *x)
         return;
     }
     source = str_trim(source);
+    if (!header.p && !written && import__judges_tokens(x->g))
+        header = STR("Authorization");
     if (!header.p && str_starts(source, prefix))
         header = str_from(source, prefix.n);
     if (!header.p)
@@ -425,17 +429,12 @@ static const struct json *any_case(const struct json *object, const char *key)
     return NULL;
 }
 
-static bool has_own_keys(const struct guard *g)
-{
-    return json_get(g->spec, "x-ropeline-issuers") || json_get(g->spec, "x-ropeline-introspection");
-}
-
 static void put_issuer(struct making *x)
 {
     const struct json *v = json_get(x->g->spec, "jwtConfiguration");
     struct json *out = import__new_object(x->im, v);
     struct str issuer;
-    if (!v && has_own_keys(x->g))
+    if (!v && import__judges_tokens(x->g))
         return;
     if (!v)
         refuse(x, NULL, "jwtConfiguration {issuer, audience} is missing");
@@ -463,36 +462,15 @@ static void put_issuer(struct making *x)
 /* --- ours --------------------------------------------------------------------------------------
  */
 
-static void put_keys_file(struct making *x, const struct json *v)
-{
-    struct str path;
-    if (!import__text(x->im, v, "x-ropeline-keys", &path)) {
-        x->failed = true;
-        return;
-    }
-    put_text(x, "x-ropeline-keys", import__path(x->im, path), v);
-}
-
 static void put_ours(struct making *x)
 {
-    static const struct {
-        const char *key;
-        enum json_type type;
-    } rows[] = {{"x-ropeline-issuers", JSON_ARRAY},
-                {"x-ropeline-algorithms", JSON_ARRAY},
-                {"x-ropeline-introspection", JSON_OBJECT}};
-    const struct json *coalesce = json_get(x->g->spec, "x-ropeline-coalesce");
-    for (size_t i = 0; i < COUNTOF(rows); i++) {
-        const struct json *v = json_get(x->g->spec, rows[i].key);
-        if (!v)
-            continue;
-        bool good = rows[i].type == JSON_ARRAY ? import__array(x->im, v, rows[i].key) != NULL
-                                               : import__object(x->im, v, rows[i].key) != NULL;
-        x->failed = x->failed || !good;
-        import__put(x->im, x->out, rows[i].key, v);
-    }
-    if (json_get(x->g->spec, "x-ropeline-keys"))
-        put_keys_file(x, json_get(x->g->spec, "x-ropeline-keys"));
+    const struct json *spec = x->g->spec;
+    const struct json *coalesce = json_get(spec, "x-ropeline-coalesce");
+    for (size_t i = 0; i < spec->n; i++)
+        if (str_starts(spec->members[i].key, STR("x-ropeline-")) &&
+            spec->members[i].value != coalesce &&
+            json_set(x->im->a, x->out, spec->members[i].key, spec->members[i].value) != ERR_OK)
+            import__no_memory(x->im);
     if (!coalesce)
         return;
     if (!json_is_bool(coalesce)) {
@@ -520,8 +498,10 @@ const struct json *import__authorizer_spec(struct importer *im, struct import_ap
                http ? "HTTP APIs have only REQUEST and JWT authorizers"
                     : "JWT authorizers belong to HTTP APIs; write cognito_user_pools, or a Lambda "
                       "authorizer");
-    if (g->kind == GUARD_TOKEN || g->kind == GUARD_REQUEST)
+    if ((g->kind == GUARD_TOKEN && !import__judges_tokens(g)) || g->kind == GUARD_REQUEST)
         put_function(&x);
+    else if (g->function)
+        refuse(&x, g->function, "it judges tokens itself, so it has no authorizerUri");
     if (g->kind == GUARD_TOKEN) {
         token_source(&x);
         put_expression(&x);
@@ -537,6 +517,11 @@ const struct json *import__authorizer_spec(struct importer *im, struct import_ap
     } else {
         header_source(&x, STR("$request.header.Authorization"));
         put_issuer(&x);
+        if (json_get(g->spec, "x-ropeline-introspection"))
+            (void)put_ttl(&x, 0);
+        else if (json_get(g->spec, "authorizerResultTtlInSeconds"))
+            import__say(im, IMPORT_NOTE, spot_of(json_get(g->spec, "authorizerResultTtlInSeconds")),
+                        "authorizer %.*s: a JWT is checked each time", SHORT(g->name));
     }
     put_ours(&x);
     return x.failed ? NULL : x.out;

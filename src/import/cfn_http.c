@@ -3,6 +3,7 @@
  * AWS::ApiGatewayV2: Api with its Routes, Integrations, Authorizers and Stages. Invariant: only
  * HTTP APIs are read, each stage an API of the model; a WebSocket API is refused by name. */
 #include "import_template_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define ROWS(name, what, ...)                                                             \
@@ -21,9 +22,7 @@ ROWS(authorizer, "AWS::ApiGatewayV2::Authorizer", {"ApiId", KEY_READ, NULL},
      {"IdentitySource", KEY_READ, NULL},
      {"IdentityValidationExpression", KEY_WARN, "has no effect for HTTP APIs"},
      {"JwtConfiguration", KEY_READ, NULL}, {"Name", KEY_READ, NULL},
-     {"x-ropeline-coalesce", KEY_READ, NULL}, {"x-ropeline-introspection", KEY_READ, NULL},
-     {"x-ropeline-keys", KEY_READ, NULL}, {"x-ropeline-algorithms", KEY_READ, NULL},
-     {"x-ropeline-issuers", KEY_READ, NULL});
+     {"x-ropeline-coalesce", KEY_READ, NULL}, TOKEN_ROWS, ISSUER_ROWS);
 
 static void read_authorizer(struct importer *im, struct import_api *api, struct symbol *s)
 {

@@ -4,6 +4,7 @@
  * RequestValidators, Deployments and Stages. Invariant: each stage is an API of the model, read
  * with its own variables; what a method says goes through the readers that OpenAPI goes through. */
 #include "import_template_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define ROWS(name, what, ...)                                                             \
@@ -19,9 +20,7 @@ ROWS(authorizer, "AWS::ApiGateway::Authorizer", {"AuthType", KEY_SILENT, NULL},
      {"AuthorizerUri", KEY_READ, NULL}, {"IdentitySource", KEY_READ, NULL},
      {"IdentityValidationExpression", KEY_READ, NULL}, {"Name", KEY_READ, NULL},
      {"ProviderARNs", KEY_READ, NULL}, {"RestApiId", KEY_READ, NULL}, {"Type", KEY_READ, NULL},
-     {"x-ropeline-coalesce", KEY_READ, NULL}, {"x-ropeline-introspection", KEY_READ, NULL},
-     {"x-ropeline-keys", KEY_READ, NULL}, {"x-ropeline-algorithms", KEY_READ, NULL},
-     {"x-ropeline-issuers", KEY_READ, NULL});
+     {"x-ropeline-coalesce", KEY_READ, NULL}, TOKEN_ROWS, ISSUER_ROWS);
 
 static void read_authorizer(struct importer *im, struct import_api *api, struct symbol *s)
 {

@@ -4,6 +4,7 @@
  * whatever a method names either becomes an authorizer of the model or refuses the document; a
  * definition that nobody uses only warns. */
 #include "import_api_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 
@@ -104,7 +105,7 @@ static const struct json *scopes_of(struct importer *im, const struct route *r)
     v = import__array(im, v, "AuthorizationScopes");
     if (!v || v->n == 0)
         return NULL;
-    if (g->kind != GUARD_COGNITO && g->kind != GUARD_JWT) {
+    if (g->kind != GUARD_COGNITO && g->kind != GUARD_JWT && !import__judges_tokens(g)) {
         import__say(im, IMPORT_WARNING, spot_or(v, r->access.at),
                     "%.*s %.*s: scopes are not checked for Lambda authorizers; the function must",
                     SHORT(m->verb), SHORT(m->path));

@@ -123,6 +123,7 @@ struct key_table {
     size_t count;
     enum key_rule unknown; /* for names without a row; x-amazon-apigateway-* are always refused */
 };
+
 void import__check_keys(struct importer *im, const struct json *object, const struct key_table *t);
 
 /* Building: a failure sticks to the importer; a NULL is one, passed on. */

@@ -4,16 +4,10 @@
  * is what SAM itself would write into the definition; what SAM refuses is refused here, used or
  * not. */
 #include "import_template_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define NO_ROLES "roles are not assumed here; the function is simply called"
-#define OURS                                                                            \
-    {"x-ropeline-coalesce", KEY_READ, NULL}, {"x-ropeline-issuers", KEY_READ, NULL},    \
-        {"x-ropeline-algorithms", KEY_READ, NULL}, {"x-ropeline-keys", KEY_READ, NULL}, \
-    {                                                                                   \
-        "x-ropeline-introspection", KEY_READ, NULL                                      \
-    }
-
 static const struct key_row lambda_rows[] = {
     {"FunctionArn", KEY_READ, NULL},
     {"FunctionPayloadType", KEY_READ, NULL},
@@ -30,7 +24,7 @@ static const struct key_row cognito_rows[] = {
     {"UserPoolArn", KEY_READ, NULL},
     {"Identity", KEY_READ, NULL},
     {"AuthorizationScopes", KEY_READ, NULL},
-    OURS,
+    TOKEN_ROWS,
 };
 static const struct key_row http_lambda_rows[] = {
     {"FunctionArn", KEY_READ, NULL},
@@ -45,7 +39,9 @@ static const struct key_row jwt_rows[] = {
     {"JwtConfiguration", KEY_READ, NULL},
     {"IdentitySource", KEY_READ, NULL},
     {"AuthorizationScopes", KEY_READ, NULL},
-    OURS,
+    {"x-ropeline-coalesce", KEY_READ, NULL},
+    TOKEN_ROWS,
+    ISSUER_ROWS,
 };
 #define FOR_REQUEST                                                                         \
     "belongs to FunctionPayloadType: REQUEST; SAM leaves it aside for a TOKEN authorizer, " \

@@ -3,6 +3,7 @@
  * OpenAPI's security schemes as guards. Invariant: a scheme is what API Gateway would make of it;
  * what it would not enforce becomes GUARD_PLAIN, which refuses whoever relies on it. */
 #include "import_api_int.h"
+#include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
 #define AUTHORIZER "x-amazon-apigateway-authorizer"
@@ -42,6 +43,8 @@ static bool read_token_scheme(struct importer *im, struct guard *g, const struct
     struct str type = STR(""), in = STR("");
     (void)import__text(im, json_get(scheme, "type"), "type", &type);
     (void)import__text(im, json_get(scheme, "in"), "in", &in);
+    if (import__judges_tokens(g) && !str_eqz(type, "apiKey"))
+        return true; /* the Authorization header, unless identitySource says otherwise */
     g->header = json_get(scheme, "name");
     if (str_eqz(type, "apiKey") && str_eqz(in, "header") && g->header)
         return true;
@@ -85,13 +88,20 @@ static enum guard_kind plain_kind(const struct json *scheme, struct str authtype
 }
 
 /* An opaque token that its issuer is asked about: ours, without any of AWS's words. */
-static const struct json *introspected(struct importer *im, const struct json *scheme)
+static const struct json *introspected(struct importer *im, const struct import_api *api,
+                                       const struct json *scheme)
 {
+    bool http = api->api->kind == API_HTTP;
     const struct json *v = json_get(scheme, "x-ropeline-introspection");
     struct json *spec = v ? import__new_object(im, scheme) : NULL;
     if (!spec)
         return NULL;
-    import__put(im, spec, "type", import__new_text(im, STR("jwt"), NULL));
+    import__put(im, spec, "type", import__new_text(im, http ? STR("jwt") : STR("token"), NULL));
+    import__put(im, spec, "identitySource",
+                import__new_text(im,
+                                 http ? STR("$request.header.Authorization")
+                                      : STR("method.request.header.Authorization"),
+                                 NULL));
     import__put(im, spec, "x-ropeline-introspection", v);
     return spec;
 }
@@ -128,7 +138,7 @@ static void read_scheme(struct importer *im, struct import_api *api, struct guar
                        "x-amazon-apigateway-authtype", &authtype);
     const struct json *authorizer = json_get(scheme, AUTHORIZER);
     if (!authorizer)
-        authorizer = introspected(im, scheme);
+        authorizer = introspected(im, api, scheme);
     if (!authorizer) {
         g->kind = plain_kind(scheme, authtype);
         return;

@@ -92,6 +92,28 @@ static int take_functions(const struct option_values *flags, struct config *c)
     return 0;
 }
 
+/* ARN=ISSUER, before those of the file: the first one that names an ARN counts. */
+static int take_user_pools(const struct option_values *flags, struct config *c)
+{
+    struct auth_user_pool *all =
+        ARENA_ARRAY(c->arena, flags->n + c->user_pool_count, struct auth_user_pool);
+    if (all == NULL)
+        return 1;
+    for (size_t i = 0; i < flags->n; i++) {
+        struct str issuer, arn = str_cut(str_c(flags->v[i]), '=', &issuer);
+        if (arn.n == 0 || issuer.n == 0) {
+            fprintf(stderr, "ropeline: --user-pool %s: write ARN=ISSUER\n", flags->v[i]);
+            return 2;
+        }
+        all[i] = (struct auth_user_pool){arn, issuer};
+    }
+    for (size_t i = 0; i < c->user_pool_count; i++)
+        all[flags->n + i] = c->user_pools[i];
+    c->user_pools = all;
+    c->user_pool_count += flags->n;
+    return 0;
+}
+
 static int take_many(const struct options *o, struct config *c)
 {
     const struct option_values *params = option_all(o, "param");
@@ -103,7 +125,8 @@ static int take_many(const struct options *o, struct config *c)
         if (bad)
             return bad;
     }
-    return take_functions(option_all(o, "function"), c);
+    int bad = take_functions(option_all(o, "function"), c);
+    return bad ? bad : take_user_pools(option_all(o, "user-pool"), c);
 }
 
 static int take_workers(const char *text, const char *origin, struct config *c)

@@ -5,6 +5,7 @@
 #ifndef ROPELINE_MAIN_CONFIG_H
 #define ROPELINE_MAIN_CONFIG_H
 
+#include "authorizer/authorizer.h"
 #include "base/cidr.h"
 #include "import/import.h"
 #include "keeper.h"
@@ -51,6 +52,8 @@ struct config {
     size_t trusted_proxy_count;
     struct cidr *fetch_allow; /* where documents may be fetched besides public https */
     size_t fetch_allow_count;
+    struct auth_user_pool *user_pools; /* of ropeline.yaml or --user-pool */
+    size_t user_pool_count;
     char socket_path[108];
 };
 

@@ -189,6 +189,18 @@ static void read_proxies(struct reader *r, const struct json *v)
     }
 }
 
+/* user_pools: {ARN: issuer}: who makes the tokens of a Cognito user pool here. */
+static void read_user_pools(struct reader *r, const struct json *v)
+{
+    struct config *c = r->config;
+    if (!is_object(r, v, "user_pools"))
+        return;
+    c->user_pools = ARENA_ARRAY(c->arena, v->n, struct auth_user_pool);
+    for (size_t i = 0; c->user_pools && i < v->n; i++)
+        c->user_pools[c->user_pool_count++] = (struct auth_user_pool){
+            v->members[i].key, str_c(text_of(r, v->members[i].value, "an issuer"))};
+}
+
 static void read_fetch(struct reader *r, const struct json *v)
 {
     struct config *c = r->config;
@@ -271,7 +283,7 @@ static const struct {
     {"user", read_user},
     {"tls", refuse},
     {"keys", refuse},
-    {"user_pools", refuse},
+    {"user_pools", read_user_pools},
     {"store", refuse},
     {"kv", refuse},
     {"function_uids", refuse},

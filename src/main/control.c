@@ -166,6 +166,7 @@ static void ask_metrics(struct ask *q)
     const struct metrics *sets[KEEPER_COPIES];
     size_t n = gateway_metrics(q->daemon->gateway, sets, COUNTOF(sets));
     metrics_write(sets, n, &q->answer);
+    issuers_write_metrics(q->daemon->issuers, &q->answer);
     buf_addf(&q->answer,
              "# HELP ropeline_authorizer_cache_entries Decisions in the authorizer cache.\n"
              "# TYPE ropeline_authorizer_cache_entries gauge\nropeline_authorizer_cache_entries "
@@ -183,7 +184,10 @@ static void ask_healthz(struct ask *q)
 static void ask_readyz(struct ask *q)
 {
     bool ready = q->daemon->ready && !q->daemon->stopping;
-    buf_addf(&q->answer, "{\"status\":\"%s\"}", ready ? "ready" : "not ready");
+    buf_addf(&q->answer, "{\"status\":\"%s\",\"issuers\":", ready ? "ready" : "not ready");
+    issuers_write_health(q->daemon->issuers,
+                         &q->answer); /* a silent issuer stops only its tokens */
+    buf_addc(&q->answer, '}');
     answer(q, ready ? 200 : 503, "application/json");
 }
 

@@ -94,6 +94,7 @@ static void gateway_settled(void *arg)
         http_server_drain(d->metrics, 500, server_gone, &d->metrics);
     close_signal(&d->term);
     close_signal(&d->hup);
+    issuers_close(d->issuers);
     fetcher_close(d->fetcher, NULL, NULL); /* the loop ends when its handles have closed too */
     lambda_close(d->lambda, lambda_closed, d);
 }
@@ -272,6 +273,8 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     struct fetcher_options fetcher = {c->fetch_allow, c->fetch_allow_count};
     if (err == ERR_OK)
         err = fetcher_new(run_control(d->run), &fetcher, &d->fetcher);
+    if (err == ERR_OK)
+        err = issuers_new(d->run, d->fetcher, &d->issuers);
     struct str plane = arena_fmt(c->arena, "%s/plane.db", c->state_dir);
     struct store_options store = {run_control(d->run), plane.p};
     if (err == ERR_OK)
@@ -283,7 +286,9 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .account_burst = c->account_burst,
         .lambda = d->lambda,
         .cache = d->cache,
-        .fetcher = d->fetcher,
+        .issuers = d->issuers,
+        .user_pools = c->user_pools,
+        .user_pool_count = c->user_pool_count,
         .trusted_proxies = c->trusted_proxies,
         .trusted_proxy_count = c->trusted_proxy_count,
         .on_decision = c->dev && !c->quiet ? on_decision : NULL,

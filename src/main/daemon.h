@@ -17,6 +17,7 @@ struct daemon {
     struct lambda *lambda;
     struct authorizer_cache *cache;
     struct fetcher *fetcher;
+    struct issuers *issuers;
     struct store *plane; /* STATE/plane.db */
     struct gateway *gateway;
     struct http_server *control, *metrics;

@@ -28,6 +28,8 @@ const struct option_row daemon_options[] = {
     {"param", 0, OPTION_MANY, false, NULL, "K=V", "a template parameter"},
     {"function", 0, OPTION_MANY, false, NULL, "NAME=DIR:HANDLER",
      "code for a function named in a document"},
+    {"user-pool", 0, OPTION_MANY, false, NULL, "ARN=ISSUER",
+     "who makes the tokens of a Cognito user pool here"},
     {"quiet", 'q', OPTION_FLAG, false, NULL, NULL, "print errors only"},
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
