@@ -361,8 +361,8 @@ static void put_payload(struct making *x)
     bool yes = import__flag(x->im, simple, "enableSimpleResponses", false);
     if (yes && !second)
         refuse(x, simple, "enableSimpleResponses needs authorizerPayloadFormatVersion 2.0");
-    if (simple)
-        import__put(x->im, x->out, "enableSimpleResponses", json_new_bool(x->im->a, yes));
+    if (yes)
+        import__put(x->im, x->out, "enableSimpleResponses", json_new_bool(x->im->a, true));
 }
 
 /* A user pool that stands in no document here: its name will do, for user_pools maps its ARN. */

@@ -402,7 +402,7 @@ static struct declared *add_foreign(struct importer *im, struct str base, struct
 /* What names no function at all. AWS answers 500 on such a route, or refuses the document; check
  * goes on with a function that nobody has. */
 static struct declared *no_function(struct importer *im, const char *what, struct str text,
-                                    struct spot at)
+                                    struct str named, struct spot at)
 {
     import__say(
         im, im->o->require_code ? IMPORT_ERROR : IMPORT_WARNING, at,
@@ -411,7 +411,7 @@ static struct declared *no_function(struct importer *im, const char *what, struc
         what, SHORT(text));
     if (im->o->require_code)
         return NULL;
-    struct str name = import__fmt(im, "unknown-%.*s", STR_ARG(import__api_id(im, text)));
+    struct str name = import__fmt(im, "unknown-%.*s", STR_ARG(import__api_id(im, named)));
     struct str arn = import__function_arn(im, name);
     struct declared *d = map_get(&im->arns, arn);
     if (!d)
@@ -428,7 +428,7 @@ static struct declared *find_by_text(struct importer *im, struct str text, bool 
     struct str arn = text, base, name;
     bool wrapped = is_uri && unwrap_uri(text, &arn);
     if ((is_uri && !wrapped && !http) || !parse_arn(arn, &base, &name))
-        return no_function(im, what, text, at);
+        return no_function(im, what, text, arn, at);
     struct declared *d = map_get(&im->arns, base);
     if (!d)
         d = add_foreign(im, base, name, !im->o->require_code, at);

@@ -33,6 +33,8 @@ struct symbol {
     const struct json *properties; /* with Globals, not yet resolved */
     const struct json *resolved;   /* once import__properties was asked */
     const struct json *value;      /* what Ref gives: a parameter's value, a name, an id */
+    const struct json *made;       /* StageName of SAM's APIs, AutoPublishAlias of its functions */
+    enum symbol_state made_state;  /* of `made` */
     struct spot spot;
     const char *unnamed;    /* why the name that it was given is not known; NULL = it is */
     bool implicit;          /* ServerlessRestApi or ServerlessHttpApi, which nobody wrote */

@@ -184,28 +184,39 @@ static const struct json *unknown_name(const struct importer *im, const struct s
                       SHORT(name), SHORT(name));
 }
 
+/* The text that SAM names its own resource after, found once. */
+static const struct json *made_name(struct importer *im, struct symbol *s, const char *property)
+{
+    struct str text;
+    if (s->made_state == SYMBOL_FRESH && im->depth < LIMIT_JSON_DEPTH) {
+        s->made_state = SYMBOL_BUSY;
+        im->depth++;
+        const struct json *v = import__resolve(im, json_get(s->properties, property));
+        im->depth--;
+        bool known = import__scalar(v, &text);
+        s->made = known ? import__new_text(im, text, v) : NULL;
+        s->made_state = s->made ? SYMBOL_KNOWN : SYMBOL_UNKNOWN;
+    }
+    return s->made_state == SYMBOL_KNOWN ? s->made : NULL;
+}
+
 /* SAM makes resources of its own: the stage of an API is <Api>.Stage, and what AutoPublishAlias
  * publishes is <Function>.Version and <Function>.Alias. */
 static const struct json *sam_made(struct importer *im, struct str name)
 {
     size_t dot = str_rchr(name, '.');
     struct symbol *s = dot == SIZE_MAX ? NULL : import__symbol(im, str_sub(name, 0, dot));
-    struct str part = str_from(name, dot == SIZE_MAX ? name.n : dot + 1), alias;
-    const struct json *stage;
-    if (s && s->kind == SYMBOL_API && str_eqz(part, "Stage")) {
-        stage = import__resolve(im, json_get(s->properties, "StageName"));
-        return json_is(stage, JSON_STRING) ? stage : NULL;
-    }
-    const struct json *v = s && s->kind == SYMBOL_FUNCTION ? import__value(im, s) : NULL;
-    const struct json *published = v ? json_get(s->properties, "AutoPublishAlias") : NULL;
-    if (!published || !import__scalar(import__resolve(im, published), &alias))
-        return NULL;
+    struct str part = str_from(name, dot == SIZE_MAX ? name.n : dot + 1);
+    if (s && s->kind == SYMBOL_API && str_eqz(part, "Stage"))
+        return made_name(im, s, "StageName");
     bool version = str_eqz(part, "Version");
-    if (!version && !str_eqz(part, "Alias"))
+    if (!s || s->kind != SYMBOL_FUNCTION || (!version && !str_eqz(part, "Alias")))
         return NULL;
-    struct str arn = import__function_arn(im, v->s);
-    return import__new_text(
-        im, import__fmt(im, "%.*s:%.*s", STR_ARG(arn), STR_ARG(version ? STR("1") : alias)), NULL);
+    const struct json *v = import__value(im, s), *alias = made_name(im, s, "AutoPublishAlias");
+    if (!v || !alias)
+        return NULL;
+    struct str arn = import__function_arn(im, v->s), end = version ? STR("1") : alias->s;
+    return import__new_text(im, import__fmt(im, "%.*s:%.*s", STR_ARG(arn), STR_ARG(end)), NULL);
 }
 
 const struct json *import__ref(struct importer *im, struct str name, struct reason *why)
