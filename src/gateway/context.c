@@ -269,7 +269,7 @@ static bool from_authorizer(struct exchange *x, struct str key, struct str *out)
     }
     if (auth_claims(r) && str_starts(key, STR("claims."))) {
         const struct json *claim = json_gets(auth_claims(r), str_from(key, 7));
-        *out = claim ? http_api__claim(x->arena, claim) : STR_NONE;
+        *out = claim ? claim__text(x->arena, x->kind, claim) : STR_NONE;
         return out->p != NULL;
     }
     const struct auth_context *c = auth_context_find(r, key);

@@ -140,20 +140,6 @@ static void add_http(struct exchange *x, struct buf *b, bool *first)
     buf_addc(b, '}');
 }
 
-static void add_claims(struct exchange *x, struct buf *b, const struct json *claims)
-{
-    bool inner = true;
-    buf_addc(b, '{');
-    for (size_t i = 0; i < claims->n; i++) {
-        struct str text = http_api__claim(x->arena, claims->members[i].value);
-        if (text.p == NULL)
-            b->err = ERR_NOMEM;
-        event__member(b, &inner, claims->members[i].key);
-        json_write_str(b, text);
-    }
-    buf_addc(b, '}');
-}
-
 /* The scopes of the token that the route asks for; null where it asks for none. */
 static void add_scopes(struct exchange *x, struct buf *b)
 {
@@ -175,7 +161,7 @@ static void add_scopes(struct exchange *x, struct buf *b)
 static void add_claims_and_scopes(struct exchange *x, struct buf *b, bool *first)
 {
     event__member(b, first, STR("claims"));
-    add_claims(x, b, auth_claims(x->auth.result));
+    event__claims(x, b, auth_claims(x->auth.result));
     event__member(b, first, STR("scopes"));
     add_scopes(x, b);
 }

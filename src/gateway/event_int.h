@@ -36,6 +36,8 @@ enum err event__params(struct exchange *x, struct event_pairs *out) MUSTCHECK;
 enum err event__variables(struct exchange *x, struct event_pairs *out) MUSTCHECK;
 
 /* "principalId" and the context in its text form. */
+/* An object of texts. */
+void event__claims(struct exchange *x, struct buf *b, const struct json *claims);
 void event__authorizer_members(struct exchange *x, struct buf *b, bool *first);
 void event__identity(struct exchange *x, struct buf *b, bool *first);
 /* From "resource" to "stageVariables", as REST APIs and payload format 1.0 have them; with `multi`

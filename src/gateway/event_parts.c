@@ -192,6 +192,21 @@ void event__authorizer_members(struct exchange *x, struct buf *b, bool *first)
     }
 }
 
+void event__claims(struct exchange *x, struct buf *b, const struct json *claims)
+{
+    bool inner = true;
+    buf_addc(b, '{');
+    for (size_t i = 0; i < claims->n; i++) {
+        struct str text = claim__text(x->arena, x->kind, claims->members[i].value);
+        if (text.p == NULL)
+            b->err = ERR_NOMEM;
+        event__member(b, &inner, claims->members[i].key);
+        json_write_str(b, text);
+    }
+    buf_addc(b, '}');
+}
+
+/* A user pool's result is its claims alone, as on AWS. */
 static void add_authorizer(struct exchange *x, struct buf *b, bool *first)
 {
     bool inner = true;
@@ -199,7 +214,12 @@ static void add_authorizer(struct exchange *x, struct buf *b, bool *first)
         return;
     event__member(b, first, STR("authorizer"));
     buf_addc(b, '{');
-    event__authorizer_members(x, b, &inner);
+    if (auth_claims(x->auth.result)) {
+        event__member(b, &inner, STR("claims"));
+        event__claims(x, b, auth_claims(x->auth.result));
+    } else {
+        event__authorizer_members(x, b, &inner);
+    }
     buf_addc(b, '}');
 }
 

@@ -99,9 +99,16 @@ static void add_claim(struct buf *b, const struct json *v)
     }
 }
 
-struct str http_api__claim(struct arena *a, const struct json *claim)
+struct str claim__text(struct arena *a, enum api_kind kind, const struct json *claim)
 {
     AUTO_BUF text = BUF_INIT(KIB(64));
-    add_claim(&text, claim);
+    bool commas = kind == API_REST && claim->type == JSON_ARRAY;
+    for (size_t i = 0; commas && i < claim->n; i++) {
+        if (i > 0)
+            buf_addc(&text, ',');
+        add_claim(&text, claim->items[i]);
+    }
+    if (!commas)
+        add_claim(&text, claim);
     return text.err ? STR_NONE : arena_str(a, buf_str(&text));
 }

@@ -17,8 +17,9 @@ struct str http_api__body(unsigned status, struct str rest);
 /* The path as events and $context.path say it: with the stage in front, but for $default. p is
  * NULL when out of memory. */
 struct str http_api__path(struct exchange *x);
-/* A claim as text: a list is "[a b]". p is NULL when out of memory. */
-struct str http_api__claim(struct arena *a, const struct json *claim);
+/* A claim as text: a list is "[a b]" in HTTP APIs and "a,b" in REST APIs. p is NULL when out of
+ * memory. */
+struct str claim__text(struct arena *a, enum api_kind kind, const struct json *claim);
 
 /* --- event_http.c --------------------------------------------------------------------------- */
 enum payload_format { PAYLOAD_REST, PAYLOAD_1_0, PAYLOAD_2_0 };
