@@ -370,6 +370,8 @@ static void variables_in_values(void **state)
         {"ArnLike", "'arn:aws:iam::1:user/${aws:other}'", "arn:aws:iam::1:user/xy", "*", false},
         {"ArnLike", "'arn:aws:iam::${aws:other}'", "arn:aws:iam::1:user/x", "1:user/x", true},
         {"ArnEquals", "'${aws:other}'", "arn:aws:iam::1:x", "arn:aws:iam::1:x", true},
+        {"ArnEquals", "'${aws:other}'", "arn:aws:iam::1:x", "arn", false},
+        {"ArnNotEquals", "'${aws:other}'", "arn:aws:iam::1:x", "arn", true},
         {"StringEquals", "'${aws:none}'", "", NULL, false},
         {"StringNotEquals", "'${aws:none}'", "", NULL, true},
         {"StringEquals", "'${aws:none, 'd'}'", "d", NULL, true},
@@ -382,24 +384,8 @@ static void variables_in_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNTOF(rows); i++) {
-        /* ' is both JSON's quote and the variable's here: the inner ones are written as such */
-        struct json wanted = {.type = JSON_STRING,
-                              .s = str_of(rows[i].wanted + 1, strlen(rows[i].wanted) - 2)};
-        struct json allow = {.type = JSON_STRING, .s = STR("Allow")};
-        struct json any = {.type = JSON_STRING, .s = STR("*")};
-        struct json version = {.type = JSON_STRING, .s = STR("2012-10-17")};
-        struct json_member key[] = {{STR("aws:Key"), 0, 0, &wanted}};
-        struct json keys = {.type = JSON_OBJECT, .n = 1, .members = key};
-        struct json_member op[] = {{str_c(rows[i].op), 0, 0, &keys}};
-        struct json condition = {.type = JSON_OBJECT, .n = 1, .members = op};
-        struct json_member members[] = {{STR("Effect"), 0, 0, &allow},
-                                        {STR("Action"), 0, 0, &any},
-                                        {STR("Resource"), 0, 0, &any},
-                                        {STR("Condition"), 0, 0, &condition}};
-        struct json statement = {.type = JSON_OBJECT, .n = 4, .members = members};
-        struct json_member top[] = {{STR("Version"), 0, 0, &version},
-                                    {STR("Statement"), 0, 0, &statement}};
-        struct json document = {.type = JSON_OBJECT, .n = 2, .members = top};
+        struct made m;
+        make(&m, rows[i].op, str_of(rows[i].wanted + 1, strlen(rows[i].wanted) - 2));
         struct served s = with(rows[i].values);
         struct policy_context context = {serve, &s};
         struct policy_request rq = {
@@ -407,7 +393,7 @@ static void variables_in_values(void **state)
         struct policy *p = NULL;
 
         s.other = rows[i].other ? str_c(rows[i].other) : STR_NONE;
-        assert_int_equal(policy_compile(&document, &p, NULL), ERR_OK);
+        assert_int_equal(policy_compile(&m.document, &p, NULL), ERR_OK);
         if ((policy_evaluate(p, &rq, NULL) == DECISION_ALLOW) != rows[i].holds)
             fail_msg("row %zu: %s %s on %s", i, rows[i].op, rows[i].wanted, rows[i].values);
         policy_free(p);
@@ -478,6 +464,22 @@ static void what_cannot_be_judged_is_refused(void **state)
     assert_refused("{'Statement':{'Effect':'Allow','Action':'*','Resource':'*','Condition':{"
                    "'StringEquals':{'':'a'}}}}",
                    ERR_INVALID, "no condition key");
+}
+
+static void a_value_must_be_utf8(void **state)
+{
+    struct made m;
+    struct policy *p = NULL;
+    struct errinfo e = {0};
+
+    (void)state;
+    make(&m, "StringLike", STR("a\xff"));
+    assert_int_equal(policy_compile(&m.document, &p, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "StringLike: a value is not UTF-8"));
+    make(&m, "StringLike", STR("a"));
+    m.key[0].key = STR("k\xff");
+    assert_int_equal(policy_compile(&m.document, &p, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "no condition key"));
 }
 
 static void a_value_of_512_bytes_is_the_longest(void **state)
@@ -568,6 +570,7 @@ int main(void)
         cmocka_unit_test(variables_in_values),
         cmocka_unit_test(before_2012_a_variable_is_text),
         cmocka_unit_test(what_cannot_be_judged_is_refused),
+        cmocka_unit_test(a_value_must_be_utf8),
         cmocka_unit_test(a_value_of_512_bytes_is_the_longest),
         cmocka_unit_test(the_trace_tells_which_condition_failed),
         cmocka_unit_test(running_out_of_memory_is_an_error),

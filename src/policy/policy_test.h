@@ -80,4 +80,30 @@ static inline void assert_refused(const char *text, enum err code, const char *w
         fail_msg("\"%s\" does not say \"%s\"", e.text, words);
 }
 
+/* A document with one condition, made by hand: its value need not be JSON's. */
+struct made {
+    struct json value, allow, any, version, keys, condition, statement, document;
+    struct json_member key[1], op[1], members[4], top[2];
+};
+
+static inline void make(struct made *m, const char *op, struct str value)
+{
+    m->value = (struct json){.type = JSON_STRING, .s = value};
+    m->allow = (struct json){.type = JSON_STRING, .s = STR("Allow")};
+    m->any = (struct json){.type = JSON_STRING, .s = STR("*")};
+    m->version = (struct json){.type = JSON_STRING, .s = STR("2012-10-17")};
+    m->key[0] = (struct json_member){STR("aws:Key"), 0, 0, &m->value};
+    m->keys = (struct json){.type = JSON_OBJECT, .n = 1, .members = m->key};
+    m->op[0] = (struct json_member){str_c(op), 0, 0, &m->keys};
+    m->condition = (struct json){.type = JSON_OBJECT, .n = 1, .members = m->op};
+    m->members[0] = (struct json_member){STR("Effect"), 0, 0, &m->allow};
+    m->members[1] = (struct json_member){STR("Action"), 0, 0, &m->any};
+    m->members[2] = (struct json_member){STR("Resource"), 0, 0, &m->any};
+    m->members[3] = (struct json_member){STR("Condition"), 0, 0, &m->condition};
+    m->statement = (struct json){.type = JSON_OBJECT, .n = 4, .members = m->members};
+    m->top[0] = (struct json_member){STR("Version"), 0, 0, &m->version};
+    m->top[1] = (struct json_member){STR("Statement"), 0, 0, &m->statement};
+    m->document = (struct json){.type = JSON_OBJECT, .n = 2, .members = m->top};
+}
+
 #endif

@@ -90,8 +90,35 @@ static void a_variable_stands_for_its_value(void **state)
     ASSERT_RESOURCE("*a${aws:username}z*", "aaab/aab", "a", false);
     ASSERT_RESOURCE("*${aws:username}*${aws:username}", "aa", "aa", false); /* no overlap */
     ASSERT_RESOURCE("${aws:username}*${aws:username}", "aba", "ab", false);
+    ASSERT_RESOURCE("*${aws:username}x*", "abc", "", false);
     ASSERT_RESOURCE("*??${aws:username}*", "x", "", false);
     ASSERT_RESOURCE("*?${aws:username}?*", "xy", "", true);
+}
+
+static void bytes_that_are_no_character_count_one_by_one(void **state)
+{
+    static const char *const odd[] = {"\xf5\x80\x80\x80",
+                                      "\xff\xff\xff\xff",
+                                      "\xe0\x80\x80"
+                                      "a",
+                                      "\xed\xa0\x80"
+                                      "a",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xc1\xbf"
+                                      "ab",
+                                      "\x80\xbf"
+                                      "ab",
+                                      "\xe6\x97"
+                                      "ab"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(odd); i++) {
+        assert_true(policy_glob(STR("????"), str_c(odd[i]), false, NULL));
+        assert_false(policy_glob(STR("???"), str_c(odd[i]), false, NULL));
+    }
+    assert_true(policy_glob(
+        STR("????"), STR("\xc2\x80\xe0\xa0\x80\xf4\x8f\xbf\xbf\xf0\x90\x80\x80"), false, NULL));
 }
 
 static void a_value_is_never_read_as_a_pattern(void **state)
@@ -159,6 +186,9 @@ static void the_trace_tells_how_far_and_what_is_missing(void **state)
     (void)asked(POLICY(ANY_ACTION("Allow", "Resource", R("*/${aws:username}/*/z"))),
                 ASKED("x/ana/y/b"), "ana", &t);
     assert_int_equal(t.row[0].agreed, strlen(ASKED("x/ana/y/")));
+    (void)asked(POLICY(ANY_ACTION("Allow", "Resource", R("*/${aws:username}/xy*"))), ASKED("/a/xz"),
+                "a", &t);
+    assert_int_equal(t.row[0].agreed, strlen(ASKED("/a/x"))); /* and not what comes later */
     (void)asked(POLICY(ANY_ACTION("Allow", "Resource", R("${aws:username}"))), ASKED("\xc3\xa8"),
                 "\xc3\xa9", &t);
     assert_int_equal(t.row[0].agreed, strlen(ASKED(""))); /* not half a character */
@@ -221,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_variable_stands_for_its_value),
+        cmocka_unit_test(bytes_that_are_no_character_count_one_by_one),
         cmocka_unit_test(a_value_is_never_read_as_a_pattern),
         cmocka_unit_test(a_variable_without_one_value_matches_nothing),
         cmocka_unit_test(an_unresolved_not_resource_permits_no_more),

@@ -151,6 +151,12 @@ static void what_is_no_date_is_refused(void **state)
                                        "2026-11-22T24:00Z",
                                        "2026-11-22T07:60Z",
                                        "2026-11-22T07:00:60Z",
+                                       "2026-11-22T07:00:60",
+                                       "2026-11-22T07:00:0",
+                                       "2026-11-22T07:00:00.",
+                                       "2026-11-22T24",
+                                       "2026-11-22T07:60",
+                                       "2026-11-22T07:00:00+",
                                        "2026-11-22T07:00:0Z",
                                        "2026-11-22T07:00:00",
                                        "2026-11-22T07:00:00.Z",
@@ -292,8 +298,8 @@ static void flags_are_true_or_false(void **state)
 
 static void base64_is_canonical(void **state)
 {
-    static const char *const good[] = {"",     "AA==", "AQI=", "AQID", "+/+/",
-                                       "zzzz", "0129", "/w==", "//8=", "AQIDBA=="};
+    static const char *const good[] = {"",     "AA==", "AQI=", "AQID", "+/+/", "zzzz",
+                                       "ZZZZ", "aZ09", "0129", "/w==", "//8=", "AQIDBA=="};
     static const char *const bad[] = {"A",      "AA",   "AAA",   "AB==",     "AQJ=",
                                       "=",      "====", "A===",  "AA=A",     "-_-_",
                                       "AQI=\n", "A A=", "AQID=", "AA==AA==", "AQ\xc3\xa9",

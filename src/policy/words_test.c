@@ -115,6 +115,7 @@ static void the_nearest_statement_is_named_with_its_edit(void **state)
                   "let statement 1 name the Resource " METHOD_ARN("GET/pets"));
     assert_change(POLICY(ALLOW(METHOD_ARN("POST/pets"))), METHOD_ARN("GET/pets/2"),
                   "let statement 1 name the Resource " METHOD_ARN("GET/pets/2"));
+    assert_change(POLICY(ALLOW("a/b/cx")), "a/b/cy", "let statement 1 name the Resource a/b/cy");
     assert_change(POLICY(ALLOW("x")), "a/b", "let statement 1 name the Resource a/b");
     assert_change(POLICY("{'Effect':'Allow','Action':'s3:*','Resource':'*'}"), "x",
                   "let statement 1 name the Action execute-api:Invoke");
