@@ -9,14 +9,19 @@
 /* --- building ------------------------------------------------------------------------------- */
 struct node *node__literal_child(struct arena *a, struct node *n, struct str segment)
 {
-    size_t at = 0;
-    while (at < n->literal_count && str_cmp(n->literals[at]->segment, segment) < 0)
-        at++;
+    size_t at = 0, end = n->literal_count;
+    while (at < end) { /* ten thousand siblings cost no square */
+        size_t middle = at + (end - at) / 2;
+        if (str_cmp(n->literals[middle]->segment, segment) < 0)
+            at = middle + 1;
+        else
+            end = middle;
+    }
     if (at < n->literal_count && str_eq(n->literals[at]->segment, segment))
         return n->literals[at];
     struct node *child = ARENA_NEW(a, struct node);
     struct node **grown = n->literals;
-    /* The array has room for the next power of two: ten thousand siblings cost no square. */
+    /* The array has room for the next power of two. */
     bool full = (n->literal_count & (n->literal_count - 1)) == 0;
     if (full)
         grown = ARENA_ARRAY(a, n->literal_count ? 2 * n->literal_count : 1, struct node *);

@@ -432,8 +432,11 @@ void import__events(struct importer *im, const struct symbol *function)
     const struct json *events = import__object(im, import__resolve(im, written), "Events");
     const struct json *name = import__ref(im, function->logical, &why);
     struct declared *d = name ? map_get(&im->arns, import__function_arn(im, name->s)) : NULL;
-    for (size_t i = 0; events && d && i < events->n; i++) {
+    for (size_t i = 0, k = 0; events && d && i < events->n; i++) {
         const struct json_member *m = &events->members[i];
-        read_event(im, d, m, json_gets(written, m->key));
+        bool in_order = json_is(written, JSON_OBJECT); /* what is resolved has lost some at most */
+        while (in_order && k < written->n && !str_eq(written->members[k].key, m->key))
+            k++;
+        read_event(im, d, m, in_order && k < written->n ? written->members[k].value : m->value);
     }
 }
