@@ -134,6 +134,8 @@ static void the_nearest_statement_is_named_with_its_edit(void **state)
 static void fewer_failures_are_nearer(void **state)
 {
     (void)state;
+    assert_change(POLICY(ALLOW("a/1") "," ALLOW("a/2")), "a/3",
+                  "let statement 1 name the Resource a/3"); /* of equals the first */
     assert_change(
         POLICY(
             "{'Effect':'Allow','Action':'s3:*','Resource':'y'},"
