@@ -36,6 +36,12 @@
 #define TIMEOUT_LINGER_MS 2000 /* for the client to read the last answer and close */
 #define TIMEOUT_DRAIN_MS 30000 /* at SIGTERM */
 
+/* TLS, both sides */
+#define TIMEOUT_TLS_HANDSHAKE_MS 5000
+#define LIMIT_TLS_HANDSHAKE KIB(24) /* from a client until it is over; then it is cut */
+#define LIMIT_TLS_QUEUE KIB(256)    /* ciphertext that waits for a socket */
+#define LIMIT_CERTIFICATE_BYTES KIB(256)
+
 /* HTTP client side (backends) */
 #define LIMIT_RESPONSE_HEAD KIB(64)
 #define LIMIT_RESPONSE_HEADERS 200

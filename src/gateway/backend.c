@@ -110,7 +110,7 @@ static enum err add_own_headers(struct exchange *x, struct http_headers *h)
     if (err == ERR_OK)
         err = http_add(x->arena, h, STR("X-Forwarded-Port"), exchange__port(x));
     if (err == ERR_OK)
-        err = http_add(x->arena, h, STR("X-Forwarded-Proto"), STR("http"));
+        err = http_add(x->arena, h, STR("X-Forwarded-Proto"), exchange__proto(x));
     if (err == ERR_OK)
         err = http_add(x->arena, h, STR("X-Amzn-Trace-Id"), str_c(x->trace));
     if (err == ERR_OK)

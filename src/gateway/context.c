@@ -115,7 +115,14 @@ static size_t port_colon(struct str host)
 struct str exchange__port(const struct exchange *x)
 {
     size_t colon = port_colon(x->rq->host);
-    return colon == SIZE_MAX ? STR("80") : str_from(x->rq->host, colon + 1);
+    if (colon != SIZE_MAX)
+        return str_from(x->rq->host, colon + 1);
+    return http_exchange_is_tls(x->http) ? STR("443") : STR("80");
+}
+
+struct str exchange__proto(const struct exchange *x)
+{
+    return http_exchange_is_tls(x->http) ? STR("https") : STR("http");
 }
 
 bool api__variable(const struct api *api, struct str name, struct str *out)

@@ -137,7 +137,7 @@ enum err event__headers(struct exchange *x, struct event_pairs *out)
     v[n++] = (struct event_pair){STR("X-Forwarded-For"),
                                  event__utf8(x->arena, exchange__forwarded_for(x))};
     v[n++] = (struct event_pair){STR("X-Forwarded-Port"), exchange__port(x)};
-    v[n++] = (struct event_pair){STR("X-Forwarded-Proto"), STR("http")};
+    v[n++] = (struct event_pair){STR("X-Forwarded-Proto"), exchange__proto(x)};
     *out = (struct event_pairs){v, n, true};
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "authorizer/authorizer.h"
 #include "gateway/model.h"
+#include "http/tls.h"
 #include "observe/decisions.h"
 #include "observe/metrics.h"
 #include "run/run.h"
@@ -64,6 +65,11 @@ const struct snapshot *gateway_current(const struct gateway *g);
  * sockets. */
 enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds,
                               size_t count) MUSTCHECK;
+/* The same by TLS; after gateway_worker_start. */
+enum err gateway_worker_tls(struct gateway *g, struct loop *worker, int listen_fd,
+                            struct http_tls *tls) MUSTCHECK;
+/* What connections that come from now on are shown. */
+void gateway_worker_set_tls(struct gateway *g, struct loop *worker, struct http_tls *tls);
 /* Also answers other gateways (forward_auth.c) on these sockets; after gateway_worker_start. */
 enum err gateway_worker_authorize(struct gateway *g, struct loop *worker, const int *listen_fds,
                                   size_t count) MUSTCHECK;

@@ -171,6 +171,7 @@ bool exchange__param(const struct exchange *x, struct str name, struct str *out)
 /* The client's X-Forwarded-For lines and the peer behind them; the port that the client asked. */
 struct str exchange__forwarded_for(struct exchange *x);
 struct str exchange__port(const struct exchange *x);
+struct str exchange__proto(const struct exchange *x); /* "https", "http" */
 /* The query's pairs. On an error (too many, out of memory) nothing may be built from the query:
  * x->query_err stays set. */
 enum err exchange__query(struct exchange *x, const struct query_pair **out, size_t *n) MUSTCHECK;

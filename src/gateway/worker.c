@@ -68,12 +68,21 @@ void gateway_free(struct gateway *g)
     mem_free(g);
 }
 
+static void on_handshake(void *arg, bool good)
+{
+    struct gateway_worker *w = arg;
+    metric_add(&w->metrics, good ? METRIC_TLS_HANDSHAKES : METRIC_TLS_FAILURES, 1);
+}
+
 enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int *listen_fds,
                               size_t count)
 {
     struct gateway_worker *w = &g->worker[loop_index(worker)];
-    struct http_server_options server = {
-        .refusal = gateway__refusal, .request = gateway__handle, .arg = w, .counters = &w->http};
+    struct http_server_options server = {.refusal = gateway__refusal,
+                                         .request = gateway__handle,
+                                         .handshake = on_handshake,
+                                         .arg = w,
+                                         .counters = &w->http};
     struct http_client_options client = {0};
     ASSERT(loop_is_current(worker));
     w->decisions = decision_ring_new();
@@ -85,6 +94,21 @@ enum err gateway_worker_start(struct gateway *g, struct loop *worker, const int 
     for (size_t i = 0; i < count && err == ERR_OK; i++)
         err = http_server_listen(w->server, listen_fds[i]);
     return err;
+}
+
+enum err gateway_worker_tls(struct gateway *g, struct loop *worker, int listen_fd,
+                            struct http_tls *tls)
+{
+    struct gateway_worker *w = &g->worker[loop_index(worker)];
+    http_server_set_tls(w->server, tls);
+    return http_server_listen_tls(w->server, listen_fd);
+}
+
+void gateway_worker_set_tls(struct gateway *g, struct loop *worker, struct http_tls *tls)
+{
+    struct gateway_worker *w = &g->worker[loop_index(worker)];
+    if (w->server) /* else it drains already */
+        http_server_set_tls(w->server, tls);
 }
 
 enum err gateway_worker_authorize(struct gateway *g, struct loop *worker, const int *listen_fds,

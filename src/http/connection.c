@@ -45,6 +45,8 @@ void http__conn_close(struct http__conn *c, bool reset)
     if (c->state == CONN_CLOSED)
         return;
     c->state = CONN_CLOSED;
+    if (!reset)
+        (void)http__conn_say_end(c);
     timer_stop(&c->timer);
     timer_stop(&c->write_timer);
     if (!reset || !c->is_tcp || uv_tcp_close_reset(&c->h.tcp, on_closed) != 0)
@@ -69,7 +71,7 @@ void http__conn_linger(struct http__conn *c)
         c->drop_left = LIMIT_LINGER_BYTES;
         enter(c, CONN_LINGER, -1);
     }
-    if (c->shut || !http__out_empty(c))
+    if (c->shut || !http__out_empty(c) || !http__conn_say_end(c))
         return;
     c->shut = true;
     http__out_fini(c);
@@ -128,7 +130,7 @@ void http__conn_settle(struct http__conn *c)
     http__conn_left(c);
 }
 
-static void await_request(struct http__conn *c)
+void http__conn_await(struct http__conn *c)
 {
     http__out_fini(c);
     c->crlf_skipped = false;
@@ -147,7 +149,7 @@ static void next_request(struct http__conn *c, bool more)
     if (c->state == CONN_CLOSED)
         return;
     if (keep && whole) {
-        await_request(c);
+        http__conn_await(c);
     } else if (keep && !c->poisoned) {
         c->drop_left = LIMIT_DRAIN_BYTES;
         enter(c, CONN_DRAIN, c->server->o.body_idle_ms);
@@ -353,7 +355,7 @@ static void drop_body(struct http__conn *c, struct str in, size_t *used)
     enum err err = http__body_feed(&c->body, in, used, NULL, NULL, &complete);
     c->drop_left -= *used < c->drop_left ? *used : c->drop_left;
     if (complete) {
-        await_request(c);
+        http__conn_await(c);
     } else if (err || c->drop_left == 0 || c->eof) {
         c->poisoned = true;
         http__conn_linger(c);
@@ -367,6 +369,10 @@ static bool step(struct http__conn *c, struct str in, size_t *used)
 {
     *used = 0;
     switch (c->state) {
+    case CONN_HANDSHAKE:
+        if (c->eof)
+            http__conn_handshake_failed(c);
+        return false;
     case CONN_IDLE:
     case CONN_HEAD:
         take_head(c, in, used);
@@ -507,6 +513,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
     if (n > 0) {
         in = str_of(b->base, (size_t)n);
         HTTP_COUNT(c->server, bytes_in, in.n);
+        if (c->tls)
+            in = http__conn_decrypt(c, in);
     } else if (n == UV_EOF) {
         c->eof = true;
     } else {
@@ -536,6 +544,9 @@ static void on_timer(struct timer *t)
         c->poisoned = true;
         http__conn_linger(c);
         break;
+    case CONN_HANDSHAKE:
+        http__conn_handshake_failed(c);
+        break;
     case CONN_IDLE:
     case CONN_LINGER:
     case CONN_CLOSED:
@@ -548,10 +559,13 @@ static void on_timer(struct timer *t)
 void http__conn_begin(struct http__conn *c)
 {
     struct http_server *s = c->server;
-    c->in = BUF_INIT(s->o.line_max + s->o.head_max + loop_read_buffer(s->loop).len);
+    c->in = BUF_INIT(s->o.line_max + s->o.head_max + TLS_PLAIN_BYTES);
     c->out = BUF_INIT(LIMIT_ANSWER_QUEUE);
     c->sending = BUF_INIT(LIMIT_ANSWER_QUEUE);
-    enter(c, CONN_IDLE, s->o.keepalive_ms);
+    if (c->tls)
+        enter(c, CONN_HANDSHAKE, TIMEOUT_TLS_HANDSHAKE_MS);
+    else
+        enter(c, CONN_IDLE, s->o.keepalive_ms);
     set_reading(c);
     if (c->state == CONN_CLOSED)
         http__conn_settle(c);

@@ -33,6 +33,8 @@ static void on_written(uv_write_t *rq, int status)
 /* Bytes that the socket took of these, 0 if it is full; a broken connection is closed. */
 static size_t try_write(struct http__conn *c, const uv_buf_t *v, unsigned n)
 {
+    if (c->tls)
+        return http__conn_encrypt(c, v, n);
     int rc = uv_try_write(&c->h.stream, v, n);
     if (rc == UV_EAGAIN)
         return 0;
@@ -54,16 +56,26 @@ static unsigned gather(struct str a, struct str b, uv_buf_t v[2])
     return n;
 }
 
-/* Gives what is queued to libuv, which calls back when all of it is written. */
+/* What is given to libuv next: all that is queued, or the ciphertext of its beginning. */
+static unsigned take_queued(struct http__conn *c, uv_buf_t v[2])
+{
+    struct buf *from = c->tls ? &c->tls->out : &c->out, empty = c->sending;
+    c->sending = *from;
+    *from = empty;
+    if (c->tls)
+        return gather(buf_str(&c->sending), STR_NONE, v);
+    unsigned n = gather(buf_str(&c->sending), c->rest, v);
+    c->rest = STR_NONE;
+    return n;
+}
+
+/* Gives it to libuv, which calls back when all of it is written. */
 static void write_queued(struct http__conn *c)
 {
     uv_buf_t v[2];
-    struct buf empty = c->sending;
-    c->sending = c->out;
-    c->out = empty;
-    unsigned n = gather(buf_str(&c->sending), c->rest, v);
-    HTTP_COUNT(c->server, bytes_out, c->sending.n + c->rest.n);
-    c->rest = STR_NONE;
+    unsigned n = take_queued(c, v);
+    for (unsigned i = 0; i < n; i++)
+        HTTP_COUNT(c->server, bytes_out, v[i].len);
     c->req.write.data = c;
     if (uv_write(&c->req.write, &c->h.stream, v, n, on_written) != 0) {
         http__conn_close(c, false);
@@ -81,7 +93,7 @@ static struct str try_queued(struct http__conn *c, struct str piece)
 {
     uv_buf_t v[2];
     unsigned n = gather(buf_str(&c->out), piece, v);
-    size_t took = n ? try_write(c, v, n) : 0;
+    size_t took = n || c->tls ? try_write(c, v, n) : 0;
     size_t of_out = took < c->out.n ? took : c->out.n;
     buf_consume(&c->out, of_out);
     return str_from(piece, took - of_out);
@@ -92,7 +104,9 @@ void http__out_flush(struct http__conn *c)
     if (c->state == CONN_CLOSED || c->write_busy)
         return;
     c->rest = try_queued(c, c->rest);
-    if (c->state != CONN_CLOSED && c->out.n + c->rest.n > 0)
+    if (c->state == CONN_CLOSED)
+        return;
+    if (c->tls ? c->tls->out.n > 0 : c->out.n + c->rest.n > 0)
         write_queued(c);
 }
 
@@ -124,7 +138,7 @@ void http__out_whole(struct http__conn *c, struct str head, struct str body)
 size_t http__out_queued(const struct http__conn *c)
 {
     size_t under_way = c->write_busy ? uv_stream_get_write_queue_size(&c->h.stream) : 0;
-    return c->out.n + c->rest.n + under_way;
+    return c->out.n + c->rest.n + under_way + (c->tls ? c->tls->out.n : 0);
 }
 
 void http__out_fini(struct http__conn *c)
@@ -133,4 +147,6 @@ void http__out_fini(struct http__conn *c)
         return;
     buf_fini(&c->out);
     buf_fini(&c->sending);
+    if (c->tls && c->tls->out.n == 0)
+        buf_fini(&c->tls->out);
 }

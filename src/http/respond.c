@@ -333,6 +333,16 @@ unsigned http_exchange_peer_port(struct http_exchange *x)
     return x->conn->port;
 }
 
+bool http_exchange_is_tls(const struct http_exchange *x)
+{
+    return x->conn->tls != NULL;
+}
+
+struct str http_exchange_tls_name(const struct http_exchange *x)
+{
+    return x->conn->tls ? str_c(x->conn->tls->name) : STR("");
+}
+
 void http_exchange_watch(struct http_exchange *x, const struct http_exchange_events *e, void *arg)
 {
     x->events = *e;

@@ -134,6 +134,7 @@ void http__conn_left(struct http__conn *c)
     HTTP_COUNT(s, connections_open, (uint64_t)-1);
     void (*closed)(void *) = c->closed;
     void *arg = c->adopt_arg;
+    http__tls_free(c->tls);
     mem_free(c);
     if (closed)
         closed(arg);
@@ -146,7 +147,8 @@ static void shed(struct http__conn *c)
                          "Content-Length: 34\r\nConnection: close\r\n\r\n"
                          "{\"message\":\"too many connections\"}";
     uv_buf_t b = uv_buf_init(text, sizeof(text) - 1);
-    (void)uv_try_write(&c->h.stream, &b, 1);
+    if (!c->tls) /* to others it would be no answer */
+        (void)uv_try_write(&c->h.stream, &b, 1);
     HTTP_COUNT(c->server, refused, 1);
     http__conn_close(c, false);
 }
@@ -167,7 +169,9 @@ static void accept_one(struct http__listener *l)
         timer_start(s->loop, &l->retry, ACCEPT_RETRY_MS, on_retry);
         return;
     }
-    if (uv_accept(&l->h.stream, &c->h.stream) != 0) {
+    if (l->is_tls)
+        c->tls = http__tls_accept(s->tls);
+    if (uv_accept(&l->h.stream, &c->h.stream) != 0 || (l->is_tls && !c->tls)) {
         http__conn_close(c, false);
     } else if (s->conn_count > s->o.connections_max) {
         shed(c);
@@ -235,7 +239,7 @@ static void listener_close(struct http__listener *l)
     uv_close(&l->h.handle, on_listener_closed);
 }
 
-enum err http_server_listen(struct http_server *s, int fd)
+static enum err listen_on(struct http_server *s, int fd, bool is_tls)
 {
     ASSERT(loop_is_current(s->loop));
     int family = family_of(fd);
@@ -246,6 +250,7 @@ enum err http_server_listen(struct http_server *s, int fd)
         return ERR_NOMEM;
     l->server = s;
     l->is_tcp = family == 1;
+    l->is_tls = is_tls;
     uv_loop_t *uv = loop_uv(s->loop);
     int rc = l->is_tcp ? uv_tcp_init(uv, &l->h.tcp) : uv_pipe_init(uv, &l->h.pipe, 0);
     ASSERT(rc == 0);
@@ -261,6 +266,29 @@ enum err http_server_listen(struct http_server *s, int fd)
     l->next = s->listeners;
     s->listeners = l;
     return ERR_OK;
+}
+
+enum err http_server_listen(struct http_server *s, int fd)
+{
+    return listen_on(s, fd, false);
+}
+
+enum err http_server_listen_tls(struct http_server *s, int fd)
+{
+    ASSERT(s->tls != NULL);
+    if (!s->plain)
+        s->plain = mem_alloc(TLS_PLAIN_BYTES);
+    if (!s->joined)
+        s->joined = mem_alloc(TLS_JOINED_BYTES);
+    return s->plain && s->joined ? listen_on(s, fd, true) : ERR_NOMEM;
+}
+
+void http_server_set_tls(struct http_server *s, struct http_tls *t)
+{
+    ASSERT(loop_is_current(s->loop));
+    struct http_tls *former = s->tls;
+    s->tls = http_tls_ref(t);
+    http_tls_unref(former);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -317,6 +345,9 @@ static void release(struct http_server *s)
     while (s->spare_n > 0)
         arena_free(s->spare[--s->spare_n]);
     buf_fini(&s->head);
+    http_tls_unref(s->tls);
+    mem_free(s->plain);
+    mem_free(s->joined);
     mem_free(s);
 }
 
@@ -370,7 +401,7 @@ void http_server_drain(struct http_server *s, int64_t ms, void (*drained)(void *
         listener_close(l);
     }
     for (struct http__conn *c = s->conns; c; c = c->next)
-        if (c->state == CONN_IDLE || c->state == CONN_DRAIN)
+        if (c->state == CONN_IDLE || c->state == CONN_DRAIN || c->state == CONN_HANDSHAKE)
             http__conn_close(c, false); /* its answer, if it had one, is out */
     timer_start(s->loop, &s->drain_timer, ms, on_drain_time);
     http__server_check(s);

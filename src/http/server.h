@@ -8,6 +8,7 @@
 #define ROPELINE_HTTP_SERVER_H
 
 #include "http/message.h"
+#include "http/tls.h"
 #include "run/run.h"
 
 struct http_server;
@@ -32,6 +33,7 @@ struct http_server_options {
     void (*refusal)(void *arg, unsigned status, const char *why, struct arena *a,
                     struct http_response *rs, struct str *body);
     void (*request)(void *arg, struct http_exchange *x); /* mandatory */
+    void (*handshake)(void *arg, bool good);             /* of TLS; may be NULL */
     void *arg;
     struct http_counters *counters; /* may be NULL */
 };
@@ -40,6 +42,10 @@ enum err http_server_new(struct loop *l, const struct http_server_options *o,
                          struct http_server **out) MUSTCHECK;
 /* Takes over a listening socket (TCP or unix); may be called for several. */
 enum err http_server_listen(struct http_server *s, int fd) MUSTCHECK;
+/* The same for TLS; http_server_set_tls first. */
+enum err http_server_listen_tls(struct http_server *s, int fd) MUSTCHECK;
+/* What connections that are accepted from now on show; takes a reference. */
+void http_server_set_tls(struct http_server *s, struct http_tls *t);
 /* Takes over a connected stream socket (a socketpair end) as one connection; `closed` is called
  * when it has ended. Used by the Lambda Runtime API. */
 enum err http_server_adopt(struct http_server *s, int fd, void (*closed)(void *arg),
@@ -59,6 +65,9 @@ struct arena *http_exchange_arena(struct http_exchange *x);
 struct loop *http_exchange_loop(struct http_exchange *x);
 struct str http_exchange_peer_ip(struct http_exchange *x); /* "127.0.0.1", "::1", "" for unix */
 unsigned http_exchange_peer_port(struct http_exchange *x);
+bool http_exchange_is_tls(const struct http_exchange *x);
+/* The name that the client asked the certificate for, lower case; "" = none, or no TLS. */
+struct str http_exchange_tls_name(const struct http_exchange *x);
 void *http_exchange_adopt_arg(struct http_exchange *x);  /* the arg of http_server_adopt, or NULL */
 int64_t http_exchange_began_us(struct http_exchange *x); /* monotonic, first byte of the head */
 /* The trailer fields of the request's body as "Name: value\n" lines, once its end has come; only

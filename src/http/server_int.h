@@ -12,9 +12,11 @@
 
 #include "http/server.h"
 #include "http_int.h"
+#include "tls_int.h"
 
 #define ARENA_FIRST KIB(16)
 #define ARENAS_SPARE 64
+#define TLS_JOINED_BYTES KIB(16) /* one record */
 #define DATE_LINE (sizeof("Date: \r\n") + TIME_TEXT)
 
 struct http__listener {
@@ -27,7 +29,7 @@ struct http__listener {
     struct http_server *server;
     struct http__listener *next;
     struct timer retry; /* accept again after out of memory */
-    bool is_tcp;
+    bool is_tcp, is_tls;
 };
 
 struct http_server {
@@ -43,7 +45,9 @@ struct http_server {
     uv_idle_t idle; /* runs while `soon` is not empty, so that the loop does not sleep */
     struct arena *spare[ARENAS_SPARE];
     unsigned spare_n;
-    struct buf head; /* scratch for the head of a whole answer */
+    struct buf head;      /* scratch for the head of a whole answer */
+    struct http_tls *tls; /* what new connections of TLS listeners show; NULL: there are none */
+    char *plain, *joined; /* scratch for decrypting and encrypting, with the first TLS listener */
     char date[DATE_LINE];
     size_t date_n;
     int64_t date_s;
@@ -55,12 +59,13 @@ struct http_server {
 
 /* Named for what the connection waits for. */
 enum conn_state {
-    CONN_IDLE,     /* the first byte of a request */
-    CONN_HEAD,     /* the rest of a head */
-    CONN_EXCHANGE, /* the handler */
-    CONN_DRAIN,    /* the rest of a body that nobody wants; the answer is out */
-    CONN_LINGER,   /* the client's close: our side is shut, what comes is dropped */
-    CONN_CLOSED,   /* the handle's close, and the end of the exchange if there is one */
+    CONN_HANDSHAKE, /* TLS; it may not last long */
+    CONN_IDLE,      /* the first byte of a request */
+    CONN_HEAD,      /* the rest of a head */
+    CONN_EXCHANGE,  /* the handler */
+    CONN_DRAIN,     /* the rest of a body that nobody wants; the answer is out */
+    CONN_LINGER,    /* the client's close: our side is shut, what comes is dropped */
+    CONN_CLOSED,    /* the handle's close, and the end of the exchange if there is one */
 };
 
 struct http__conn {
@@ -75,6 +80,7 @@ struct http__conn {
         uv_shutdown_t shutdown;
     } req; /* one at a time: write_busy, then shut */
     struct http_server *server;
+    struct http__tls *tls; /* NULL: plain */
     struct http__conn *prev, *next, *soon_next;
     enum conn_state state;
     bool is_tcp, handle_closed;
@@ -140,6 +146,7 @@ static inline void http__count(_Atomic uint64_t *n, uint64_t by)
 
 /* connection.c */
 void http__conn_begin(struct http__conn *c); /* its handle is open and counted */
+void http__conn_await(struct http__conn *c); /* the next request, or the first */
 /* Advances the connection as far as it goes, with bytes that have just come (or none). May free
  * it. */
 void http__conn_pump(struct http__conn *c, struct str fresh);
@@ -152,6 +159,15 @@ void http__conn_settle(struct http__conn *c);
  */
 void http__conn_refuse(struct http__conn *c, unsigned status, const char *why, struct arena *a);
 
+/* connection_tls.c: only of connections with TLS, unless it says otherwise */
+/* Encrypts and writes; bytes that it took, which the socket may not have yet. */
+size_t http__conn_encrypt(struct http__conn *c, const uv_buf_t *v, unsigned n);
+/* The plaintext of what was read, valid until the next one. May close the connection. */
+struct str http__conn_decrypt(struct http__conn *c, struct str in);
+void http__conn_handshake_failed(struct http__conn *c);
+/* Says that nothing more comes; true when that, or nothing, is with the socket. Any connection. */
+bool http__conn_say_end(struct http__conn *c);
+
 /* connection_out.c */
 /* Head and body in one system call if the socket takes them; `body` must last until done. */
 void http__out_whole(struct http__conn *c, struct str head, struct str body);
@@ -162,7 +178,7 @@ void http__out_flush(struct http__conn *c);
 size_t http__out_queued(const struct http__conn *c);
 static inline bool http__out_empty(const struct http__conn *c)
 {
-    return !c->write_busy && c->out.n == 0 && c->rest.n == 0;
+    return !c->write_busy && c->out.n == 0 && c->rest.n == 0 && (!c->tls || c->tls->out.n == 0);
 }
 void http__out_fini(struct http__conn *c); /* gives the memory back */
 

@@ -16,7 +16,11 @@ static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-t
                                                            "core",    "authorize",   "metrics"};
 /* Listeners that this build can open; the others stay closed, as --help says. */
 static const bool listener_built[LISTENER_COUNT] = {
-    [LISTENER_gateway] = true, [LISTENER_authorize] = true, [LISTENER_metrics] = true};
+    [LISTENER_gateway] = true,
+    [LISTENER_gateway_tls] = true,
+    [LISTENER_authorize] = true,
+    [LISTENER_metrics] = true,
+};
 
 bool config_address(const char *text, char host[64], uint16_t *port)
 {
@@ -151,6 +155,8 @@ static int take_listeners(const struct options *o, struct config *c)
 {
     char host[64];
     uint16_t port;
+    if (c->tls_count > 0 && c->listen[LISTENER_gateway_tls] == NULL)
+        c->listen[LISTENER_gateway_tls] = "127.0.0.1:8443";
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
         const char *flag = option_get(o, listener_flags[i]);
         bool from_default = str_eqz(str_c(option_all(o, listener_flags[i])->origin), "default");
@@ -163,6 +169,11 @@ static int take_listeners(const struct options *o, struct config *c)
         }
         if (!listener_built[i])
             c->listen[i] = NULL;
+    }
+    if (!c->dev && c->listen[LISTENER_gateway_tls] && c->tls_count == 0) {
+        fprintf(stderr, "ropeline: the TLS listener needs a certificate: write tls: [{domain, "
+                        "certificate, key}] in ropeline.yaml\n");
+        return 2;
     }
     return 0;
 }

@@ -31,6 +31,15 @@ struct config_api {
     const struct json *variables, *parameters;
 };
 
+/* A certificate of the TLS listener. */
+struct config_tls {
+    struct str domain; /* lower case, "*." in front stands for one label */
+    const char *certificate, *key;
+    const char *file; /* where it is written; line 0 = nowhere */
+    unsigned line, col;
+    int fds[2]; /* certificate, key: opened by the keeper */
+};
+
 struct config {
     struct arena *arena;
     bool dev;
@@ -50,6 +59,8 @@ struct config {
     const struct json *function_settings; /* functions: of ropeline.yaml */
     struct str *trusted_proxies;
     size_t trusted_proxy_count;
+    struct config_tls *tls;
+    size_t tls_count;
     struct cidr *fetch_allow; /* where documents may be fetched besides public https */
     size_t fetch_allow_count;
     struct auth_user_pool *user_pools; /* of ropeline.yaml or --user-pool */

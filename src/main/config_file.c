@@ -2,6 +2,7 @@
  *
  * ropeline.yaml. Each key is one row of a table; a key that has no row is an error, and one whose
  * feature is not built is refused by name rather than ignored. */
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -243,6 +244,59 @@ static void read_limits(struct reader *r, const struct json *v)
         complain(r, v->line, v->col, "limits: that burst takes more than a year to fill again");
 }
 
+/* A host name, "*." in front for one label of it; lower-cased. */
+static struct str domain_of(struct reader *r, const struct json *v, const char *what)
+{
+    char *z = arena_cstr(r->config->arena, str_c(text_of(r, v, what)));
+    struct str s = str_c(z), name = str_starts(s, STR("*.")) ? str_from(s, 2) : s;
+    bool good = z && name.n > 0 && name.n <= 253 && name.p[0] != '.' && name.p[name.n - 1] != '.';
+    for (size_t i = 0; good && i < name.n; i++)
+        good = isalnum((unsigned char)name.p[i]) || name.p[i] == '-' || name.p[i] == '_' ||
+               (name.p[i] == '.' && name.p[i - 1] != '.');
+    if (!good)
+        complain(r, v->line, v->col, "%.*s is no domain like api.example.com or *.example.com",
+                 STR_ARG(s));
+    for (size_t i = 0; z && i < s.n; i++)
+        z[i] = (char)tolower((unsigned char)z[i]);
+    return s;
+}
+
+static void read_certificate(struct reader *r, const struct json *v, struct config_tls *t)
+{
+    *t = (struct config_tls){
+        .file = r->file, .line = v->line, .col = v->col, .domain = STR(""), .fds = {-1, -1}};
+    for (size_t i = 0; is_object(r, v, "a certificate") && i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        if (str_eqz(m->key, "domain"))
+            t->domain = domain_of(r, m->value, "domain");
+        else if (str_eqz(m->key, "certificate"))
+            t->certificate = path_of(r, m->value, "certificate");
+        else if (str_eqz(m->key, "key"))
+            t->key = path_of(r, m->value, "key");
+        else if (str_eqz(m->key, "truststore"))
+            complain(r, m->line, m->col, "tls: truststore (mutual TLS) is not served yet");
+        else
+            complain(r, m->line, m->col, "tls: unknown key %.*s", STR_ARG(m->key));
+    }
+    if (t->domain.n == 0 || t->certificate == NULL || t->key == NULL)
+        complain(r, v->line, v->col, "tls: write {domain: NAME, certificate: FILE, key: FILE}");
+    for (const struct config_tls *other = r->config->tls; other < t; other++)
+        if (str_eq(other->domain, t->domain))
+            complain(r, v->line, v->col, "tls: a second certificate for %.*s", STR_ARG(t->domain));
+}
+
+static void read_tls(struct reader *r, const struct json *v)
+{
+    struct config *c = r->config;
+    if (v->type != JSON_ARRAY || v->n == 0) {
+        complain(r, v->line, v->col, "tls is a list of {domain, certificate, key}");
+        return;
+    }
+    c->tls = ARENA_ARRAY(c->arena, v->n, struct config_tls);
+    for (size_t i = 0; c->tls && i < v->n; i++)
+        read_certificate(r, v->items[i], &c->tls[c->tls_count++]);
+}
+
 static void read_state(struct reader *r, const struct json *v)
 {
     r->config->state_dir = path_of(r, v, "state");
@@ -281,7 +335,7 @@ static const struct {
     {"region", read_region},
     {"account", read_account},
     {"user", read_user},
-    {"tls", refuse},
+    {"tls", read_tls},
     {"keys", refuse},
     {"user_pools", read_user_pools},
     {"store", refuse},

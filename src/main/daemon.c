@@ -13,11 +13,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "certificates.h"
 
 struct daemon_worker {
     struct daemon *daemon;
     struct loop *loop;
-    int fd, authorize_fd; /* the second may be -1 */
+    int fd, tls_fd, authorize_fd; /* these two may be -1 */
     enum err err;
     struct post start, stop; /* two, because a stop may come while a start is under way */
 };
@@ -167,7 +168,8 @@ static void announce(struct daemon *d)
     snapshot_describe(gateway_current(d->gateway), &text);
     for (size_t i = 0; i < d->keeper->listens; i++)
         if (d->keeper->listen[i].wanted)
-            printf("%-9s http://%s\n", d->keeper->listen[i].name, d->keeper->listen[i].bound);
+            printf("%-11s %s://%s\n", d->keeper->listen[i].name,
+                   i == LISTENER_gateway_tls ? "https" : "http", d->keeper->listen[i].bound);
     printf("%s", buf_cstr(&text));
     fflush(stdout);
 }
@@ -193,9 +195,12 @@ static void one_started(struct post *p)
 static void start_worker(struct post *p)
 {
     struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, start);
-    w->err = gateway_worker_start(w->daemon->gateway, w->loop, &w->fd, 1);
+    struct daemon *d = w->daemon;
+    w->err = gateway_worker_start(d->gateway, w->loop, &w->fd, 1);
+    if (w->err == ERR_OK && w->tls_fd >= 0)
+        w->err = gateway_worker_tls(d->gateway, w->loop, w->tls_fd, d->tls);
     if (w->err == ERR_OK && w->authorize_fd >= 0)
-        w->err = gateway_worker_authorize(w->daemon->gateway, w->loop, &w->authorize_fd, 1);
+        w->err = gateway_worker_authorize(d->gateway, w->loop, &w->authorize_fd, 1);
     w->start.fn = one_started;
     run_post(run_control(w->daemon->run), &w->start);
 }
@@ -203,6 +208,7 @@ static void start_worker(struct post *p)
 static enum err start_workers(struct daemon *d)
 {
     const struct keeper_listen *gateway = &d->keeper->listen[LISTENER_gateway];
+    const struct keeper_listen *tls = &d->keeper->listen[LISTENER_gateway_tls];
     const struct keeper_listen *authorize = &d->keeper->listen[LISTENER_authorize];
     d->workers = mem_calloc(d->config->workers, sizeof *d->workers);
     if (d->workers == NULL)
@@ -212,6 +218,7 @@ static enum err start_workers(struct daemon *d)
         *w = (struct daemon_worker){.daemon = d,
                                     .loop = run_worker(d->run, i),
                                     .fd = gateway->fds[i],
+                                    .tls_fd = tls->wanted ? tls->fds[i] : -1,
                                     .authorize_fd = authorize->wanted ? authorize->fds[i] : -1};
         w->start.fn = start_worker;
         run_post(w->loop, &w->start);
@@ -306,6 +313,11 @@ static enum err start(struct daemon *d, int keeper_fd)
     enum err err = make_rooms(d, keeper_fd);
     if (err == ERR_OK && d->config->dev)
         err = watch_start(d);
+    if (err == ERR_OK && d->config->tls_count > 0) {
+        d->tls = certificates_load(d->config, false);
+        if (d->tls == NULL)
+            return ERR_INVALID;
+    }
     if (err == ERR_OK && !daemon_load(d))
         return ERR_INVALID;
     if (err == ERR_OK)
@@ -337,6 +349,7 @@ int daemon_main(void *arg, int keeper_fd)
     int code = d->exit_code;
     gateway_free(d->gateway);
     store_free(d->plane);
+    http_tls_unref(d->tls);
     fetcher_free(d->fetcher);
     lambda_free(d->lambda);
     authorizer_cache_free(d->cache);

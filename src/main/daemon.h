@@ -19,6 +19,7 @@ struct daemon {
     struct fetcher *fetcher;
     struct issuers *issuers;
     struct store *plane; /* STATE/plane.db */
+    struct http_tls *tls; /* what new connections show; NULL = no TLS listener */
     struct gateway *gateway;
     struct http_server *control, *metrics;
     struct watcher *watcher; /* dev only */

@@ -11,7 +11,7 @@ const struct option_row daemon_options[] = {
     {"gateway", 0, OPTION_VALUE, true, "127.0.0.1:8080", "HOST:PORT",
      "where the API gateway listens"},
     {"gateway-tls", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
-     "TLS listener (not built yet: not opened)"},
+     "the same by TLS; opened when given (dev makes a certificate)"},
     {"admin", 0, OPTION_VALUE, true, NULL, "HOST:PORT",
      "AWS control plane (not built yet: not opened)"},
     {"core", 0, OPTION_VALUE, true, NULL, "HOST:PORT", "identity core (not built yet: not opened)"},

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "certificates.h"
 #include "daemon.h"
 
 struct reload {
@@ -16,8 +17,42 @@ struct reload {
     struct arena *arena;
     struct import_report report;
     struct model *model;
-    bool again; /* another change came meanwhile */
+    struct http_tls *tls; /* read again; NULL = none, or not good */
+    bool again;           /* another change came meanwhile */
 };
+
+/* New certificates on their way to a worker. */
+struct tls_news {
+    struct post post;
+    struct daemon *daemon;
+    struct loop *loop;
+    struct http_tls *tls;
+};
+
+static void take_tls(struct post *p)
+{
+    struct tls_news *n = CONTAINER_OF(p, struct tls_news, post);
+    gateway_worker_set_tls(n->daemon->gateway, n->loop, n->tls);
+    http_tls_unref(n->tls);
+    mem_free(n);
+}
+
+static void publish_tls(struct daemon *d, struct http_tls *tls)
+{
+    http_tls_unref(d->tls);
+    d->tls = tls;
+    for (unsigned i = 0; i < d->config->workers; i++) {
+        struct tls_news *n = mem_alloc(sizeof *n);
+        if (n == NULL) {
+            log_error("main", "no memory: a worker keeps the former certificates");
+            continue;
+        }
+        *n =
+            (struct tls_news){.daemon = d, .loop = run_worker(d->run, i), .tls = http_tls_ref(tls)};
+        n->post.fn = take_tls;
+        run_post(n->loop, &n->post);
+    }
+}
 
 /* True when published. */
 static bool publish(struct daemon *d, struct model *m, struct import_report *report, bool notes)
@@ -55,6 +90,8 @@ static void read_documents(struct work *w)
     struct reload *r = CONTAINER_OF(w, struct reload, work);
     const struct config *c = r->daemon->config;
     r->model = config_load(c, c->apis, c->api_count, true, &r->report, r->arena);
+    if (c->tls_count > 0)
+        r->tls = certificates_load(c, true);
 }
 
 static void documents_read(struct work *w)
@@ -63,6 +100,12 @@ static void documents_read(struct work *w)
     struct daemon *d = r->daemon;
     bool again = r->again;
     d->reload = NULL;
+    if (d->stopping)
+        http_tls_unref(r->tls);
+    else if (r->tls)
+        publish_tls(d, r->tls);
+    else if (d->tls)
+        fprintf(stderr, "ropeline: the former certificates go on\n");
     if (!d->stopping) {
         bool good = publish(d, r->model, &r->report, false);
         if (good && !d->config->quiet)

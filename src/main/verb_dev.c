@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "certificates.h"
 #include "daemon.h"
 #include "file.h"
 #include "privilege.h"
@@ -76,13 +77,17 @@ static int run(struct config *c)
             return 2;
         listen[i].host = hosts[i];
         listen[i].wanted = true;
-        listen[i].copies = i == LISTENER_gateway || i == LISTENER_authorize ? c->workers : 1;
+        bool by_workers =
+            i == LISTENER_gateway || i == LISTENER_gateway_tls || i == LISTENER_authorize;
+        listen[i].copies = by_workers ? c->workers : 1;
     }
     if (file_make_dir(c->state_dir) != ERR_OK) {
         fprintf(stderr, "ropeline: the state directory %s: %s; choose another with --state\n",
                 c->state_dir, strerror(errno));
         return 1;
     }
+    if (!certificates_open(c))
+        return 1;
     if (!c->quiet && geteuid() == 0)
         printf("ropeline: functions run as %s, like the gateway: they are not separated by uid\n",
                c->user ? c->user : "root");
