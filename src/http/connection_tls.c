@@ -80,11 +80,11 @@ struct str http__conn_decrypt(struct http__conn *c, struct str in)
     struct http__tls *t = c->tls;
     size_t n = http__tls_read(t, in, c->server->plain);
     if (c->state == CONN_HANDSHAKE) {
-        if (t->broken || t->ended || (!t->ready && t->received > LIMIT_TLS_HANDSHAKE))
-            handshake_over(c, false);
-        else if (t->ready)
-            handshake_over(c, true);
-    } else if (t->broken) {
+        bool hopeless = t->broken || t->ended || t->received > LIMIT_TLS_HANDSHAKE;
+        if (t->ready || hopeless) /* what came behind the handshake is not its affair */
+            handshake_over(c, t->ready);
+    }
+    if (t->broken && c->state != CONN_CLOSED) {
         (void)offer(c);
         http__conn_close(c, false);
     }

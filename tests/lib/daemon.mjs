@@ -221,6 +221,7 @@ export class Daemon {
 
     async launch() {
         this.ended = undefined;
+        this.options.prepare?.(this);
         this.readyFile = path.join(this.outside, `ready-${randomBytes(4).toString('hex')}`);
         this.child = spawn(ROPELINE, this.args, {
             cwd: this.dir,
