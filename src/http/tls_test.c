@@ -106,7 +106,7 @@ static void damage_is_survived(void **state)
         struct buf *b = i & 1 ? &key : &certificate;
         for (int k = 0; k <= i % 4; k++) {
             x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-            b->p[x % b->n] = (char)(i % 3 ? x >> 32 : "A=-\n"[x >> 32 & 3]);
+            b->p[x % b->n] = i % 3 ? (char)(x >> 32) : "A=-\n"[x >> 32 & 3];
         }
         if (i % 7 == 0)
             b->n = x % b->n;
