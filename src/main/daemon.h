@@ -18,7 +18,7 @@ struct daemon {
     struct authorizer_cache *cache;
     struct fetcher *fetcher;
     struct issuers *issuers;
-    struct store *plane; /* STATE/plane.db */
+    struct store *plane;  /* STATE/plane.db */
     struct http_tls *tls; /* what new connections show; NULL = no TLS listener */
     struct gateway *gateway;
     struct http_server *control, *metrics;
