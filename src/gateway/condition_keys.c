@@ -8,13 +8,6 @@
 
 #include "gateway_int.h"
 
-/* Whether the client's connection is encrypted: no listener of ours is yet. */
-static bool is_secure(const struct exchange *x)
-{
-    (void)x;
-    return false;
-}
-
 static struct str source_ip(struct exchange *x)
 {
     return x->source_ip;
@@ -27,7 +20,7 @@ static struct str source_arn(struct exchange *x)
 
 static struct str secure_transport(struct exchange *x)
 {
-    return is_secure(x) ? STR("true") : STR("false");
+    return x->is_tls ? STR("true") : STR("false");
 }
 
 static struct str user_agent(struct exchange *x)

@@ -117,12 +117,12 @@ struct str exchange__port(const struct exchange *x)
     size_t colon = port_colon(x->rq->host);
     if (colon != SIZE_MAX)
         return str_from(x->rq->host, colon + 1);
-    return http_exchange_is_tls(x->http) ? STR("443") : STR("80");
+    return x->is_tls ? STR("443") : STR("80");
 }
 
 struct str exchange__proto(const struct exchange *x)
 {
-    return http_exchange_is_tls(x->http) ? STR("https") : STR("http");
+    return x->is_tls ? STR("https") : STR("http");
 }
 
 bool api__variable(const struct api *api, struct str name, struct str *out)

@@ -50,6 +50,7 @@ struct condition_keys {
 struct backend_answer; /* mapping_int.h */
 struct exchange {
     struct http_exchange *http;
+    bool is_tls; /* the client's connection to us */
     const struct http_request *rq;
     struct arena *arena;
     struct gateway_worker *worker;

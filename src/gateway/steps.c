@@ -295,6 +295,7 @@ struct exchange *exchange__begin(struct gateway_worker *w, struct http_exchange 
     x->snapshot = s;
     x->wall_us = loop_wall_us(w->loop);
     x->peer_ip = http_exchange_peer_ip(http);
+    x->is_tls = http_exchange_is_tls(http);
     exchange__make_ids(x);
     decision_begin(&x->record, x->ids.request, x->wall_us);
     http_exchange_watch(http, &only_done, x);
