@@ -179,8 +179,7 @@ enum err exchange__query(struct exchange *x, const struct query_pair **out, size
 /* Request times as $context spells them. */
 struct str exchange__request_time(struct exchange *x);
 void gateway__make_ids(struct gateway_ids *ids);
-/* Fills ids and trace. */
-void exchange__make_ids(struct exchange *x);
+void exchange__make_ids(struct exchange *x); /* fills ids and trace */
 
 /* headers.c: which fields cross the gateway. */
 bool header__to_backend(struct str name);
