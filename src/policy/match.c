@@ -20,7 +20,7 @@ struct automaton {
 
 static unsigned char lower(unsigned char c)
 {
-    return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
+    return c >= 'A' && c <= 'Z' ? (unsigned char)(c ^ 0x20) : c;
 }
 
 size_t policy__char_length(const char *text, size_t n)
