@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // script/bench jwt: our whole check of a token against OpenSSL's bare verification, jsonwebtoken with
-// a PEM, and libjwt; goal 8. Verifications for each second of CPU, one thread, one key.
+// a PEM, and libjwt; goal 8. Verifications for each second of CPU, one thread, one key. Then the
+// gateway with a JWT authorizer against haproxy's jwt_verify; goal 2.
 // Environment: BENCH_ROUNDS (8), BENCH_SECONDS (0.5) each.
 import { spawnSync } from 'node:child_process';
 import { createSign, generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compareGateways } from './lib/jwt_gateway.mjs';
 import { PRIVATE, ROOT, SUBJECT_CPU, stopAll } from './lib/process.mjs';
 import { Report, alternate, column } from './lib/report.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 8);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 0.5);
+const GATEWAY_SECONDS = Number(process.env.BENCH_GATEWAY_SECONDS ?? 2);
 const LOOP = path.join(ROOT, 'build/bench/jwt_loop');
 const PEER = path.join(ROOT, 'build/bench/jwt_peer');
 const NODE_LOOP = fileURLToPath(new URL('./jwt/loop.cjs', import.meta.url));
@@ -119,6 +122,7 @@ try {
   for (const alg of Object.keys(GOALS)) {
     await compare(alg, report);
   }
+  await compareGateways(report, ROUNDS, GATEWAY_SECONDS);
   report.print();
   report.write();
 } finally {

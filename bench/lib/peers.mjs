@@ -116,9 +116,9 @@ export async function startNginxAuth(backend, code) {
 
 // --- haproxy ------------------------------------------------------------------------------------
 
-export async function startHaproxy(backend) {
+async function haproxy(backend, frontend) {
   const port = await freePort();
-  const file = path.join(PRIVATE, 'haproxy.cfg');
+  const file = path.join(PRIVATE, `haproxy-${servers++}.cfg`);
   writeFileSync(file, `
 global
     nbthread 1
@@ -132,7 +132,7 @@ defaults
     http-reuse always
 frontend in
     bind 127.0.0.1:${port}
-    default_backend out
+${frontend.map((line) => `    ${line}\n`).join('')}    default_backend out
 backend out
     server backend 127.0.0.1:${backend.port} pool-max-conn 256
 `);
@@ -140,3 +140,22 @@ backend out
   await untilAccepts(child, port);
   return { child, port, roots: [child.pid] };
 }
+
+export const startHaproxy = (backend) => haproxy(backend, []);
+
+// Each request's token: RS256 by this key, of `guide`, for `orders`, not over.
+export const startHaproxyJwt = (backend, publicPem) => haproxy(backend, [
+  'http-request set-var(txn.bearer) http_auth_bearer',
+  "http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')",
+  "http-request set-var(txn.iss) var(txn.bearer),jwt_payload_query('$.iss')",
+  "http-request set-var(txn.aud) var(txn.bearer),jwt_payload_query('$.aud')",
+  "http-request set-var(txn.exp) var(txn.bearer),jwt_payload_query('$.exp','int')",
+  'http-request set-var(txn.now) date()',
+  'http-request deny deny_status 401 unless { var(txn.alg) -m str RS256 }',
+  'http-request deny deny_status 401 unless { var(txn.iss) -m str guide }',
+  'http-request deny deny_status 401 unless { var(txn.aud) -m str orders }',
+  'http-request deny deny_status 401 unless { var(txn.exp),sub(txn.now) -m int gt 0 }',
+  `http-request deny deny_status 401 unless { var(txn.bearer),jwt_verify(txn.alg,"${publicPem}") 1 }`,
+  "http-request set-header X-User %[var(txn.bearer),jwt_payload_query('$.sub')]",
+  "http-request set-header X-Role %[var(txn.bearer),jwt_payload_query('$.role')]",
+]);

@@ -142,6 +142,23 @@ export function guardedTemplate(backend, authorizer) {
   }, authorizer);
 }
 
+// /dev/native behind a JWT authorizer that verifies each token with this key.
+export function nativeTemplate(backend, publicPem) {
+  const uri = `http://127.0.0.1:${backend.port}/hello`;
+  const document = template({
+    '/native': method(proxy(uri, {
+      'integration.request.header.X-User': 'context.authorizer.principalId',
+      'integration.request.header.X-Role': 'context.authorizer.claims.role',
+    }), 'Native'),
+  });
+  document.Resources.Api.Properties.DefinitionBody.components = { securitySchemes: { Native: {
+    type: 'http', scheme: 'bearer', 'x-amazon-apigateway-authorizer': {
+      type: 'token', 'x-ropeline-issuers': [{ issuer: 'guide', audience: 'orders', keys: publicPem }],
+    },
+  } } };
+  return document;
+}
+
 // /dev/rN/{id} for N below `count`.
 export function routesTemplate(backend, count) {
   const uri = `http://127.0.0.1:${backend.port}/hello`;

@@ -331,7 +331,7 @@ void issuers_free(struct issuers *r)
 {
     if (r == NULL)
         return;
-    ASSERT(r->sources.count == 0);
+    ASSERT(r->sources.count == 0); /* each authorizer let go of its own */
     map_fini(&r->sources);
     mem_free(r);
 }

@@ -348,6 +348,7 @@ int daemon_main(void *arg, int keeper_fd)
     }
     int code = d->exit_code;
     gateway_free(d->gateway);
+    issuers_free(d->issuers);
     store_free(d->plane);
     http_tls_unref(d->tls);
     fetcher_free(d->fetcher);
