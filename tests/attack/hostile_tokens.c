@@ -109,6 +109,7 @@ static void start(void)
     struct jwk *old = make("EdDSA", "old");
     attacker = make("EdDSA", "ed");
     ASSERT(jwk_with_status(old, JWK_RETIRED, 1600000000, &retired) == ERR_OK);
+    jwk_unref(old);
     ASSERT(jwks_new(keys, K_HS, &public_set, NULL) == ERR_OK);
     ASSERT(jwks_new(&keys[K_HS], 1, &secret_set, NULL) == ERR_OK);
     ASSERT(jwks_new(&retired, 1, &retired_set, NULL) == ERR_OK);
