@@ -57,16 +57,25 @@ static void open_routes(const struct lint *x)
     }
 }
 
-/* Browsers send no credentials with a preflight, so it would always be denied. */
+/* Browsers send no credentials with a preflight, so it would always be denied. Of those that SAM's
+ * Cors makes, cors.c has spoken. */
 static void guarded_preflights(const struct lint *x)
 {
-    for (const struct route *r = x->api->first_route; r; r = r->next) {
-        const struct model_method *m = r->method;
-        if (str_eqz(m->verb, "OPTIONS") && r->access.guard &&
-            str_eqz(json_str_or(json_get(m->integration, "type"), STR("")), "MOCK"))
-            warn(x, m->at.file, (struct spot){m->at.line, m->at.col}, "OPTIONS ", m->path,
-                 "has an authorizer, and browsers send no token with a preflight; leave it open");
+    const struct model_method *first = NULL;
+    size_t more = 0;
+    for (const struct route *r = x->api->first_route; r && !x->api->cors; r = r->next) {
+        if (!str_eqz(r->method->verb, "OPTIONS") || !r->access.guard)
+            continue;
+        more += first != NULL;
+        first = first ? first : r->method;
     }
+    if (!first)
+        return;
+    struct str name = import__fmt(x->im, "%.*s and %zu more", STR_ARG(first->path), more);
+    warn(x, first->at.file, (struct spot){first->at.line, first->at.col}, "OPTIONS ",
+         more ? name : first->path,
+         more ? "have an authorizer, and browsers send no token with a preflight; leave them open"
+              : "has an authorizer, and browsers send no token with a preflight; leave it open");
 }
 
 static bool sends_origin(const struct json *response)
@@ -107,7 +116,7 @@ static void dead_statements(const struct lint *x)
             if (!str_eqz(json_str_or(json_get(deny, "Effect"), STR("")), "Deny") ||
                 json_get(deny, "Condition") ||
                 !str_eqz(json_str_or(json_get(deny, "Principal"), STR("")), "*") ||
-                !str_eqz(json_str_or(json_get(deny, "Resource"), STR("")), "*") ||
+                !str_eqz(json_str_or(json_get(deny, "Resource"), STR("")), "*") || i == k ||
                 !str_eqz(json_str_or(json_get(one, "Effect"), STR("")), "Allow"))
                 continue;
             import__say(x->im, IMPORT_WARNING, spot_of(one),
