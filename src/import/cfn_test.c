@@ -30,20 +30,16 @@
 static void a_rest_api_is_put_together_from_its_resources(void **state)
 {
     (void)state;
-    struct loaded l =
-        accepted(
-            REST(
-                STAGE TOKEN METHOD(
-                    "Get",
-                    ", AuthorizationType: CUSTOM, AuthorizerId: !Ref Guide, ApiKeyRequired: true, "
-                    "OperationName: get, RequestParameters: {method.request.header.A: "
-                    "true}" BACKEND) "  Root: {Type: AWS::ApiGateway::Method, DependsOn: Get, "
-                                     "Properties: {RestApiId: "
-                                     "!Ref Api, ResourceId: !GetAtt Api.RootResourceId, "
-                                     "HttpMethod: POST, "
-                                     "AuthorizationType: NONE, Integration: {Type: AWS_PROXY, "
-                                     "IntegrationHttpMethod: "
-                                     "POST, Uri: " URI "}}}\n"));
+    struct loaded l = accepted(REST(STAGE TOKEN METHOD(
+        "Get", ", AuthorizationType: CUSTOM, AuthorizerId: !Ref Guide, ApiKeyRequired: true, "
+               "OperationName: get, RequestParameters: {method.request.header.A: "
+               "true}" BACKEND) "  Root: {Type: AWS::ApiGateway::Method, DependsOn: Get, "
+                                "Properties: {RestApiId: "
+                                "!Ref Api, ResourceId: !GetAtt Api.RootResourceId, "
+                                "HttpMethod: POST, "
+                                "AuthorizationType: NONE, Integration: {Type: AWS_PROXY, "
+                                "IntegrationHttpMethod: "
+                                "POST, Uri: " URI "}}}\n"));
     const struct model_api *m = l.model.apis;
     assert_null(m->next);
     assert_str(m->stage, "prod");
