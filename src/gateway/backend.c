@@ -21,6 +21,9 @@ enum err backend__compile(struct arena *a, const struct json *spec,
         e->col = uri ? uri->col : spec->col;
     }
     enum err err = target__compile(a, env->api, json_str_or(uri, STR("")), &c->target, e);
+    c->target.origin.insecure =
+        c->target.origin.tls &&
+        json_bool_or(json_get(json_get(spec, "tlsConfig"), "insecureSkipVerification"), false);
     if (err == ERR_OK && !http_api)
         err = mapping__compile(a, json_get(spec, "requestParameters"), use, &c->maps, e);
     if (err != ERR_OK)

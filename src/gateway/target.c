@@ -42,7 +42,7 @@ static enum err parse_authority(struct target *t, struct str authority, struct e
     } else {
         host = str_cut(authority, ':', &port);
     }
-    uint64_t number = 80;
+    uint64_t number = t->origin.tls ? 443 : 80;
     if (host.n == 0 || host.n > 253 || str_chr(authority, '@', 0) != SIZE_MAX ||
         (port.n > 0 && (!str_u64(port, &number) || number == 0 || number > 65535)))
         return errinfo_set(e, ERR_INVALID,
@@ -96,13 +96,11 @@ enum err target__compile(struct arena *a, const struct api *api, struct str uri,
     enum err err = substitute(a, api, uri, &uri, e);
     if (err != ERR_OK)
         return err;
-    if (str_istarts(uri, https))
-        return errinfo_set(
-            e, ERR_UNSUPPORTED,
-            "https:// backends are not served yet: use http:// on a network you trust");
-    if (!str_istarts(uri, http))
-        return errinfo_set(e, ERR_INVALID, "the uri of an HTTP integration begins with http://");
-    uri = str_from(uri, http.n);
+    out->origin.tls = str_istarts(uri, https);
+    if (!out->origin.tls && !str_istarts(uri, http))
+        return errinfo_set(e, ERR_INVALID,
+                           "the uri of an HTTP integration begins with http:// or https://");
+    uri = str_from(uri, out->origin.tls ? https.n : http.n);
     size_t end = 0;
     while (end < uri.n && uri.p[end] != '/' && uri.p[end] != '?')
         end++;

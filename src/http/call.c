@@ -76,7 +76,8 @@ void call__step(struct http_call *call)
 
 void call__connected(struct http_call *call, struct http__conn *conn)
 {
-    enum conn_sound sound = conn__listen(conn);
+    /* Behind a handshake there may lie a ticket. */
+    enum conn_sound sound = conn->tls ? SOUND_NONE : conn__listen(conn);
     if (sound == SOUND_BYTES)
         call__end(call, ERR_SYNTAX, "the backend answered before it was asked");
     else if (sound == SOUND_END)

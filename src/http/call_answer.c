@@ -208,7 +208,7 @@ void call__held(struct http_call *call)
     struct buf held = call->hold;
     if (call->paused || held.n == 0)
         return;
-    call->hold = BUF_INIT(LIMIT_READ_BUFFER);
+    call->hold = BUF_INIT(TLS_PLAIN_BYTES);
     if (call->e.data)
         call->e.data(call->arg, buf_str(&held));
     buf_fini(&held);

@@ -63,7 +63,7 @@ struct http_call *client__call_new(struct http_client *c)
     *call = (struct http_call){.client = c, .arena = arena};
     call->pending = BUF_INIT(LIMIT_REQUEST_BODY + LIMIT_STREAM_BUFFER);
     call->partial = BUF_INIT(c->o.head_max + 1);
-    call->hold = BUF_INIT(LIMIT_READ_BUFFER);
+    call->hold = BUF_INIT(TLS_PLAIN_BYTES);
     call->next = c->live;
     if (call->next)
         call->next->prev = call;
@@ -176,5 +176,6 @@ void http_client_free(struct http_client *c)
         call_destroy(call);
     }
     buf_fini(&c->head);
+    mem_free(c->plain);
     mem_free(c);
 }

@@ -22,6 +22,8 @@ struct http_client_options {
 struct http_origin {
     struct str host; /* name or address, without brackets; for unix: the path */
     uint16_t port;   /* 0 = unix socket */
+    bool tls;        /* the chain against the CA roots and the host's name are verified */
+    bool insecure;   /* with tls: neither is */
 };
 
 struct http_call_options {
@@ -42,7 +44,8 @@ struct http_call_events {
     void (*drain)(void *arg); /* request queue is empty again */
     /* Exactly once, never from inside http_call_start; the call is gone when it returns.
      * ERR_OK: answer complete. ERR_UNAVAILABLE: no connection (`why`: "connection refused", "host
-     * not found", ...). ERR_TIMEOUT. ERR_IO: broken off. ERR_SYNTAX: the backend answered nonsense.
+     * not found", ...). ERR_TIMEOUT. ERR_IO: broken off, or no TLS ("TLS: certificate has
+     * expired"). ERR_SYNTAX: the backend answered nonsense.
      * ERR_LIMIT: its head is too large. ERR_INVALID: the request body
      * was not as long as announced. ERR_NOMEM. ERR_CANCELLED. */
     void (*done)(void *arg, enum err how, const char *why);

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "http/client.h"
 #include "http/http_int.h"
+#include "http/tls_client_int.h"
 
 struct http__origin;
 struct http__conn;
@@ -23,6 +24,7 @@ struct http_client {
     struct http_call *deferred, **deferred_end; /* for the next turn of the loop, oldest first */
     uv_idle_t idle;                             /* runs while something is deferred */
     struct buf head;                            /* the request head being written */
+    char *plain;                                /* scratch for decrypting; NULL before any TLS */
     size_t calls, conns, resolving, spares;
     bool closing, ending, ended;
     void (*closed)(void *arg);
@@ -39,6 +41,9 @@ struct http__origin {
     struct http_client *client;
     struct str key;          /* the host, a NUL, the port: in `text` */
     uint16_t port;           /* 0 = unix socket */
+    bool tls, insecure;      /* part of the key */
+    SSL_SESSION *session;    /* to resume */
+    char why[160];           /* the last handshake failed */
     size_t calls, conns;     /* that point here */
     struct http__conn *idle; /* newest first */
     size_t idle_count;
@@ -52,7 +57,7 @@ struct http__origin {
     char text[];
 };
 
-enum conn_state { CONN_CONNECTING, CONN_BUSY, CONN_IDLE, CONN_CLOSING };
+enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_BUSY, CONN_IDLE, CONN_CLOSING };
 
 struct http__conn {
     union {
@@ -64,7 +69,8 @@ struct http__conn {
     uv_connect_t connect;
     uv_write_t write;
     struct http__origin *origin;
-    struct http_call *call; /* CONNECTING and BUSY only */
+    struct http__tls *tls;  /* NULL: plain */
+    struct http_call *call; /* CONNECTING, HANDSHAKE and BUSY only */
     struct http__conn *prev, *next;
     struct timer timer;     /* connecting, then lying idle */
     struct buf out, flight; /* waiting, and being written: `out` is empty unless `writing` */
@@ -133,6 +139,7 @@ void pool__close_idle(struct http__origin *o);
 /* Starts on a fresh connection; ends in call__connected or call__end. */
 void pool__connect(struct http_call *call);
 void pool__unwait(struct http_call *call);
+void pool__shaken(struct http__conn *conn, bool good); /* its handshake is over */
 
 /* pool_conn.c */
 struct http__conn *conn__new(struct http__origin *o) MUSTCHECK;
@@ -141,6 +148,8 @@ bool conn__resume(struct http__conn *conn); /* starts reading; false: cannot */
 /* What lies unread on it, at the price of a system call. */
 enum conn_sound { SOUND_NONE, SOUND_BYTES, SOUND_END };
 enum conn_sound conn__listen(struct http__conn *conn);
+/* Starts TLS on a connection that stands; it ends in pool__shaken. */
+enum err conn__shake(struct http__conn *conn) MUSTCHECK;
 /* All in one write where the socket takes it; the rest is copied. */
 enum err conn__send(struct http__conn *conn, const uv_buf_t *v, unsigned n) MUSTCHECK;
 void conn__unlink(struct http__conn *conn); /* out of the idle list */

@@ -9,6 +9,7 @@
 #include "http/http_client_int.h"
 
 #define HOST_MAX 255
+#define KEY_TAIL 4 /* a NUL, the port, TLS or not */
 
 static size_t make_key(char *to, const struct http_origin *where)
 {
@@ -16,7 +17,8 @@ static size_t make_key(char *to, const struct http_origin *where)
     to[where->host.n] = '\0';
     to[where->host.n + 1] = (char)(where->port >> 8);
     to[where->host.n + 2] = (char)where->port;
-    return where->host.n + 3;
+    to[where->host.n + 3] = (char)(where->tls + 2 * where->insecure);
+    return where->host.n + KEY_TAIL;
 }
 
 /* What could be cut short or read otherwise by the resolver is refused. */
@@ -42,7 +44,7 @@ static void know_addresses(struct http__origin *o)
 enum err pool__origin(struct http_client *c, const struct http_origin *where,
                       struct http__origin **out)
 {
-    char key[HOST_MAX + 3];
+    char key[HOST_MAX + KEY_TAIL];
     if (!is_host(where))
         return ERR_INVALID;
     size_t n = make_key(key, where);
@@ -53,6 +55,8 @@ enum err pool__origin(struct http_client *c, const struct http_origin *where,
             return ERR_NOMEM;
         o->client = c;
         o->port = where->port;
+        o->tls = where->tls;
+        o->insecure = where->insecure;
         memcpy(o->text, key, n);
         o->key = str_of(o->text, n);
         know_addresses(o);
@@ -70,6 +74,7 @@ enum err pool__origin(struct http_client *c, const struct http_origin *where,
 void pool__free(struct http__origin *o)
 {
     timer_stop(&o->linger);
+    SSL_SESSION_free(o->session);
     mem_free(o);
 }
 

@@ -21,6 +21,12 @@ static void on_connect_timeout(struct timer *t)
     address_failed(CONTAINER_OF(t, struct http__conn, timer), ERR_TIMEOUT, "connect timed out");
 }
 
+static void on_shake_timeout(struct timer *t)
+{
+    address_failed(CONTAINER_OF(t, struct http__conn, timer), ERR_TIMEOUT,
+                   "the TLS handshake timed out");
+}
+
 static void on_connect(uv_connect_t *req, int status)
 {
     struct http__conn *conn = CONTAINER_OF(req, struct http__conn, connect);
@@ -31,6 +37,26 @@ static void on_connect(uv_connect_t *req, int status)
         status = uv_tcp_nodelay(&conn->u.tcp, 1);
     if (status < 0) {
         address_failed(conn, ERR_UNAVAILABLE, uv_strerror(status));
+        return;
+    }
+    if (!conn->origin->tls) {
+        conn->state = CONN_BUSY;
+        call__connected(conn->call, conn);
+        return;
+    }
+    timer_start(conn->origin->client->loop, &conn->timer, TIMEOUT_TLS_HANDSHAKE_MS,
+                on_shake_timeout);
+    if (conn__shake(conn) != ERR_OK)
+        address_failed(conn, ERR_NOMEM, "out of memory");
+}
+
+void pool__shaken(struct http__conn *conn, bool good)
+{
+    struct http__origin *o = conn->origin;
+    timer_stop(&conn->timer);
+    if (!good) {
+        http__tls_why(conn->tls, o->why, sizeof o->why);
+        address_failed(conn, ERR_IO, o->why);
         return;
     }
     conn->state = CONN_BUSY;

@@ -20,13 +20,15 @@
 
 struct http__tls {
     SSL *ssl;
-    struct http_tls *set; /* server side: kept while the connection lives */
-    struct str in;        /* not yet read, inside http__tls_read only */
-    struct buf out;       /* ciphertext that the socket has not taken */
-    size_t received;      /* ciphertext during the handshake */
-    bool ready;           /* the handshake is over */
-    bool ended;           /* the other side has said that no more comes */
-    bool broken;          /* a fatal error: nothing more is read, written or said */
+    struct http_tls *set;  /* server side: kept while the connection lives */
+    SSL_SESSION **session; /* client side: the origin's */
+    unsigned long reason;  /* OpenSSL's code of the failure; 0 = it has none */
+    struct str in;         /* not yet read, inside http__tls_read only */
+    struct buf out;        /* ciphertext that the socket has not taken */
+    size_t received;       /* ciphertext during the handshake */
+    bool ready;            /* the handshake is over */
+    bool ended;            /* the other side has said that no more comes */
+    bool broken;           /* a fatal error: nothing more is read, written or said */
     bool said_end;
     char name[TLS_NAME_MAX + 1]; /* SNI, lower case; "" = none */
 };

@@ -100,6 +100,7 @@ static void judge(struct http__tls *t, int rc)
         return;
     default:
         t->broken = true;
+        t->reason = ERR_peek_error();
     }
 }
 

@@ -21,7 +21,7 @@ static const struct key_row rows[] = {
     {"payloadFormatVersion", KEY_READ, NULL},
     {"description", KEY_SILENT, NULL},
     {"integrationSubtype", KEY_REFUSE, "AWS's own services are not here"},
-    {"tlsConfig", KEY_REFUSE, "is not served yet"},
+    {"tlsConfig", KEY_READ, NULL},
     {"passthroughBehavior", KEY_NOTE, "has no effect for HTTP APIs"},
     {"contentHandling", KEY_NOTE, "has no effect for HTTP APIs"},
     {"responses", KEY_NOTE, "has no effect for HTTP APIs"},
@@ -105,15 +105,10 @@ static void read_backend(struct reading *x, const struct json *uri)
         import__say(x->im, IMPORT_ERROR, spot_of(uri),
                     "%.*s %.*s: the stage variable %.*s has no value", LABEL(x->route),
                     SHORT(missing));
-    else if (str_istarts(whole, STR("https://")))
+    else if (!str_istarts(whole, STR("http://")) && !str_istarts(whole, STR("https://")))
         import__say(x->im, IMPORT_ERROR, spot_of(uri),
-                    "%.*s %.*s: https:// backends are not served yet; use http:// on a network you "
-                    "trust",
-                    LABEL(x->route));
-    else if (!str_istarts(whole, STR("http://")))
-        import__say(x->im, IMPORT_ERROR, spot_of(uri),
-                    "%.*s %.*s: uri must begin with http://, not \"%.*s\"", LABEL(x->route),
-                    SHORT(whole));
+                    "%.*s %.*s: uri must begin with http:// or https://, not \"%.*s\"",
+                    LABEL(x->route), SHORT(whole));
 }
 
 static void read_uri(struct reading *x)
@@ -194,6 +189,7 @@ const struct json *import__http_integration(struct importer *im, struct import_a
     read_uri(&x);
     read_payload_format(&x);
     read_mappings(&x);
+    import__tls_config(im, r, json_get(v, "tlsConfig"), x.out);
     const struct json *connection = json_get(v, "connectionType");
     if (import__text(im, connection, "connectionType", &text) && !str_ieq(text, STR("INTERNET")))
         import__say(im, IMPORT_ERROR, spot_of(connection),

@@ -25,7 +25,7 @@ static const struct key_row rows[] = {
     {"cacheNamespace", KEY_NOTE, NO_CACHE},
     {"cacheKeyParameters", KEY_NOTE, NO_CACHE},
     {"payloadFormatVersion", KEY_READ, NULL},
-    {"tlsConfig", KEY_REFUSE, "is not served yet"},
+    {"tlsConfig", KEY_READ, NULL},
 };
 static const struct key_table keys = {"x-amazon-apigateway-integration", rows, COUNTOF(rows),
                                       KEY_REFUSE};
@@ -129,15 +129,10 @@ static void read_http_uri(struct reading *x)
         import__say(x->im, IMPORT_ERROR, spot_of(uri),
                     "%.*s %.*s: the stage variable %.*s has no value", LABEL(x->route),
                     SHORT(missing));
-    else if (str_istarts(text, STR("https://")))
+    else if (!str_istarts(text, STR("http://")) && !str_istarts(text, STR("https://")))
         import__say(x->im, IMPORT_ERROR, spot_of(uri),
-                    "%.*s %.*s: https:// backends are not served yet; use http:// on a network you "
-                    "trust",
-                    LABEL(x->route));
-    else if (!str_istarts(text, STR("http://")))
-        import__say(x->im, IMPORT_ERROR, spot_of(uri),
-                    "%.*s %.*s: uri must begin with http://, not \"%.*s\"", LABEL(x->route),
-                    SHORT(text));
+                    "%.*s %.*s: uri must begin with http:// or https://, not \"%.*s\"",
+                    LABEL(x->route), SHORT(text));
 }
 
 static void read_uri(struct reading *x)
@@ -455,6 +450,31 @@ static void read_timeout(struct reading *x)
         import__put(x->im, x->out, "timeoutInMillis", json_new_int(x->im->a, ms));
 }
 
+void import__tls_config(struct importer *im, const struct route *r, const struct json *v,
+                        struct json *out)
+{
+    if (v == NULL)
+        return;
+    for (size_t i = 0; v->type == JSON_OBJECT && i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        if (!str_eqz(m->key, "insecureSkipVerification"))
+            import__say(im, IMPORT_ERROR, spot_of(m->value),
+                        "%.*s %.*s: tlsConfig: %.*s is not served", LABEL(r), SHORT(m->key));
+        else if (!json_is_bool(m->value))
+            import__say(im, IMPORT_ERROR, spot_of(m->value),
+                        "insecureSkipVerification is true or false");
+        else if (m->value->type == JSON_TRUE)
+            import__say(im, IMPORT_WARNING, spot_of(m->value),
+                        "%.*s %.*s: the backend's certificate is NOT verified: whoever is between "
+                        "can read and change everything; set SSL_CERT_FILE to a private CA instead",
+                        LABEL(r));
+    }
+    if (v->type != JSON_OBJECT)
+        import__say(im, IMPORT_ERROR, spot_of(v), "tlsConfig is an object");
+    else
+        import__put(im, out, "tlsConfig", v);
+}
+
 static void read_payload_format(struct reading *x)
 {
     struct str text;
@@ -486,6 +506,7 @@ const struct json *import__integration(struct importer *im, struct import_api *a
     copy_handling(&x, v, x.out);
     read_connection(&x);
     read_timeout(&x);
+    import__tls_config(im, r, json_get(v, "tlsConfig"), x.out);
     read_payload_format(&x);
     return x.out;
 }

@@ -133,7 +133,7 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', timeoutInMillis: 30000}"),
          "50 to 29000"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', tlsConfig: {a: b}}"),
-         "tlsConfig"},
+         "tlsConfig: a is not served"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', requestParameters: {"
               "integration.request.header.X: unquoted}}"),
          "Invalid mapping expression specified: unquoted"},
@@ -144,7 +144,7 @@ static void integrations_that_are_not_served_are_refused_by_name(void **state)
          "payloadFormatVersion 2.0"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://b', integrationTarget: x}"),
          "no property \"integrationTarget\""},
-        {WITH("{type: http_proxy, httpMethod: GET, uri: 'https://b'}"), "https:// backends"},
+        {WITH("{type: http_proxy, httpMethod: GET, uri: 'ftp://b'}"), "http:// or https://"},
         {WITH("{type: http_proxy, httpMethod: GET, uri: 'http://${stageVariables.b}'}"),
          "the stage variable b has no value"},
         {WITH("{type: mock}"), "needs requestTemplates"},
