@@ -26,7 +26,7 @@ static void a_closed_port_is_unavailable(void **state)
     assert_int_equal(r.how, ERR_UNAVAILABLE);
     assert_string_equal(r.why, "connection refused");
     end(&r);
-    o.origin = (struct http_origin){STR("/nowhere/socket"), 0};
+    o.origin = (struct http_origin){.host = STR("/nowhere/socket"), .port = 0};
     call(&b, &r, &o);
     assert_int_equal(r.how, ERR_UNAVAILABLE);
     assert_string_equal(r.why, "no such file or directory");

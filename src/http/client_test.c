@@ -150,12 +150,13 @@ static void origins_that_could_be_cut_short_are_refused(void **state)
     struct http_call_options o = {.method = STR("GET"), .target = STR("/")};
     o.headers = (struct http_headers){host_only, 1, 1};
     for (size_t i = 0; i < COUNTOF(bad); i++) {
-        o.origin = (struct http_origin){str_of(bad[i].host, bad[i].n), bad[i].port};
+        o.origin = (struct http_origin){.host = str_of(bad[i].host, bad[i].n), .port = bad[i].port};
         assert_int_equal(http_call_start(b.client, &o, &record_events, NULL, &made), ERR_INVALID);
     }
-    o.origin = (struct http_origin){str_of(name, 256), 80};
+    o.origin = (struct http_origin){.host = str_of(name, 256), .port = 80};
     assert_int_equal(http_call_start(b.client, &o, &record_events, NULL, &made), ERR_INVALID);
-    o.origin = (struct http_origin){str_of(name, 108), 0}; /* longer than sun_path */
+    o.origin =
+        (struct http_origin){.host = str_of(name, 108), .port = 0}; /* longer than sun_path */
     assert_int_equal(http_call_start(b.client, &o, &record_events, NULL, &made), ERR_INVALID);
     bench_close(&b);
 }

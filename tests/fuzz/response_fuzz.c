@@ -56,7 +56,7 @@ static struct http_client *client(void)
 static struct http__conn *sent(struct told *t, bool head)
 {
     static const struct http_call_events events = {on_head, on_data, NULL, on_done};
-    const struct http_origin where = {STR("/fuzz"), 0};
+    const struct http_origin where = {.host = STR("/fuzz")};
     struct http__origin *o;
     ASSERT(pool__origin(client(), &where, &o) == ERR_OK);
     struct http_call *call = client__call_new(client());
