@@ -168,9 +168,6 @@ void import__openapi_settings(struct importer *im, struct import_api *api, const
 void import__openapi_parameters(struct importer *im, struct import_api *api, struct route *r,
                                 const struct json *item, const struct json *operation);
 /* PutIntegration's object, checked; NULL when it was refused. */
-/* tlsConfig of an HTTP integration: insecureSkipVerification, with a loud word. */
-void import__tls_config(struct importer *im, const struct route *r, const struct json *v,
-                        struct json *out);
 const struct json *import__integration(struct importer *im, struct import_api *api,
                                        const struct route *r, const struct json *v);
 const struct json *import__http_integration(struct importer *im, struct import_api *api,

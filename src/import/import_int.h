@@ -187,4 +187,9 @@ struct str import__path(struct importer *im, struct str path);
 enum err import__read_file(struct importer *im, struct str path, struct str *out) MUSTCHECK;
 bool import__is_directory(struct str path, char *absolute, size_t size);
 
+/* integration.c: tlsConfig of an HTTP integration: insecureSkipVerification, with a loud word. */
+struct route;
+void import__tls_config(struct importer *im, const struct route *r, const struct json *v,
+                        struct json *out);
+
 #endif
