@@ -236,8 +236,9 @@ bool jwt_has_scope(const struct json *claims, struct str wanted)
         const struct json *v = json_get(claims, names[i]);
         if (json_is(v, JSON_STRING) && has_word(v->s, wanted))
             return true;
-        for (size_t j = 0; json_is(v, JSON_ARRAY) && j < v->n; j++)
-            if (json_is(v->items[j], JSON_STRING) && str_eq(v->items[j]->s, wanted))
+        const struct json *item;
+        for (size_t j = 0; (item = json_at(v, j)) != NULL; j++)
+            if (json_is(item, JSON_STRING) && str_eq(item->s, wanted))
                 return true;
     }
     return false;
