@@ -3,37 +3,7 @@
 
 #include <stdio.h>
 
-#include "jose/jose_test.h"
-
-#define HEADER "{\"alg\":\"EdDSA\",\"kid\":\"k1\"}"
-
-static struct jwk *key;
-static struct jwks *keys;
-
-static int set_up_keys(void **state)
-{
-    if (set_up(state) != 0)
-        return 1;
-    key = new_key("EdDSA", "k1");
-    keys = set_of(key, NULL);
-    return 0;
-}
-
-static int tear_down_keys(void **state)
-{
-    jwks_unref(keys);
-    jwk_unref(key);
-    return tear_down(state);
-}
-#define KEYED(f) cmocka_unit_test_setup_teardown(f, set_up_keys, tear_down_keys)
-
-static struct str claims(const char *payload)
-{
-    return token(key, "EdDSA", HEADER, payload);
-}
-
-static const struct str audiences[] = {STR_INIT("orders"), STR_INIT("invoices")};
-static const struct str issuers[] = {STR_INIT("https://issuer.example"), STR_INIT("b")};
+#include "jose/jose_key_test.h"
 
 struct row {
     const char *payload;
@@ -424,70 +394,6 @@ static void scopes_are_whole_words(void **state)
         assert_int_equal(jwt_has_scope(tree(rows[i].claims), str_c(rows[i].wanted)), rows[i].has);
 }
 
-static void every_refusal_has_words(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *header, *payload, *words;
-    } rows[] = {
-        {HEADER, "{\"exp\":1699999939}", "expired 61 s ago (exp 1699999939, now 1700000000)"},
-        {HEADER, "{\"nbf\":1700000005}",
-         "valid only 5 s from now (nbf 1700000005, now 1700000000)"},
-        {HEADER, "{\"iat\":1700000005}", "issued 5 s from now (iat 1700000005, now 1700000000)"},
-        {HEADER, "{\"iat\":1600000000,\"exp\":1700000005}",
-         "lives 100000005 s, at most 99999999 are allowed"},
-        {"{\"alg\":\"EdDSA\",\"kid\":\"k2\"}", "{}", "no key has the kid \"k2\""},
-        {"{\"alg\":\"none\"}", "{}", "alg is \"none\", which is not allowed here"},
-        {"{\"alg\":\"Ed448\",\"kid\":\"k1\"}", "{}", "no key fits alg \"Ed448\""},
-        {"{\"alg\":\"EdDSA\",\"kid\":\"a\\nb\"}", "{}", "no key has the kid \"a?b\""},
-        {"{\"alg\":\"EdDSA\",\"kid\":7}", "{}", "the header's kid is not a string"},
-    };
-    struct jwt_checker c = {.algs = JWS_ALL, .max_life_s = 99999999};
-    for (size_t i = 0; i < COUNTOF(rows); i++) {
-        struct jwt t;
-        struct jwt_fault why;
-        AUTO_BUF words = BUF_INIT(KIB(4));
-        bool life = str_find(str_c(rows[i].payload), STR("exp")) != SIZE_MAX;
-        c.max_life_s = life ? 99999999 : 0;
-        (void)!jwt_verify(&c, keys, memory, token(key, "EdDSA", rows[i].header, rows[i].payload),
-                          NOW, &t, &why);
-        jwt_fault_write(&words, &why);
-        assert_string_equal(buf_cstr(&words), rows[i].words);
-    }
-    for (int r = 1; r < JWT_REASON_COUNT; r++) { /* none is silent */
-        struct jwt_fault f = {.reason = (enum jwt_reason)r, .got = STR("g"), .expected = STR("e")};
-        AUTO_BUF words = BUF_INIT(KIB(4));
-        jwt_fault_write(&words, &f);
-        assert_true(words.n > 5 && jwt_reason_description((enum jwt_reason)r)[0]);
-    }
-    struct jwt_fault fine = {.reason = JWT_OK},
-                     retired = {.reason = JWT_RETIRED_KEY, .got = STR("k")};
-    AUTO_BUF words = BUF_INIT(KIB(4));
-    jwt_fault_write(&words, &fine);
-    assert_string_equal(buf_cstr(&words), "valid");
-    buf_reset(&words);
-    jwt_fault_write(&words, &retired);
-    assert_string_equal(buf_cstr(&words), "the key \"k\" was retired");
-    buf_reset(&words);
-    retired.has_time = true;
-    retired.at = 90;
-    retired.now = 100;
-    jwt_fault_write(&words, &retired);
-    assert_string_equal(buf_cstr(&words),
-                        "the key \"k\" was retired 10 s ago (retired 90, now 100)");
-    struct jwt_fault wrong = {.reason = JWT_WRONG_AUDIENCE, .got = STR("a"), .expected = STR("b")};
-    buf_reset(&words);
-    jwt_fault_write(&words, &wrong);
-    assert_string_equal(buf_cstr(&words), "aud is \"a\", expected \"b\"");
-    char long_value[200];
-    memset(long_value, 'v', sizeof long_value);
-    struct jwt_fault cut = {.reason = JWT_UNKNOWN_KID,
-                            .got = str_of(long_value, sizeof long_value)};
-    buf_reset(&words);
-    jwt_fault_write(&words, &cut);
-    assert_true(words.n < 190 && str_ends(buf_str(&words), STR("...\"")));
-}
-
 static void facts_are_read_without_a_key(void **state)
 {
     (void)state;
@@ -565,7 +471,6 @@ int main(void)
         KEYED(the_header_says_nothing_that_we_do_not_understand),
         KEYED(the_configuration_decides_on_algorithms),
         KEYED(scopes_are_whole_words),
-        KEYED(every_refusal_has_words),
         KEYED(facts_are_read_without_a_key),
         KEYED(without_memory_no_token_is_valid),
     };
