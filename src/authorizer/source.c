@@ -193,13 +193,16 @@ static struct source_view *next_view(const struct key_source *s)
     struct source_view *v = mem_alloc(sizeof *v);
     if (v == NULL)
         return NULL;
-    if (s->view) {
-        *v = *s->view;
-        if (v->keys)
-            v->keys = jwks_ref(v->keys);
+    const struct source_view *former = s->view; /* whose count is the workers' too: not copied */
+    if (former) {
+        v->keys = former->keys ? jwks_ref(former->keys) : NULL;
+        v->got_ms = former->got_ms;
+        v->good_until_ms = former->good_until_ms;
+        v->quiet_until_ms = former->quiet_until_ms;
+        memcpy(v->gone, former->gone, sizeof v->gone);
+        v->gone_n = former->gone_n;
     }
     atomic_init(&v->refs, 1);
-    v->why[0] = '\0';
     return v;
 }
 
