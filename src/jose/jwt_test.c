@@ -207,6 +207,22 @@ static void claims_are_a_strict_json_object(void **state)
     TRY(&plain, rows);
 }
 
+static void no_member_hides_among_many(void **state)
+{
+    (void)state;
+    for (int n = 2; n <= 40; n++)
+        for (int twin = -1; twin < n - 1; twin++) { /* the last is named as this one; -1: as none */
+            AUTO_BUF text = BUF_INIT(KIB(4));
+            for (int i = 0; i < n; i++)
+                buf_addf(&text, "%c\"m%d\":1", i ? ',' : '{', i == n - 1 && twin >= 0 ? twin : i);
+            buf_addc(&text, '}');
+            const struct json *v;
+            enum err err = jose__object(memory, buf_str(&text), &v);
+            assert_int_equal(err, twin < 0 ? ERR_OK : ERR_SYNTAX);
+            assert_true(err != ERR_OK || v->n == (size_t)n);
+        }
+}
+
 static void the_token_has_three_strict_parts(void **state)
 {
     (void)state;
@@ -466,6 +482,7 @@ int main(void)
         KEYED(the_issuer_equals_byte_for_byte),
         KEYED(one_kind_of_token_is_not_another),
         KEYED(claims_are_a_strict_json_object),
+        KEYED(no_member_hides_among_many),
         KEYED(the_token_has_three_strict_parts),
         KEYED(eight_kibibytes_are_the_limit),
         KEYED(the_header_says_nothing_that_we_do_not_understand),

@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
 import tree  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+ENVIRONMENT = {**os.environ,
+               'LSAN_OPTIONS': f'suppressions={tree.ROOT}/tools/lsan.supp:print_suppressions=0'}
 
 
 class Mutant(NamedTuple):
@@ -133,7 +135,7 @@ class Workshop:
     def configure(self):
         if not (self.build / 'build.ninja').exists():
             subprocess.run(['meson', 'setup', self.build, self.tree, '-Dwerror=false', '-Doptimization=0',
-                            '-Db_sanitize=undefined', '-Ddebug=false'],
+                            '-Db_sanitize=address,undefined', '-Ddebug=false'],
                            check=True, stdout=subprocess.DEVNULL)
         # The list of tests is Meson's of its last configuration: bring that up to date first.
         subprocess.run(['ninja', '-C', self.build, 'build.ninja'], check=True, stdout=subprocess.DEVNULL)
@@ -162,7 +164,7 @@ class Workshop:
         for test in sorted(self.tests, key=lambda t: t.get('took', 0)):
             began = time.monotonic()
             limit = max(10, 10 * test.get('took', 6)) if patience else test['timeout']
-            with subprocess.Popen(test['cmd'], env={**os.environ, **test['env']}, cwd=self.build,
+            with subprocess.Popen(test['cmd'], env={**ENVIRONMENT, **test['env']}, cwd=self.build,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                   start_new_session=True) as run:
                 try:
