@@ -283,7 +283,7 @@ void event__request_context(struct exchange *x, struct buf *b, bool *first)
 void event__request(struct exchange *x, struct buf *b, bool *first, const char *empty, bool multi)
 {
     struct event_pairs headers, query, params, variables;
-    struct str path = x->kind == API_HTTP ? http_api__path(x) : x->route_path;
+    struct str path = x->kind == API_HTTP ? http_api__path(x) : x->domain ? x->path : x->route_path;
     enum err err = path.p ? event__headers(x, &headers) : ERR_NOMEM;
     if (err == ERR_OK)
         err = event__query(x, &query);

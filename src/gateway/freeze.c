@@ -6,7 +6,7 @@
  * not NONE gets an authorizer or the snapshot is not made. */
 #include "base/crypt.h"
 #include "base/limits.h"
-#include "freeze_int.h"
+#include "domain_int.h"
 #include "http_api_int.h"
 #include "lambda/arn.h"
 #include "mapping_int.h"
@@ -347,6 +347,7 @@ static void freeze_api(struct freezer *f, const struct model_api *m)
     api->account = copy(f, f->model->account);
     api->key_from_authorizer = str_eqz(m->api_key_source, "AUTHORIZER");
     api->allow_double_slash = m->allow_double_slash;
+    api->only_by_domain = m->disable_execute_api;
     s->any_double_slash = s->any_double_slash || m->allow_double_slash;
     api->arn_prefix = arena_fmt(s->arena, "arn:%.*s:execute-api:%.*s:%.*s:%.*s/%.*s/",
                                 STR_ARG(f->model->partition), STR_ARG(f->model->region),
@@ -388,6 +389,8 @@ static struct snapshot *freeze(struct freezer *f, size_t workers)
     freeze_functions(f);
     for (const struct model_api *api = f->model->apis; api && s->functions; api = api->next)
         freeze_api(f, api);
+    if (!f->nomem)
+        domain__freeze(f);
     if (!f->nomem)
         usage__freeze(f);
     return s;

@@ -50,18 +50,18 @@ struct condition_keys {
 struct backend_answer; /* mapping_int.h */
 struct exchange {
     struct http_exchange *http;
-    bool is_tls; /* the client's connection to us */
     const struct http_request *rq;
     struct arena *arena;
     struct gateway_worker *worker;
     struct snapshot *snapshot;
     enum step at;
-    bool forward; /* asked by another gateway, which serves the request itself */
+    bool is_tls, forward; /* came by TLS; asked by another gateway, which serves it itself */
 
-    struct str path;        /* canonical, as the client sent it, stage included */
-    struct str route_path;  /* below the stage: what routes, methodArn and backend see */
-    struct str staged_path; /* for http_api__path; p is NULL until it is asked for */
-    enum api_kind kind;     /* of the API: how answers and ids look */
+    struct str path;             /* canonical, as the client sent it, stage included */
+    struct str route_path;       /* below the stage: what routes, methodArn and backend see */
+    struct str staged_path;      /* for http_api__path; p is NULL until it is asked for */
+    enum api_kind kind;          /* of the API: how answers and ids look */
+    const struct domain *domain; /* custom; NULL = none */
     const struct api *api;
     const struct method *method;
     struct path_param params[PATH_PARAMS];

@@ -67,6 +67,8 @@ enum next http_api__refuse(struct exchange *x, enum gateway_response type, unsig
 struct str http_api__path(struct exchange *x)
 {
     struct str parts[] = {STR("/"), x->api->stage, x->route_path};
+    if (x->domain)
+        return x->path;
     if (str_eqz(x->api->stage, "$default"))
         return x->route_path;
     if (x->staged_path.p == NULL)

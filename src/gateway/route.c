@@ -6,6 +6,8 @@
  * the same method. */
 #include "route_int.h"
 
+#include "domain_int.h"
+
 /* --- building ------------------------------------------------------------------------------- */
 struct node *node__literal_child(struct arena *a, struct node *n, struct str segment)
 {
@@ -259,7 +261,7 @@ const struct method *route__match(const struct api *api, enum http_method verb, 
 }
 
 /* --- host and stage ------------------------------------------------------------------------- */
-static const struct api *api_with(const struct snapshot *s, struct str id, struct str stage)
+const struct api *route__api_with(const struct snapshot *s, struct str id, struct str stage)
 {
     for (const struct api *a = s->apis; a; a = a->next)
         if (str_eq(a->id, id) && str_eq(a->stage, stage))
@@ -267,8 +269,7 @@ static const struct api *api_with(const struct snapshot *s, struct str id, struc
     return NULL;
 }
 
-/* Cuts the first segment off "/stage/rest" and leaves "/rest". */
-static struct str cut_segment(struct str *path)
+struct str route__cut_segment(struct str *path)
 {
     struct str rest, first = str_cut(str_from(*path, 1), '/', &rest);
     if (rest.p == NULL)
@@ -290,7 +291,7 @@ static const struct api *api_at(const struct snapshot *s, struct str id, struct 
                                 const char **why)
 {
     if (id.p)
-        return api_with(s, id, stage);
+        return route__api_with(s, id, stage);
     for (const struct api *a = s->apis; a; a = a->next) {
         if (!str_eq(a->stage, stage))
             continue;
@@ -303,8 +304,8 @@ static const struct api *api_at(const struct snapshot *s, struct str id, struct 
     return NULL;
 }
 
-const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
-                             struct str *below, const char **why)
+static const struct api *by_stage(const struct snapshot *s, struct str host, struct str path,
+                                  struct str *below, const char **why)
 {
     const struct str rest_prefix = STR("/restapis/"), by_default = STR("$default");
     struct str own = host_id(host);
@@ -312,13 +313,13 @@ const struct api *route__api(const struct snapshot *s, struct str host, struct s
     *why = "no stage of that name";
     if (str_starts(path, rest_prefix)) {
         struct str tail = str_from(path, rest_prefix.n - 1);
-        struct str id = cut_segment(&tail), stage = cut_segment(&tail);
-        if (str_eqz(cut_segment(&tail), "_user_request_")) {
+        struct str id = route__cut_segment(&tail), stage = route__cut_segment(&tail);
+        if (str_eqz(route__cut_segment(&tail), "_user_request_")) {
             *below = tail;
-            return api_with(s, id, stage);
+            return route__api_with(s, id, stage);
         }
     }
-    struct str stage = cut_segment(below);
+    struct str stage = route__cut_segment(below);
     const struct api *named = str_eq(stage, by_default) ? NULL : api_at(s, own, stage, why);
     if (named)
         return named;
@@ -326,10 +327,26 @@ const struct api *route__api(const struct snapshot *s, struct str host, struct s
     return api_at(s, own, by_default, why);
 }
 
+const struct api *route__api(const struct snapshot *s, struct str host, struct str path,
+                             struct str *below, const char **why)
+{
+    const struct domain *d = domain__find(s, host);
+    if (d)
+        return domain__api(s, d, path, below, why);
+    const struct api *api = by_stage(s, host, path, below, why);
+    if (api == NULL || !api->only_by_domain)
+        return api;
+    *why = "the default endpoint is disabled (disableExecuteApiEndpoint): call a custom domain";
+    return NULL;
+}
+
 enum api_kind route__manner(const struct snapshot *s, struct str host)
 {
     struct str id = host_id(host);
+    const struct domain *d = domain__find(s, host);
     enum api_kind kind = API_HTTP;
+    if (d && d->path_count > 0 && d->paths[0].api)
+        return d->paths[0].api->kind;
     for (const struct api *a = s->apis; a; a = a->next) {
         if (id.p && str_eq(a->id, id))
             return a->kind;

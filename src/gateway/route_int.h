@@ -18,6 +18,10 @@ enum err node__put(struct node *n, struct method *m, struct errinfo *e) MUSTCHEC
 /* "/a/b" -> {"a", "b"}; one trailing slash is left out, an empty segment stays. False: too many. */
 bool route__split(struct str path, struct str *segment, size_t *n);
 
+/* Cuts the first segment off "/stage/rest" and leaves "/rest". */
+struct str route__cut_segment(struct str *path);
+const struct api *route__api_with(const struct snapshot *s, struct str id, struct str stage);
+
 /* route_http.c */
 const struct method *route__http_match(const struct api *api, enum http_method verb,
                                        struct str path, struct path_param *params, size_t *count);

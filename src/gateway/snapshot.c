@@ -5,7 +5,7 @@
  * gives it back, and when all workers have, it is freed. No lock, no atomic. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "freeze_int.h"
+#include "domain_int.h"
 
 void snapshot__free(struct snapshot *s)
 {
@@ -138,4 +138,5 @@ void snapshot_describe(const struct snapshot *s, struct buf *out)
         if (a->catch_all)
             describe_method(a, a->catch_all, out);
     }
+    domain__describe(s, out);
 }

@@ -15,6 +15,7 @@ struct integration_kind;
 struct answers;      /* mapping_int.h */
 struct requirements; /* validate_int.h */
 struct cors;         /* http_api_int.h */
+struct domain;       /* domain_int.h */
 
 struct variable {
     struct str name, value;
@@ -53,6 +54,7 @@ struct api {
     struct str id, stage, name, arn_prefix; /* arn:aws:execute-api:R:A:ID/STAGE/ */
     struct str account;
     bool allow_double_slash, stage_is_ambiguous;
+    bool only_by_domain; /* disableExecuteApiEndpoint */
     struct variable *variables;
     size_t variable_count;
     struct node root;
@@ -75,6 +77,7 @@ struct snapshot {
     struct gateway *gateway;
     struct api *apis;
     bool any_double_slash;
+    struct domain *domains;
     struct function **functions; /* references held */
     size_t function_count;
     struct key_table keys;

@@ -5,6 +5,7 @@
  * reaches an integration of a guarded method unless an allow for exactly this method and methodArn
  * is attached. */
 #include "base/limits.h"
+#include "domain_int.h"
 #include "http_api_int.h"
 
 /* --- match ---------------------------------------------------------------------------------- */
@@ -101,6 +102,8 @@ enum next step__match(struct exchange *x)
         return exchange__refuse(x, RESPONSE_API_CONFIGURATION_ERROR);
     if (err != ERR_OK)
         return refuse_path(x, why);
+    if (domain__admit(x) != NEXT)
+        return ANSWER;
     x->api = route__api(x->snapshot, x->rq->host, x->path, &x->route_path, &why);
     if (x->api == NULL) {
         x->kind = route__manner(x->snapshot, x->rq->host);

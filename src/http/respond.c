@@ -338,6 +338,11 @@ bool http_exchange_is_tls(const struct http_exchange *x)
     return x->conn->tls != NULL;
 }
 
+bool http_exchange_tls_serves(const struct http_exchange *x, struct str host)
+{
+    return !x->conn->tls || http__tls_serves(x->conn->tls, host);
+}
+
 struct str http_exchange_tls_name(const struct http_exchange *x)
 {
     return x->conn->tls ? str_c(x->conn->tls->name) : STR("");

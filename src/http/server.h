@@ -68,6 +68,8 @@ unsigned http_exchange_peer_port(struct http_exchange *x);
 bool http_exchange_is_tls(const struct http_exchange *x);
 /* The name that the client asked the certificate for, lower case; "" = none, or no TLS. */
 struct str http_exchange_tls_name(const struct http_exchange *x);
+/* Whether a host's certificate is the one that this connection was shown; true without TLS. */
+bool http_exchange_tls_serves(const struct http_exchange *x, struct str host);
 void *http_exchange_adopt_arg(struct http_exchange *x);  /* the arg of http_server_adopt, or NULL */
 int64_t http_exchange_began_us(struct http_exchange *x); /* monotonic, first byte of the head */
 /* The trailer fields of the request's body as "Name: value\n" lines, once its end has come; only

@@ -246,6 +246,15 @@ struct http__tls *http__tls_accept(struct http_tls *set)
     return t;
 }
 
+bool http__tls_serves(const struct http__tls *t, struct str host)
+{
+    struct str port;
+    SSL_CTX *shown = find(t->set, str_c(t->name));
+    SSL_CTX *asked = find(t->set, str_cut(host, ':', &port));
+    return shown == asked ||
+           X509_cmp(SSL_CTX_get0_certificate(shown), SSL_CTX_get0_certificate(asked)) == 0;
+}
+
 /* --- one of our own ------------------------------------------------------------------------- */
 
 static bool add_extension(X509 *x, int nid, const char *value)

@@ -46,5 +46,7 @@ void http__tls_end(struct http__tls *t);   /* close_notify, once */
 /* tls.c */
 /* The set takes part in every handshake of this connection. NULL when out of memory. */
 struct http__tls *http__tls_accept(struct http_tls *set) MUSTCHECK;
+/* Whether what its client was shown is what the host (lower case, perhaps with a port) shows. */
+bool http__tls_serves(const struct http__tls *t, struct str host);
 
 #endif

@@ -29,6 +29,8 @@ struct config_api {
     const char *template;
     struct str id, stage; /* "" = as the template says */
     const struct json *variables, *parameters;
+    struct str domain, base_path; /* custom domain of the document's one API; "" = none */
+    struct model_place at;
 };
 
 /* A certificate of the TLS listener. */

@@ -95,6 +95,23 @@ static const struct json *pairs_of(struct reader *r, const struct json *v, const
     return v;
 }
 
+/* A host name, "*." in front for one label of it; lower-cased. */
+static struct str domain_of(struct reader *r, const struct json *v, const char *what)
+{
+    char *z = arena_cstr(r->config->arena, str_c(text_of(r, v, what)));
+    struct str s = str_c(z), name = str_starts(s, STR("*.")) ? str_from(s, 2) : s;
+    bool good = z && name.n > 0 && name.n <= 253 && name.p[0] != '.' && name.p[name.n - 1] != '.';
+    for (size_t i = 0; good && i < name.n; i++)
+        good = isalnum((unsigned char)name.p[i]) || name.p[i] == '-' || name.p[i] == '_' ||
+               (name.p[i] == '.' && name.p[i - 1] != '.');
+    if (!good)
+        complain(r, v->line, v->col, "%.*s is no domain like api.example.com or *.example.com",
+                 STR_ARG(s));
+    for (size_t i = 0; z && i < s.n; i++)
+        z[i] = (char)tolower((unsigned char)z[i]);
+    return s;
+}
+
 static void read_api(struct reader *r, const struct json *v, struct config_api *api)
 {
     if (v->type != JSON_OBJECT) {
@@ -113,14 +130,18 @@ static void read_api(struct reader *r, const struct json *v, struct config_api *
             api->id = str_c(text_of(r, m->value, "id"));
         else if (str_eqz(m->key, "variables"))
             api->variables = pairs_of(r, m->value, "variables");
-        else if (str_eqz(m->key, "domain") || str_eqz(m->key, "base_path"))
-            complain(r, m->line, m->col, "apis: %.*s is not served yet; set it in the template",
-                     STR_ARG(m->key));
+        else if (str_eqz(m->key, "domain"))
+            api->domain = domain_of(r, m->value, "domain");
+        else if (str_eqz(m->key, "base_path"))
+            api->base_path = str_c(text_of(r, m->value, "base_path"));
         else
             complain(r, m->line, m->col, "apis: unknown key %.*s", STR_ARG(m->key));
     }
     if (api->template == NULL)
         complain(r, v->line, v->col, "an API needs template: FILE");
+    if (api->base_path.n > 0 && api->domain.n == 0)
+        complain(r, v->line, v->col, "apis: base_path is of a domain: NAME");
+    api->at = (struct model_place){r->file, v->line, v->col};
 }
 
 static void read_apis(struct reader *r, const struct json *v)
@@ -242,23 +263,6 @@ static void read_limits(struct reader *r, const struct json *v)
         complain(r, v->line, v->col, "limits: account_rate and account_burst go together");
     else if (c->account_burst > LIMIT_THROTTLE_FILL_S * c->account_rate && c->account_rate > 0)
         complain(r, v->line, v->col, "limits: that burst takes more than a year to fill again");
-}
-
-/* A host name, "*." in front for one label of it; lower-cased. */
-static struct str domain_of(struct reader *r, const struct json *v, const char *what)
-{
-    char *z = arena_cstr(r->config->arena, str_c(text_of(r, v, what)));
-    struct str s = str_c(z), name = str_starts(s, STR("*.")) ? str_from(s, 2) : s;
-    bool good = z && name.n > 0 && name.n <= 253 && name.p[0] != '.' && name.p[name.n - 1] != '.';
-    for (size_t i = 0; good && i < name.n; i++)
-        good = isalnum((unsigned char)name.p[i]) || name.p[i] == '-' || name.p[i] == '_' ||
-               (name.p[i] == '.' && name.p[i - 1] != '.');
-    if (!good)
-        complain(r, v->line, v->col, "%.*s is no domain like api.example.com or *.example.com",
-                 STR_ARG(s));
-    for (size_t i = 0; z && i < s.n; i++)
-        z[i] = (char)tolower((unsigned char)z[i]);
-    return s;
 }
 
 static void read_certificate(struct reader *r, const struct json *v, struct config_tls *t)

@@ -28,6 +28,81 @@ static enum err join_parameters(const struct config *c, const struct config_api 
     return ERR_OK;
 }
 
+/* --- custom domains -----------------------------------------------------------------------------
+ */
+/* The model's domain of that name, made if there is none; NULL when out of memory. */
+static struct model_domain *find_domain(struct model *m, const struct config_api *api)
+{
+    struct model_domain **at = &m->domains;
+    while (*at && !str_eq((*at)->name, api->domain))
+        at = &(*at)->next;
+    if (*at == NULL && (*at = ARENA_NEW(m->arena, struct model_domain)) != NULL)
+        **at = (struct model_domain){.name = api->domain, .at = api->at};
+    return *at;
+}
+
+/* A copy of `spec` with one member more, or another. */
+static const struct json *spec_with(struct arena *a, const struct json *spec, const char *key,
+                                    const struct json *value)
+{
+    struct json *out = spec ? json_new_copy(a, spec) : json_new_object(a, 2);
+    return out && value && json_set(a, out, str_c(key), value) == ERR_OK ? out : NULL;
+}
+
+static enum err add_mapping(struct model *m, struct model_domain *d, const struct model_api *api,
+                            struct str base_path)
+{
+    struct arena *a = m->arena;
+    const struct json *given = json_get(d->spec, "mappings");
+    struct json *list = given ? json_new_copy(a, given) : json_new_array(a, 1);
+    struct json *one = json_new_object(a, 3);
+    struct json *path = json_new_str(a, base_path), *id = json_new_str(a, api->id);
+    struct json *stage = json_new_str(a, api->stage);
+    if (!list || !one || !path || !id || !stage ||
+        json_set(a, one, STR("basePath"), path) != ERR_OK ||
+        json_set(a, one, STR("apiId"), id) != ERR_OK ||
+        json_set(a, one, STR("stage"), stage) != ERR_OK || json_push(a, list, one) != ERR_OK)
+        return ERR_NOMEM;
+    d->spec = spec_with(a, d->spec, "mappings", list);
+    return d->spec ? ERR_OK : ERR_NOMEM;
+}
+
+/* What ropeline.yaml says of the domain of a document's API, the first from `api` on. */
+static enum err place(const struct config_api *c, struct model *m, const struct model_api *api,
+                      struct import_report *report)
+{
+    if (c->domain.n == 0 || api == NULL)
+        return ERR_OK;
+    if (api->next) {
+        import_note(report, IMPORT_ERROR, c->at.file, c->at.line, c->at.col,
+                    "domain is of one API, and %s has several: map them in the template",
+                    c->template);
+        return ERR_INVALID;
+    }
+    struct model_domain *d = find_domain(m, c);
+    return d ? add_mapping(m, d, api, c->base_path) : ERR_NOMEM;
+}
+
+/* A domain that has a certificate of its own is never served in the clear, as on AWS. */
+static enum err secure_domains(const struct config *c, struct model *m)
+{
+    for (struct model_domain *d = m->domains; d; d = d->next) {
+        size_t dot = str_chr(d->name, '.', 0);
+        bool own = false;
+        for (size_t i = 0; i < c->tls_count; i++) {
+            struct str name = c->tls[i].domain;
+            own = own || str_eq(name, d->name) ||
+                  (str_starts(name, STR("*.")) && dot != SIZE_MAX &&
+                   str_eq(str_from(name, 1), str_from(d->name, dot)));
+        }
+        if (own)
+            d->spec = spec_with(m->arena, d->spec, "tlsOnly", json_new_bool(m->arena, true));
+        if (d->spec == NULL)
+            return ERR_NOMEM;
+    }
+    return ERR_OK;
+}
+
 static enum err load_one(const struct config *c, const struct config_api *api, bool to_run,
                          struct model *m, struct import_report *report)
 {
@@ -50,7 +125,11 @@ static enum err load_one(const struct config *c, const struct config_api *api, b
                     err == ERR_IO ? strerror(errno) : err_text(err));
         return err;
     }
-    return import_document(&o, api->template, text, m, report);
+    struct model_api **end = &m->apis;
+    while (*end)
+        end = &(*end)->next;
+    err = import_document(&o, api->template, text, m, report);
+    return err ? err : place(api, m, *end, report);
 }
 
 struct model *config_load(const struct config *c, const struct config_api *apis, size_t n,
@@ -66,6 +145,7 @@ struct model *config_load(const struct config *c, const struct config_api *apis,
     bool good = true;
     for (size_t i = 0; i < n; i++)
         good = load_one(c, &apis[i], to_run, m, report) == ERR_OK && good;
+    good = good && secure_domains(c, m) == ERR_OK;
     if (good && to_run && report->errors == 0)
         good = config_make_api_keys(c, m, report);
     return good && report->errors == 0 ? m : NULL;
