@@ -351,7 +351,7 @@ static enum err add_pool(struct arena *a, struct jwt_conf *j, const struct json 
             issuer = env->pools[i].issuer;
     if (issuer.p == NULL)
         issuer = pool_issuer(a, arn);
-    if (issuer.p == NULL && env->issuers == NULL && str_find(arn, STR(":userpool/")) != SIZE_MAX)
+    if (issuer.p == NULL && env->issuers == NULL)
         return ERR_OK; /* who judges a document alone does not know what it is run with */
     if (issuer.p == NULL)
         return errinfo_at(e, ERR_NOTFOUND, v->line, v->col,

@@ -394,6 +394,12 @@ static void put_pools(struct making *x)
         const struct json *pool = foreign_pool(x, item);
         if (!pool && import__text(x->im, item, "a user pool's ARN", &text))
             pool = import__new_text(x->im, text, item);
+        size_t id = pool ? str_find(pool->s, STR(":userpool/")) : 0;
+        if (pool && (id == SIZE_MAX || str_chr(pool->s, '_', id) == SIZE_MAX))
+            import__say(x->im, IMPORT_WARNING, spot_or(item, x->g->spot),
+                        "authorizer %.*s: \"%.*s\" is no ARN of a user pool; to run, it needs its "
+                        "issuer in user_pools of ropeline.yaml or with --user-pool",
+                        SHORT(x->g->name), SHORT(pool->s));
         if (!pool || json_push(x->im->a, list, pool) != ERR_OK)
             x->failed = true;
     }

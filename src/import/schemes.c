@@ -158,7 +158,8 @@ static void read_scheme(struct importer *im, struct import_api *api, struct guar
     g->spec = kind == GUARD_JWT ? with_issuer(im, scheme, authorizer) : authorizer;
     g->function = json_get(authorizer, "authorizerUri");
     g->is_uri = true;
-    if (kind == GUARD_TOKEN && !read_token_scheme(im, g, scheme))
+    bool ours = !json_get(scheme, AUTHORIZER) && !json_get(scheme, "name");
+    if (kind == GUARD_TOKEN && !ours && !read_token_scheme(im, g, scheme))
         kind = GUARD_BROKEN;
     if (kind == GUARD_COGNITO && str_eqz(json_str_or(json_get(scheme, "in"), STR("")), "header"))
         g->header = json_get(scheme, "name");
