@@ -342,6 +342,15 @@ static struct str pool_issuer(struct arena *a, struct str arn)
                      STR_ARG(pool));
 }
 
+/* A whole ARN that is of another service. */
+static bool is_anothers(struct str arn)
+{
+    struct str part[6], rest = arn;
+    for (size_t i = 0; i < COUNTOF(part); i++)
+        part[i] = i < 5 ? str_cut(rest, ':', &rest) : rest;
+    return part[5].n > 0 && !str_eqz(part[2], "cognito-idp");
+}
+
 static enum err add_pool(struct arena *a, struct jwt_conf *j, const struct json *v,
                          const struct authorizer_env *env, struct errinfo *e)
 {
@@ -351,7 +360,7 @@ static enum err add_pool(struct arena *a, struct jwt_conf *j, const struct json 
             issuer = env->pools[i].issuer;
     if (issuer.p == NULL)
         issuer = pool_issuer(a, arn);
-    if (issuer.p == NULL && env->issuers == NULL)
+    if (issuer.p == NULL && env->issuers == NULL && !is_anothers(arn))
         return ERR_OK; /* who judges a document alone does not know what it is run with */
     if (issuer.p == NULL)
         return errinfo_at(e, ERR_NOTFOUND, v->line, v->col,
