@@ -11,7 +11,8 @@
 /* Segments of characters that are the same bytes in every canonical path. */
 static bool is_base_path(struct str s)
 {
-    if (str_starts(s, STR("/")) || str_ends(s, STR("/")) || str_find(s, STR("//")) != SIZE_MAX)
+    if (str_starts(s, STR("/")) || str_ends(s, STR("/")) || str_find(s, STR("//")) != SIZE_MAX ||
+        s.n > LIMIT_BASE_PATH)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -19,7 +20,12 @@ static bool is_base_path(struct str s)
         if (!word && str_chr(STR("/-_.~"), c, 0) == SIZE_MAX)
             return false;
     }
-    return s.n <= 300 && !str_eqz(s, ".") && !str_eqz(s, "..");
+    while (s.n > 0) {
+        struct str segment = str_cut(s, '/', &s);
+        if (str_eqz(segment, ".") || str_eqz(segment, ".."))
+            return false;
+    }
+    return true;
 }
 
 static bool has_api(const struct snapshot *s, struct str id)
