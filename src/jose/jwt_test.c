@@ -448,6 +448,17 @@ static enum err verify_in_new_arena(void *arg)
     return ERR_NOMEM;
 }
 
+/* Each allocation is a block of its own. */
+static enum err read_object(void *arg)
+{
+    const struct json *v = NULL;
+    struct arena *a = arena_new(16, KIB(64));
+    enum err err = a ? jose__object(a, str_c(arg), &v) : ERR_NOMEM;
+    assert_true((err == ERR_OK) == (v != NULL));
+    arena_free(a);
+    return err;
+}
+
 static void without_memory_no_token_is_valid(void **state)
 {
     (void)state;
@@ -459,6 +470,9 @@ static void without_memory_no_token_is_valid(void **state)
     struct str t = claims(buf_cstr(&payload));
     assert_reason(verify(&plain, keys, t), JWT_OK);
     fault_each(verify_in_new_arena, &t);
+    fault_each(read_object, arena_cstr(memory, buf_str(&payload)));
+    static char empty[] = "{}";
+    fault_each(read_object, empty);
     /* A key that no thread has used yet makes its contexts now. */
     struct jwk *unused = new_key("ES256", "k2");
     struct str other = token(unused, "ES256", "{}", "{}");
