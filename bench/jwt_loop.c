@@ -86,9 +86,12 @@ static bool run_garbage(struct subject *s)
     static size_t at;
     struct jwt t;
     struct jwt_fault why;
+    /* Half of them are as long as a good one and are read whole. */
+    struct str token =
+        at % 2 ? garbage[at / 2 % COUNTOF(garbage)] : str_sub(s->token, 0, s->token.n - 4);
+    at++;
     arena_reset(s->arena);
-    return jwt_verify(&s->checker, s->keys, s->arena, garbage[at++ % COUNTOF(garbage)],
-                      wall_seconds(), &t, &why) != JWT_OK;
+    return jwt_verify(&s->checker, s->keys, s->arena, token, wall_seconds(), &t, &why) != JWT_OK;
 }
 
 /* ---- the limit ---- */
