@@ -69,13 +69,14 @@ static bool decide(struct arena *a, struct str token, const char *scope, struct 
 {
     static struct decision_record record;
     static struct metrics metrics;
+    static const char id[sizeof record.id] = "id";
     struct str *value = ARENA_NEW(a, struct str), *wanted = ARENA_NEW(a, struct str);
     c->verdict = AUTH_ERROR;
     if (value == NULL || wanted == NULL)
         return true;
     *value = token;
     *wanted = scope ? str_c(scope) : STR("");
-    decision_begin(&record, "id", 0);
+    decision_begin(&record, id, 0);
     *c = (struct auth_call){
         .authorizer = &rig.authorizer,
         .facts = {.ops = &ops, .request = value, .scopes = wanted, .scope_count = scope != NULL},
