@@ -154,7 +154,9 @@ const struct api *domain__api(const struct snapshot *s, const struct domain *d, 
 enum next domain__admit(struct exchange *x)
 {
     x->domain = domain__find(x->snapshot, x->rq->host);
-    if (!x->forward && !http_exchange_tls_serves(x->http, x->rq->host)) {
+    if (x->forward) /* the other gateway has the client's connection */
+        return NEXT;
+    if (!http_exchange_tls_serves(x->http, x->rq->host)) {
         x->kind = route__manner(x->snapshot, x->rq->host);
         decision_note(&x->record, "match", VERDICT_DENY, "host",
                       STR("another certificate belongs to it than this connection was shown"));

@@ -136,7 +136,7 @@ test('ropeline.yaml maps a domain; its certificate makes it TLS only', async (t)
     const [project, options] = served(
         { ...PROJECT, files: { ...PROJECT.files, ...files } },
         `    domain: A.test\n    base_path: v1\n${isRoot ? 'user: nobody\n' : ''}` +
-            `listen: {gateway_tls: "127.0.0.1:0"}\ntls:\n${rows.join('')}`,
+            `listen: {gateway_tls: "127.0.0.1:0", authorize: "127.0.0.1:0"}\ntls:\n${rows.join('')}`,
     );
     const gw = await start(t, project, options);
     const port = Number(gw.listening.gatewayTls.split(':').at(-1));
@@ -164,6 +164,21 @@ test('ropeline.yaml maps a domain; its certificate makes it TLS only', async (t)
     const clear = await from(gw, 'a.test', '/v1');
     assert.equal(clear.status, 403);
     assert.equal(clear.body, '{"message":"Forbidden"}');
+    const asked = Number(gw.listening.authorize.split(':').at(-1));
+    for (const [host, target, status] of [
+        ['a.test', '/v1/told', 200],
+        ['a.test', '/dev/told', 403],
+        ['localhost', '/dev/told', 200],
+    ]) {
+        const headers = {
+            'X-Forwarded-Method': 'GET',
+            'X-Forwarded-Uri': target,
+            'X-Forwarded-Host': host,
+            Authorization: 'x',
+        };
+        const answer = await request(asked, 'GET', '/_authorize', { headers });
+        assert.equal(answer.status, status, `${host}${target}: ${answer.body}`);
+    }
     const misdirected = await get('b.test', 'a.test', '/v1');
     assert.equal(misdirected.status, 421);
     assert.equal(misdirected.body, '{"message":"Misdirected Request"}');
