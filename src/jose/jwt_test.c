@@ -223,6 +223,24 @@ static void no_member_hides_among_many(void **state)
         }
 }
 
+/* In memory that ends where the text does, so that AddressSanitizer sees a byte too far. */
+static void a_document_that_breaks_off_is_refused(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"a\\u00e9\\ud800\\udc00\\udbff\\udfff\\n\":[true,false,null,-1.5e3,12],"
+        "\"b\":{\"c\":\"\xc3\xa9\"}}";
+    for (size_t n = 1; n < sizeof text; n++) {
+        const struct json *v;
+        char *exact = mem_dup(text, n);
+        enum err err = jose__object(memory, str_of(exact, n), &v);
+        assert_int_equal(err, n == sizeof text - 1 ? ERR_OK : ERR_SYNTAX);
+        if (err == ERR_OK)
+            assert_true(str_eqz(v->members[0].key, "a\xc3\xa9\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\n"));
+        mem_free(exact);
+    }
+}
+
 static void the_token_has_three_strict_parts(void **state)
 {
     (void)state;
@@ -497,6 +515,7 @@ int main(void)
         KEYED(one_kind_of_token_is_not_another),
         KEYED(claims_are_a_strict_json_object),
         KEYED(no_member_hides_among_many),
+        KEYED(a_document_that_breaks_off_is_refused),
         KEYED(the_token_has_three_strict_parts),
         KEYED(eight_kibibytes_are_the_limit),
         KEYED(the_header_says_nothing_that_we_do_not_understand),
