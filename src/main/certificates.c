@@ -125,6 +125,31 @@ bool certificates_open(struct config *c)
     return c->dev ? open_own(c) : open_all(c, false);
 }
 
+static bool is_hidden(const struct config_tls *t)
+{
+    const char *const paths[] = {t->certificate, t->key};
+    for (size_t i = 0; i < COUNTOF(paths); i++)
+        if (access(paths[i], R_OK) != 0 && errno == EACCES) {
+            fprintf(stderr, "%s:%u:%u: note: %s is not readable by this user: not judged\n",
+                    t->file, t->line, t->col, paths[i]);
+            return true;
+        }
+    return false;
+}
+
+bool certificates_judge(struct config *c)
+{
+    for (size_t i = 0; i < c->tls_count; i++)
+        if (is_hidden(&c->tls[i]))
+            return true;
+    struct http_tls *t =
+        c->tls_count > 0 && open_all(c, false) ? certificates_load(c, false) : NULL;
+    bool good = c->tls_count == 0 || t;
+    http_tls_unref(t);
+    close_all(c);
+    return good;
+}
+
 /* --- reading -----------------------------------------------------------------------------------
  */
 /* Also of a descriptor that was read before: a gateway that was brought back shares it. */

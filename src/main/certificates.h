@@ -12,6 +12,9 @@
  * certificate, makes one for localhost in the state directory and says so. False after it said what
  * is wrong. */
 bool certificates_open(struct config *c);
+/* For `check`: false after it said what is wrong. A file that this user may not read is a note: the
+ * daemon may be started as another one. */
+bool certificates_judge(struct config *c);
 /* At the start what certificates_open opened; `again`: the files that now have their names, which
  * the user that the daemon has become must be able to read. NULL after it said on stderr what is
  * wrong, or when there is no TLS listener. Any thread. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "certificates.h"
 #include "config.h"
 #include "gateway/gateway.h"
 #include "verbs.h"
@@ -97,7 +98,7 @@ static int check_config(const struct options *o, const char *file)
     }
     if (option_is(o, "print"))
         config_print(&c, &of_file);
-    bool good = true;
+    bool good = certificates_judge(&c);
     for (size_t i = 0; i < c.api_count; i++)
         good = check_template(o, &c, &c.apis[i]) && good;
     config_free(&c);

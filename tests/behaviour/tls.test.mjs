@@ -11,7 +11,7 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { backend } from '../lib/backend.mjs';
 import { authority, certificate } from '../lib/certificates.mjs';
-import { eventually, isRoot, refusal, served, sleep, start, test } from '../lib/daemon.mjs';
+import { eventually, isRoot, refusal, ropeline, served, sleep, start, test } from '../lib/daemon.mjs';
 import { api, http, lambda, mock, open } from '../lib/template.mjs';
 
 const root = authority();
@@ -496,4 +496,12 @@ test('a certificate that clients will refuse is said', async (t) => {
     );
     await gw.waitFor(/warning: the certificate in .*old\.pem has expired/);
     await gw.waitFor(/warning: the certificate in .*other\.pem is not for other\.test/);
+    const check = async () => ropeline(['check', 'ropeline.yaml'], { cwd: gw.dir });
+    const warned = await check();
+    assert.match(warned.all, /old\.pem has expired/);
+    assert.equal(warned.code, 0, warned.all);
+    gw.write('old.pem', 'nonsense');
+    const refused = await check();
+    assert.match(refused.all, /ropeline\.yaml:\d+:\d+: error: .*old\.pem holds no PEM certificate/);
+    assert.equal(refused.code, 1);
 });
