@@ -32,11 +32,17 @@ static void add_value(struct buf *out, struct str s)
     buf_printable(out, from);
 }
 
+/* To the millisecond; times are at most 2^53 s (jwt.c). */
+static double rounded(double s)
+{
+    return (double)(int64_t)(s * 1000 + 0.5) / 1000;
+}
+
 static void add_times(struct buf *out, const struct jwt_fault *f, const char *name)
 {
     double by = f->now > f->at ? f->now - f->at : f->at - f->now;
-    buf_addf(out, " %.15g s %s (%s %.15g, now %.15g)", by, f->now >= f->at ? "ago" : "from now",
-             name, f->at, f->now);
+    buf_addf(out, " %.15g s %s (%s %.15g, now %.15g)", rounded(by),
+             f->now >= f->at ? "ago" : "from now", name, rounded(f->at), rounded(f->now));
 }
 
 static void add_expected(struct buf *out, const struct jwt_fault *f, const char *name)
