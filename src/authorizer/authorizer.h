@@ -111,6 +111,7 @@ struct auth_call {
     struct cache_entry *flight;
     struct auth_call *next;
     struct key_source *awaited; /* asked for keys */
+    uint64_t seen;              /* number of the view that it had then */
     unsigned asks;
     struct post post;
     struct lambda_invocation invocation;

@@ -202,6 +202,7 @@ static struct source_view *next_view(const struct key_source *s)
         memcpy(v->gone, former->gone, sizeof v->gone);
         v->gone_n = former->gone_n;
     }
+    v->number = s->attempts;
     atomic_init(&v->refs, 1);
     return v;
 }
@@ -283,6 +284,10 @@ static void asked(struct post *p)
     s->waiters_end = &c->next;
     if (s->busy)
         return;
+    if (s->view && s->view->number > c->seen) { /* came while the question was on its way */
+        wake_waiters(s);
+        return;
+    }
     if (s->registry->closed || (s->view && now < s->view->quiet_until_ms)) {
         wake_waiters(s);
         return;
@@ -296,6 +301,8 @@ static void asked(struct post *p)
 
 void source__ask(struct auth_call *c)
 {
+    const struct source_view *v = source__view(c->awaited, c->loop);
+    c->seen = v ? v->number : 0;
     c->post.fn = asked;
     run_post(run_control(c->awaited->registry->run), &c->post);
 }

@@ -22,6 +22,7 @@ struct source_gone {
  */
 struct source_view {
     _Atomic unsigned refs;
+    uint64_t number;        /* of the attempt that made it, from 1 */
     struct jwks *keys;      /* NULL: none yet */
     int64_t got_ms;         /* when the keys came */
     int64_t good_until_ms;  /* later they are too old to be believed */

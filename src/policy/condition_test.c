@@ -75,8 +75,9 @@ static void assert_rows(const struct row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (holds(rows[i].op, rows[i].wanted, rows[i].values) != rows[i].holds)
-            fail_msg("%s %s on %s must %shold", rows[i].op, rows[i].wanted,
-                     rows[i].values ? rows[i].values : "(missing)", rows[i].holds ? "" : "not ");
+            fail_msg("%s %s on %s %s hold", rows[i].op, rows[i].wanted,
+                     rows[i].values ? rows[i].values : "(missing)",
+                     rows[i].holds ? "must" : "must not");
 }
 #define ASSERT_ROWS(rows) assert_rows((rows), COUNTOF(rows))
 
