@@ -27,7 +27,7 @@ function isForbidden(answer, what) {
 
 const withKey = (name, more = {}) => ({ headers: { 'x-api-key': value(name), ...more } });
 
-test('a key that a plan grants on this stage is let in; every other is the same 403', async (t) => {
+test('a key that a plan grants on this stage is let in; every other is the same 403 (trap 31)', async (t) => {
     const gw = await start(
         t,
         planned(api({ routes: { 'GET /x': keyed(mock(200, 'in')), 'GET /free': mock() } }), {
@@ -63,7 +63,7 @@ test('a key that a plan grants on this stage is let in; every other is the same 
     assert.match(await gw.metrics(), /ropeline_api_keys_refused_total 9\b/);
 });
 
-test('the authorizer comes first: 401 without a token, 403 without a key', async (t) => {
+test('the authorizer comes first: 401 without a token, 403 without a key (trap 30)', async (t) => {
     const gw = await start(
         t,
         planned(api({ authorizer: token(OBEDIENT), routes: { 'GET /x': keyed(mock()) } }), {
@@ -98,7 +98,7 @@ test('a key of another API is not let in', async (t) => {
     isForbidden(await gw.get('/x', withKey('Other')));
 });
 
-test('with AUTHORIZER the key is what the function returns, and the header is ignored', async (t) => {
+test('with AUTHORIZER the key is what the function returns, and the header is ignored (trap 29)', async (t) => {
     const gw = await start(
         t,
         planned(api({ authorizer: token(OBEDIENT), routes: { 'GET /x': keyed(mock()) } }), {

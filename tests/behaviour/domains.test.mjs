@@ -57,7 +57,7 @@ test('a Host and a base path choose the API', async (t) => {
             Staged: mapping('staged.test', 's', { Stage: undefined }),
         }),
     );
-    await t.test('the base path is in path and requestContext.path, nowhere else', async () => {
+    await t.test('the base path is in path and requestContext.path, nowhere else (trap 46)', async () => {
         assert.deepEqual(JSON.parse((await from(gw, 'shop.test', '/orders/echo/7')).body), {
             path: '/orders/echo/7',
             resource: '/echo/{id}',

@@ -64,7 +64,7 @@ const usual = (issuer, more) => ({
 const challenge = (text) =>
     `Bearer scope="" error="invalid_token" error_description="${text}"`;
 
-test('a token of the issuer is verified, and its claims arrive as strings', async (t) => {
+test('a token of the issuer is verified, and its claims arrive as strings (traps 42, 44)', async (t) => {
     const issuer = await Issuer.start(t, { path: '/realm' });
     const daemon = await start(t, project(usual(issuer)));
     const token = issuer.token({ scope: 'read x', groups: ['a', 'b'], n: 3, yes: true });
@@ -96,7 +96,7 @@ test('a token of the issuer is verified, and its claims arrive as strings', asyn
         }
     });
 
-    await t.test('what is refused says why, and nothing else', async () => {
+    await t.test('what is refused says why, and nothing else (trap 41)', async () => {
         const now = Math.floor(Date.now() / 1000);
         const other = signingKey('k1');
         const rows = [
@@ -176,7 +176,7 @@ test('a token of the issuer is verified, and its claims arrive as strings', asyn
     });
 });
 
-test('an issuer that is not there yet: 401 meanwhile, then its tokens are taken', async (t) => {
+test('an issuer that is not there yet: 401 meanwhile, then its tokens are taken (trap 43)', async (t) => {
     const issuer = await Issuer.start(t);
     await issuer.stop();
     const daemon = await start(t, project(usual(issuer)));

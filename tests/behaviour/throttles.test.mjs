@@ -46,7 +46,7 @@ test('a burst is exact over all workers, and each key has its own', async (t) =>
     assert.match(stdout, /throttle +- bucket +the plan's for this key \(rate 0.001, burst 7\)/);
 });
 
-test('rate 0 and burst 0 is always 429, without a time to come back', async (t) => {
+test('rate 0 and burst 0 is always 429, without a time to come back (trap 32)', async (t) => {
     const gw = await start(t, gold({ throttle: [0, 0] }), two);
     for (let i = 0; i < 3; i++) {
         const answer = await gw.get('/x', withKey('A'));
