@@ -213,7 +213,7 @@ async function main() {
   }
   console.log(`Node ${process.version}; ${ROUNDS} rounds of ${SECONDS} s`);
   console.log(`${cpus()[0].model}; load average before: ${loadavg().map(show).join(' ')}`);
-  const report = new Report('gateway', 'CPU us per request');
+  const report = new Report(process.env.BENCH_NAME ?? 'gateway', 'CPU us per request');
   const backend = await startBackend();
   const counting = countingAuthorizer();
   await parts(report, [
