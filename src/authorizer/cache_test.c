@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "lib/fault.h"
 
 static struct auth_result *result(const char *principal)
 {
@@ -146,6 +147,63 @@ static void a_flood_of_strangers_leaves_the_regulars(void **state)
     authorizer_cache_free(c);
 }
 
+/* What was proven once does not stay for ever: the proven fill three quarters of a shard at most.
+ */
+static void the_oldest_of_the_proven_go_when_others_prove_themselves(void **state)
+{
+    (void)state;
+    enum { ALL = 20000 };
+    struct authorizer_cache *c = make(MIB(2));
+    char key[40];
+    size_t late = 0;
+    for (int i = 0; i < ALL; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        store(c, key, "ana", INT64_MAX);
+        has(c, key, i);
+    }
+    assert_false(has(c, "key 0", ALL));
+    for (int i = ALL - 1000; i < ALL; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        late += has(c, key, ALL);
+    }
+    assert_true(late > 900);
+    authorizer_cache_free(c);
+}
+
+static enum err make_once(void *arg)
+{
+    struct authorizer_cache *c = NULL;
+    (void)arg;
+    enum err err = authorizer_cache_new(MIB(1), &c);
+    authorizer_cache_free(c);
+    return err;
+}
+
+static void a_cache_that_cannot_be_made_is_none(void **state)
+{
+    (void)state;
+    fault_each(make_once, NULL);
+}
+
+static void without_memory_for_the_table_a_call_goes_on_too(void **state)
+{
+    (void)state;
+    FAULT_EACH
+    {
+        mem_fault(-1, 0);
+        struct authorizer_cache *c = make(MIB(1));
+        struct auth_call k = call("k");
+        struct auth_result *r = NULL;
+        mem_fault(fault__.round / 2, fault__.round % 2);
+        enum cache_answer a = cache__lookup(c, &k, 0, &r);
+        bool hit = fault_hit();
+        assert_int_equal(a, hit ? CACHE_FULL : CACHE_LEAD);
+        if (a == CACHE_LEAD)
+            assert_null(cache__land(c, &k, NULL, 0));
+        authorizer_cache_free(c);
+    }
+}
+
 static void purging_drops_what_matches_and_what_is_under_way(void **state)
 {
     (void)state;
@@ -190,6 +248,9 @@ int main(void)
         cmocka_unit_test(a_failure_is_neither_kept_nor_shared),
         cmocka_unit_test(memory_stays_bounded_and_the_oldest_goes),
         cmocka_unit_test(a_flood_of_strangers_leaves_the_regulars),
+        cmocka_unit_test(the_oldest_of_the_proven_go_when_others_prove_themselves),
+        cmocka_unit_test(a_cache_that_cannot_be_made_is_none),
+        cmocka_unit_test(without_memory_for_the_table_a_call_goes_on_too),
         cmocka_unit_test(purging_drops_what_matches_and_what_is_under_way),
         cmocka_unit_test(without_memory_a_call_goes_on_without_the_cache),
     };

@@ -4,6 +4,9 @@
 #include "introspect_int.h"
 
 #include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -122,9 +125,76 @@ static void judging_survives_failing_allocations(void **state)
     fault_each(judge_once, NULL);
 }
 
+/* --- the definition's secret ------------------------------------------------------------------
+ */
+static enum err with_secret(const char *source, struct errinfo *e)
+{
+    struct arena *a = arena_new(KIB(16), MIB(1));
+    struct issuers *issuers = NULL;
+    assert_int_equal(issuers_new(NULL, NULL, &issuers), ERR_OK);
+    const struct authorizer_env env = {
+        .file = STR("template.yaml"), .http_api = true, .issuers = issuers};
+    const struct json *tree = NULL;
+    void *conf = NULL;
+    char spec[400];
+    snprintf(
+        spec, sizeof spec,
+        "{\"name\":\"z\",\"authorizerType\":\"JWT\",\"identitySource\":[\"$request.header.A\"],"
+        "\"x-ropeline-introspection\":{\"endpoint\":\"https://me/introspect\","
+        "\"clientId\":\"c\"%s}}",
+        source);
+    enum err err = json_parse(a, str_c(spec), KIB(8), &tree, e);
+    if (err == ERR_OK)
+        err = introspect__compile(a, tree, &env, &conf, e);
+    if (conf)
+        introspect__fini(conf);
+    issuers_free(issuers);
+    arena_free(a);
+    return err;
+}
+
+static void write_file(const char *path, size_t n)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (size_t i = 0; i < n; i++)
+        fputc('s', f);
+    fputs("\r\n", f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void the_secret_comes_from_a_variable_or_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ropeline-secret-XXXXXX", source[120];
+    int fd = mkstemp(path);
+    struct errinfo e = {0};
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(source, sizeof source, ",\"clientSecretFile\":\"%s\"", path);
+    write_file(path, 12);
+    assert_int_equal(with_secret(source, &e), ERR_OK);
+    write_file(path, LIMIT_CLIENT_SECRET + 1);
+    assert_int_equal(with_secret(source, &e), ERR_INVALID);
+    write_file(path, 0);
+    assert_int_equal(with_secret(source, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "clientSecretFile"));
+    unlink(path);
+    assert_int_equal(with_secret(source, &e), ERR_IO);
+    assert_int_equal(with_secret(",\"clientSecretFile\":\"/tmp\"", &e), ERR_IO);
+    assert_int_equal(with_secret(",\"clientSecretEnv\":\"ROPELINE_TEST_UNSET\"", &e), ERR_NOTFOUND);
+    assert_int_equal(setenv("ROPELINE_TEST_SET", "s3cret", 1), 0);
+    assert_int_equal(with_secret(",\"clientSecretEnv\":\"ROPELINE_TEST_SET\"", &e), ERR_OK);
+    assert_int_equal(with_secret("", &e), ERR_INVALID);
+    assert_int_equal(with_secret(",\"clientSecretEnv\":7", &e), ERR_INVALID);
+    snprintf(source, sizeof source, ",\"clientSecretEnv\":\"A\",\"clientSecretFile\":\"b\"");
+    assert_int_equal(with_secret(source, &e), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_secret_comes_from_a_variable_or_a_file),
         cmocka_unit_test(an_active_token_allows_with_its_claims),
         cmocka_unit_test(an_inactive_one_refuses),
         cmocka_unit_test(anything_else_is_no_answer),
