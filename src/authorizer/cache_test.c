@@ -147,6 +147,28 @@ static void a_flood_of_strangers_leaves_the_regulars(void **state)
     authorizer_cache_free(c);
 }
 
+/* One hit proves an entry at once, and one that proves itself pushes no other out. */
+static void a_hit_in_the_first_second_counts(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(8));
+    char key[40];
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "regular %d", i);
+        store(c, key, "ana", INT64_MAX);
+        assert_true(has(c, key, 0));
+    }
+    for (int i = 0; i < 50000; i++) {
+        snprintf(key, sizeof key, "stranger %d", i);
+        store(c, key, "nobody", INT64_MAX);
+    }
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "regular %d", i);
+        assert_true(has(c, key, 1));
+    }
+    authorizer_cache_free(c);
+}
+
 /* What was proven once does not stay for ever: the proven fill three quarters of a shard at most.
  */
 static void the_oldest_of_the_proven_go_when_others_prove_themselves(void **state)
@@ -248,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_neither_kept_nor_shared),
         cmocka_unit_test(memory_stays_bounded_and_the_oldest_goes),
         cmocka_unit_test(a_flood_of_strangers_leaves_the_regulars),
+        cmocka_unit_test(a_hit_in_the_first_second_counts),
         cmocka_unit_test(the_oldest_of_the_proven_go_when_others_prove_themselves),
         cmocka_unit_test(a_cache_that_cannot_be_made_is_none),
         cmocka_unit_test(without_memory_for_the_table_a_call_goes_on_too),

@@ -38,13 +38,17 @@ static enum err fake_value(void *request, enum auth_place place, struct str name
         }
     return found > 1 ? ERR_DENIED : out->n > 0 ? ERR_OK : ERR_NOTFOUND;
 }
+static struct str shown[LIMIT_IDENTITY_SOURCES];
+static size_t shown_n;
 static void fake_event(void *request, enum auth_event format, const struct str *identity, size_t n,
                        struct buf *out)
 {
     (void)request;
     (void)format;
+    shown_n = n;
     for (size_t i = 0; i < n; i++)
-        buf_add(out, identity[i]);
+        shown[i] = identity[i];
+    out->err = ERR_IO; /* nothing is to be invoked */
 }
 static const struct auth_request_ops fake_ops = {fake_value, fake_event};
 
@@ -72,6 +76,7 @@ static void what_is_no_source_is_refused_by_name(void **state)
 {
     (void)state;
     refused("{\"identitySource\":\"method.request.path.id\"}", false, "method.request.path.id");
+    refused("{\"identitySource\":\"x\"}", false, "x");
     refused("{\"identitySource\":\"method.request.header.\"}", false, "method.request.header.");
     refused("{\"identitySource\":\"method.request.header.a b\"}", false, "a b");
     refused("{\"identitySource\":\"$request.header.A\"}", false, "$request.header.A");
@@ -158,6 +163,7 @@ static void with_caching_each_source_must_be_there(void **state)
     assert_int_equal(gate(REST_TWO, false, 300, both), ERR_OK);
     assert_int_equal(gate(REST_TWO, false, 300, only_header), ERR_DENIED);
     assert_int_equal(gate(REST_TWO, false, 300, nothing), ERR_DENIED);
+    assert_int_equal(gate(REST_TWO, false, 1, nothing), ERR_DENIED);
 }
 
 static void without_caching_a_rest_api_asks_anyway(void **state)
@@ -195,6 +201,62 @@ static void a_value_has_a_cap(void **state)
     f.row[0].value.n++;
     assert_int_equal(gate(HTTP_ONE, true, 300, f), ERR_DENIED);
     mem_free(text);
+}
+
+static bool says(const struct decision_record *r, const char *word)
+{
+    for (size_t i = 0; i < r->rows; i++)
+        if (str_find(decision_value(r, &r->row[i]), str_c(word)) != SIZE_MAX)
+            return true;
+    return false;
+}
+
+static void the_record_says_why_nobody_was_asked(void **state)
+{
+    (void)state;
+    struct gate g;
+    struct fake f = nothing;
+    AUTO_BUF key = BUF_INIT(LIMIT_IDENTITY_KEY);
+    open_gate(&g, HTTP_ONE, true, 0);
+    assert_int_equal(pass(&g, &f, &key), ERR_DENIED);
+    assert_true(says(&g.record, "missing or empty") && !says(&g.record, "more than once"));
+    f = twice;
+    decision_begin(&g.record, ID, 0);
+    assert_int_equal(pass(&g, &f, &key), ERR_DENIED);
+    assert_true(says(&g.record, "more than once") && !says(&g.record, "missing or empty"));
+    arena_free(g.arena);
+}
+
+/* What the event shows are the values of the key; the token is the first header's. */
+static void the_event_gets_each_value_in_order(void **state)
+{
+    (void)state;
+    struct gate g;
+    struct fake f = both;
+    struct http_header header = {STR("auth"), STR("a")};
+    const struct http_headers headers = {&header, 1, 1};
+    open_gate(&g,
+              "{\"identitySource\":\"method.request.querystring.t,context.path,"
+              "method.request.header.Auth\",\"authorizerResultTtlInSeconds\":0}",
+              false, 0);
+    struct auth_call c = {
+        .authorizer = &g.authorizer,
+        .facts = {.ops = &fake_ops, .request = &f, .headers = &headers},
+        .arena = g.arena,
+        .record = &g.record,
+    };
+    assert_true(authorizer__request.decide(g.conf, &c));
+    assert_int_equal(c.verdict, AUTH_ERROR);
+    assert_int_equal(shown_n, 3);
+    assert_true(str_eqz(shown[0], "b") && str_eqz(shown[1], "") && str_eqz(shown[2], "a"));
+    assert_true(says(&g.record, "could not be written"));
+    assert_true(str_eqz(authorizer__request.token(g.conf, &c), "a"));
+    arena_free(g.arena);
+    open_gate(&g, "{\"identitySource\":\"method.request.header.auth\"}", false, 300);
+    assert_true(str_eqz(authorizer__request.token(g.conf, &c), "a"));
+    assert_true(authorizer__request.reads_header(g.conf, STR("AUTH")));
+    assert_false(authorizer__request.reads_header(g.conf, STR("Host")));
+    arena_free(g.arena);
 }
 
 /* --- keys ------------------------------------------------------------------------------------ */
@@ -273,6 +335,8 @@ int main(void)
         cmocka_unit_test(an_http_api_always_wants_what_it_lists),
         cmocka_unit_test(what_can_be_read_in_two_ways_is_refused),
         cmocka_unit_test(a_value_has_a_cap),
+        cmocka_unit_test(the_record_says_why_nobody_was_asked),
+        cmocka_unit_test(the_event_gets_each_value_in_order),
         cmocka_unit_test(no_two_tuples_share_a_key),
         cmocka_unit_test(compiling_survives_failing_allocations),
     };
