@@ -249,6 +249,43 @@ static void purging_drops_what_matches_and_what_is_under_way(void **state)
     authorizer_cache_free(c);
 }
 
+static void a_purge_reaches_every_entry(void **state)
+{
+    (void)state;
+    enum { ALL = 2000 };
+    struct authorizer_cache *c = make(MIB(8));
+    char key[40];
+    for (int i = 0; i < ALL; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        store(c, key, i % 2 ? "ana" : "bob", INT64_MAX);
+    }
+    assert_int_equal(authorizer_cache_count(c), ALL);
+    assert_int_equal(authorizer_cache_purge(c, STR(""), STR("bob")), ALL / 2);
+    assert_int_equal(authorizer_cache_count(c), ALL / 2);
+    assert_int_equal(authorizer_cache_purge(c, STR(""), STR("")), ALL / 2);
+    assert_int_equal(authorizer_cache_count(c), 0);
+    authorizer_cache_free(c);
+}
+
+/* An introspected token that is not active answers those who wait, and nobody later. */
+static void what_expires_at_once_is_shared_and_not_kept(void **state)
+{
+    (void)state;
+    struct authorizer_cache *c = make(MIB(1));
+    struct auth_call lead = call("k"), late = call("k");
+    struct auth_result *none = NULL, *r = result("ana");
+    assert_int_equal(cache__lookup(c, &lead, 0, &none), CACHE_LEAD);
+    assert_int_equal(cache__lookup(c, &late, 0, &none), CACHE_WAIT);
+    assert_ptr_equal(cache__land(c, &lead, r, 0), &late);
+    assert_ptr_equal(late.result, r);
+    auth__result_unref(late.result);
+    assert_int_equal(authorizer_cache_count(c), 0);
+    auth__result_unref(r);
+    store(c, "k", "ana", 1);
+    assert_int_equal(authorizer_cache_count(c), 1);
+    authorizer_cache_free(c);
+}
+
 static void without_memory_a_call_goes_on_without_the_cache(void **state)
 {
     (void)state;
@@ -275,6 +312,8 @@ int main(void)
         cmocka_unit_test(a_cache_that_cannot_be_made_is_none),
         cmocka_unit_test(without_memory_for_the_table_a_call_goes_on_too),
         cmocka_unit_test(purging_drops_what_matches_and_what_is_under_way),
+        cmocka_unit_test(a_purge_reaches_every_entry),
+        cmocka_unit_test(what_expires_at_once_is_shared_and_not_kept),
         cmocka_unit_test(without_memory_a_call_goes_on_without_the_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
