@@ -113,8 +113,9 @@ static bool is_idempotent(enum http_method m)
            m == HTTP_DELETE; /* RFC 9110 9.2.2 */
 }
 
-/* On a pooled connection the head goes out at once, or with the first of the body: what comes in
- * this turn of the loop still finds it. */
+/* On a pooled connection the head goes out when this turn's input is read, with the first of the
+ * body if that has come: heads of one turn leave together, so a backend on another core is woken
+ * once for all of them, which is worth a tenth of what a verified token costs. */
 static void begin(struct http_call *call)
 {
     struct http__conn *conn = pool__take(call->origin, !call->can_retry);
@@ -128,10 +129,7 @@ static void begin(struct http_call *call)
     call->conn = conn;
     call->reused = true;
     call->state = CALL_HELD;
-    if (call->body_done)
-        call__send_head(call);
-    else
-        client__defer(call);
+    client__defer(call);
 }
 
 enum err http_call_start(struct http_client *c, const struct http_call_options *o,
