@@ -107,45 +107,11 @@ static const char *judge(struct arena *a, const struct json *line)
     return jwt_reason_code(r);
 }
 
-/* False when the line is no JSON object at all: then there is no id to answer with. */
-static bool verify_line(struct arena *a, struct str text)
+static void verify_line(struct arena *a, const struct json *line, struct buf *out)
 {
-    const struct json *line = NULL;
-    AUTO_BUF out = BUF_INIT(MIB(1));
-    if (json_parse(a, text, MIB(2), &line, NULL) != ERR_OK || !json_is(line, JSON_OBJECT)) {
-        puts("{\"id\":null,\"valid\":false,\"reason\":\"bad_line\"}");
-        return false;
-    }
-    const char *reason = judge(a, line);
-    const struct json *id = json_get(line, "id");
-    buf_addz(&out, "{\"id\":");
-    if (id)
-        json_write(&out, id);
-    else
-        buf_addz(&out, "null");
-    buf_addf(&out, ",\"valid\":%s,\"reason\":\"%s\"}",
-             str_eqz(str_c(reason), "ok") ? "true" : "false", reason);
-    puts(buf_cstr(&out));
-    return true;
-}
-
-static int verify_lines(void)
-{
-    struct arena *a = arena_new(KIB(64), MIB(64));
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    bool good = a != NULL;
-    while (a && (n = getline(&line, &room, stdin)) > 0) {
-        arena_reset(a);
-        if (line[n - 1] == '\n')
-            n--;
-        if (n > 0)
-            good = verify_line(a, str_of(line, (size_t)n)) && good;
-    }
-    free(line); /* allowed: getline's own */
-    arena_free(a);
-    return good ? 0 : 1;
+    const char *reason = line ? judge(a, line) : "bad_line";
+    buf_addf(out, "\"valid\":%s,\"reason\":\"%s\"", str_eqz(str_c(reason), "ok") ? "true" : "false",
+             reason);
 }
 
 int verb_jwt(int argc, char **argv)
@@ -165,5 +131,5 @@ int verb_jwt(int argc, char **argv)
             options_help(rows, COUNTOF(rows));
         return option_is(&o, "help") ? 0 : 2;
     }
-    return option_is(&o, "jsonl") ? verify_lines() : recheck_token(&o);
+    return option_is(&o, "jsonl") ? jsonl_answer(verify_line) : recheck_token(&o);
 }

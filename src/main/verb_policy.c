@@ -108,43 +108,9 @@ static const char *judge(struct arena *a, const struct json *line)
     return decision_name(verdict);
 }
 
-/* False when the line is no JSON object at all: then there is no id to answer with. */
-static bool eval_line(struct arena *a, struct str text)
+static void eval_line(struct arena *a, const struct json *line, struct buf *out)
 {
-    const struct json *line = NULL;
-    AUTO_BUF out = BUF_INIT(MIB(1));
-    if (json_parse(a, text, MIB(1), &line, NULL) != ERR_OK || !json_is(line, JSON_OBJECT)) {
-        puts("{\"id\":null,\"verdict\":\"INVALID\"}");
-        return false;
-    }
-    const struct json *id = json_get(line, "id");
-    buf_addz(&out, "{\"id\":");
-    if (id)
-        json_write(&out, id);
-    else
-        buf_addz(&out, "null");
-    buf_addf(&out, ",\"verdict\":\"%s\"}", judge(a, line));
-    puts(buf_cstr(&out));
-    return true;
-}
-
-static int eval_stdin(void)
-{
-    struct arena *a = arena_new(KIB(16), MIB(64));
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    bool good = a != NULL;
-    while (a && (n = getline(&line, &room, stdin)) > 0) {
-        arena_reset(a);
-        if (line[n - 1] == '\n')
-            n--;
-        if (n > 0)
-            good = eval_line(a, str_of(line, (size_t)n)) && good;
-    }
-    free(line); /* allowed: getline's own */
-    arena_free(a);
-    return good ? 0 : 1;
+    buf_addf(out, "\"verdict\":\"%s\"", line ? judge(a, line) : "INVALID");
 }
 
 int verb_policy(int argc, char **argv)
@@ -166,5 +132,5 @@ int verb_policy(int argc, char **argv)
             "too, alone or with \"policy\", for the caller \"principal\" (anonymous without)\n");
         return option_is(&o, "help") ? 0 : 2;
     }
-    return eval_stdin();
+    return jsonl_answer(eval_line);
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "options.h"
 
 int verb_init(int argc, char **argv);
@@ -29,5 +30,10 @@ unsigned ask_daemon(const char *state, const char *method, const char *target, s
                     struct arena *a, struct str *answer);
 /* "name=value" with the value escaped, appended to a target with ? or &. */
 void ask_add(struct buf *target, const char *name, struct str value);
+
+/* jsonl.c: what comes behind "id" in the answer to one line; NULL: it was no object. */
+typedef void (*jsonl_judge_fn)(struct arena *a, const struct json *line, struct buf *out);
+/* Answers every line of standard input; 1 when one of them was no object. */
+int jsonl_answer(jsonl_judge_fn judge);
 
 #endif
