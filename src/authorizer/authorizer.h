@@ -73,7 +73,7 @@ struct auth_request_ops {
 
 struct auth_facts {
     struct str method_arn;  /* arn:aws:execute-api:...: canonical path bytes */
-    struct str decoded_arn; /* the same with escapes decoded: a Deny for it counts too; "" = none */
+    struct str decoded_arn; /* as some backends read it: a Deny for it counts too; "" = the same */
     const struct http_headers *headers;
     /* What conditions of the policy ask, judged anew for each request; NULL = no key has a value.
      * Lives as long as the call. */

@@ -67,7 +67,7 @@ struct exchange {
     struct path_param params[PATH_PARAMS];
     size_t param_count;
     struct str method_arn;
-    struct str decoded_arn; /* with every escape decoded, as some backends read it; "" = the same */
+    struct str decoded_arn;        /* as some backends read it (steps.c); "" = the same */
     struct str peer_ip, source_ip; /* who connected; who that speaks for */
     struct gateway_ids ids;
     char trace[80];

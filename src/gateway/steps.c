@@ -70,18 +70,19 @@ static enum next make_method_arn(struct exchange *x)
     return NEXT;
 }
 
-/* Escapes like %3A stay in the canonical path, but many backends decode them before they match. The
- * decoded spelling must mean the same method here, and no statement may deny it: else a guarded
- * /pets:list could be had as /pets%3Alist through an open {proxy+}. */
+/* Escapes like %3A and a trailing slash stay in the canonical path, but many backends decode and
+ * trim before they match. The plain spelling must mean the same method here, and no statement may
+ * deny it: else a guarded /pets:list could be had as /pets%3Alist through an open {proxy+}, and a
+ * denied /admin as /admin/. */
 static enum next check_decoded(struct exchange *x)
 {
     struct path_param params[PATH_PARAMS];
     size_t n;
-    bool slash = x->kind == API_HTTP && x->route_path.n > 1 && str_ends(x->route_path, STR("/"));
+    bool slash = x->route_path.n > 1 && str_ends(x->route_path, STR("/"));
     if (str_chr(x->route_path, '%', 0) == SIZE_MAX && !slash)
         return NEXT;
     struct str decoded = path_percent_decode(x->arena, x->route_path, false);
-    if (slash && decoded.p) /* many backends take it away */
+    while (decoded.n > 1 && str_ends(decoded, STR("/")))
         decoded.n--;
     x->decoded_arn = decoded.p ? make_arn(x, decoded) : STR_NONE;
     if (x->decoded_arn.p == NULL)

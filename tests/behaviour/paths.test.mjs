@@ -229,6 +229,43 @@ test('a double slash is admitted only where the API says so', async (t) => {
 
 /* ---- two spellings of one path ---- */
 
+test('a trailing slash cannot lead around a Deny', async (t) => {
+    const behind = await backend(t);
+    const gw = await start(
+        t,
+        api({
+            extra: {
+                'x-ropeline-paths': 'aws',
+                'x-amazon-apigateway-policy': {
+                    Version: '2012-10-17',
+                    Statement: [
+                        { ...statement('Allow', 'execute-api:/*'), Principal: '*' },
+                        { ...statement('Deny', 'execute-api:/dev/GET/shut'), Principal: '*' },
+                    ],
+                },
+            },
+            authorizer: token(OBEDIENT, { ttl: 300 }),
+            routes: {
+                'GET /admin': http(`${behind.url}/admin`),
+                'GET /shut': open(http(`${behind.url}/shut`)),
+                'GET /p/{proxy+}': http(`${behind.url}/{proxy}`),
+            },
+        }),
+    );
+    const but = policy(
+        statement('Allow', '*'),
+        statement('Deny', ['$api/dev/GET/admin', '$api/dev/GET/p/secret']),
+    );
+    for (const path of ['/admin', '/admin/', '/p/secret/', '/p/secre%74/', '/p/secret//', '/shut/']) {
+        assert.equal((await gw.get(path, { token: but })).status, 403, path);
+    }
+    assert.equal(behind.take().length, 0);
+    for (const path of ['/p/other/', '/p/other//']) {
+        assert.equal((await gw.get(path, { token: but })).status, 200, path);
+    }
+    assert.deepEqual(behind.take().map((rq) => rq.target), ['/other/', '/other//']);
+});
+
 test('an escape cannot lead around a guarded literal or a Deny', async (t) => {
     const behind = await backend(t);
     const gw = await start(
