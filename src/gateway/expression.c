@@ -154,6 +154,12 @@ static bool is_name(struct str name, enum name_rule rule)
     return name.n > 0;
 }
 
+static bool is_authorizers(const struct expression_piece *piece)
+{
+    return sources[piece->source].read == read_context &&
+           str_starts(piece->name, STR("authorizer."));
+}
+
 static enum err find_source(struct str text, enum expression_use use, struct expression *t,
                             struct expression_piece *piece, struct errinfo *e)
 {
@@ -165,8 +171,7 @@ static enum err find_source(struct str text, enum expression_use use, struct exp
         piece->source = (int)i;
         piece->name = name;
         t->needs_body = t->needs_body || sources[i].read == read_body;
-        t->from_authorizer = t->from_authorizer || (sources[i].read == read_context &&
-                                                    str_starts(name, STR("authorizer.")));
+        t->from_authorizer = t->from_authorizer || is_authorizers(piece);
         return ERR_OK;
     }
     return errinfo_set(
@@ -221,6 +226,9 @@ static enum err read_piece(struct exchange *x, const struct expression *t,
 {
     *out = STR("");
     enum err err = sources[piece->source].read(x, facts, piece->name, out);
+    /* A path that the authorizer was to narrow is no wider when it says nothing. */
+    if (facts->for_path && is_authorizers(piece) && (err == ERR_NOTFOUND || out->n == 0))
+        return err && err != ERR_NOTFOUND ? err : ERR_INVALID;
     if (err != ERR_OK || !facts->for_path || t->lone || sources[piece->source].canonical)
         return err;
     *out = path_percent_encode(x->arena, *out);

@@ -63,6 +63,18 @@ test('parameter mapping', async (t) => {
                         request: { 'append:header.X-Q': '$request.querystring.q' },
                     }),
                 ),
+                'GET /home/{proxy+}': guardedBy(
+                    'Guard',
+                    proxies(`${behind.url}/{proxy}`, {
+                        request: { 'overwrite:path': '$context.authorizer.sub' },
+                    }),
+                ),
+                'GET /of': guardedBy(
+                    'Guard',
+                    proxies(behind.url, {
+                        request: { 'overwrite:path': '/users/${context.authorizer.sub}' },
+                    }),
+                ),
                 'GET /path': open(
                     proxies(behind.url, {
                         request: { 'overwrite:path': '/u/${request.querystring.q}/x' },
@@ -105,6 +117,18 @@ test('parameter mapping', async (t) => {
         await gw.get('/map/1', { token: 'nobody', headers });
         assert.deepEqual(sent('X-User'), []);
         assert.deepEqual(sent('X-Level'), ['level-']);
+    });
+
+    await t.test('a path that the authorizer says is not the client\'s when it says none', async () => {
+        await gw.get('/home/root', { token: 'ana' });
+        assert.equal(behind.last.target, '/ana');
+        await gw.get('/of', { token: 'ana' });
+        assert.equal(behind.last.target, '/users/ana');
+        behind.take();
+        for (const path of ['/home/root', '/of']) {
+            assert.equal((await gw.get(path, { token: 'nobody' })).status, 500, path);
+        }
+        assert.equal(behind.take().length, 0);
     });
 
     await t.test('a JSONPath looks into the body, which goes on whole', async () => {
