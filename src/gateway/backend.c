@@ -68,7 +68,7 @@ static bool is_identity(const struct exchange *x, struct str name)
 {
     const struct authorizer *z = x->method->authorizer;
     return str_ieq(name, STR("Authorization")) || str_ieq(name, STR("Cookie")) ||
-           (z && authorizer_reads_header(z, name));
+           str_ieq(name, STR("x-api-key")) || (z && authorizer_reads_header(z, name));
 }
 
 static enum err add_client_headers(struct exchange *x, const struct backend_conf *c,

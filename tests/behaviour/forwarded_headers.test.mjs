@@ -237,13 +237,14 @@ test('the client says neither protocol nor port of the front (attack b16)', asyn
 test('Connection cannot strip what the gateway adds or the authorizer used (attack b18)', async (t) => {
     const { ask } = await mapped(t);
     const { status, seen } = await ask(
-        'Connection: close, X-User, X-Role, X-Forwarded-For, Authorization, Cookie, Host\r\n' +
-            'Cookie: a=b\r\n',
+        'Connection: close, X-User, X-Role, X-Forwarded-For, Authorization, Cookie, Host, x-api-key\r\n' +
+            'Cookie: a=b\r\nX-Api-Key: mine\r\n',
     );
     assert.equal(status, 200);
     assert.deepEqual(values(seen, 'x-user'), ['ana']);
     assert.deepEqual(values(seen, 'x-role'), ['editor']);
     assert.deepEqual(values(seen, 'x-forwarded-for'), ['127.0.0.1']);
+    assert.deepEqual(values(seen, 'x-api-key'), ['mine']);
     assert.equal(values(seen, 'host').length, 1);
 });
 
