@@ -145,6 +145,8 @@ static bool numeric_date(const struct json *claims, enum claim which, bool *pres
     if (v == NULL)
         return true;
     *out = v->type == JSON_NUMBER ? v->real : -1;
+    if (v->is_int && v->i > LIMIT_NUMERIC_DATE) /* 2^53 + 1 is 2^53 as a double */
+        return false;
     return v->type == JSON_NUMBER && !signbit(*out) && *out <= (double)LIMIT_NUMERIC_DATE;
 }
 

@@ -35,6 +35,7 @@ static void times_are_numbers_from_0_to_2_53(void **state)
         {"{\"exp\":1699999999.9}", JWT_EXPIRED},
         {"{\"exp\":0}", JWT_EXPIRED},
         {"{\"exp\":9007199254740992}", JWT_OK},
+        {"{\"exp\":9007199254740993}", JWT_BAD_CLAIM},
         {"{\"exp\":9007199254740994}", JWT_BAD_CLAIM},
         {"{\"exp\":9223372036854775808}", JWT_BAD_CLAIM},
         {"{\"exp\":18446744073709551616}", JWT_BAD_CLAIM},
