@@ -8,8 +8,11 @@
 
 /* Length of the well-formed UTF-8 sequence at s.p[at], 0 when there is none (RFC 3629 4). */
 size_t str__utf8_len(struct str s, size_t at);
-/* Makes text fit for a terminal or a log in place: control characters, C1 included, and ill-formed
- * bytes become '?', a sequence cut off at the end is dropped. Returns the new length. */
+/* Length of the character at s.p[at] if it steers a terminal, breaks a line or turns text around
+ * (U+0000..U+001F, U+007F..U+009F, U+2028..U+202E, U+2066..U+2069); else 0. */
+size_t str__control_len(struct str s, size_t at);
+/* Makes text fit for a terminal or a log in place: such characters and ill-formed bytes become '?',
+ * a sequence cut off at the end is dropped. Returns the new length. */
 size_t str__printable(char *text, size_t n);
 
 /* Fresh bytes straight from the kernel; aborts when it has none, because every caller draws the key

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base_int.h"
 
 #define FIRST_BYTES 64
 
@@ -122,11 +123,10 @@ const char *buf_cstr(struct buf *b)
 void buf_printable(struct buf *b, size_t from)
 {
     for (size_t i = from; i < b->n; i++) {
-        unsigned char c = (unsigned char)b->p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            b->p[i] = '?';
-        bool c1 = c == 0xc2 && i + 1 < b->n && ((unsigned char)b->p[i + 1] & 0xe0) == 0x80;
-        if (c1) /* U+0080 to U+009F: control characters too, CSI among them */
-            b->p[i] = b->p[i + 1] = '?';
+        size_t length = b->p[i] == '\t' ? 0 : str__control_len(buf_str(b), i);
+        if (length > 0) {
+            memset(b->p + i, '?', length);
+            i += length - 1;
+        }
     }
 }

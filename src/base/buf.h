@@ -26,8 +26,8 @@ void buf_addu(struct buf *b, uint64_t n); /* decimal, without printf */
 /* Room for n more bytes, to be filled by the caller and then claimed with b->n += used; NULL on
  * error. */
 char *buf_reserve(struct buf *b, size_t n) MUSTCHECK;
-/* Replaces every control byte but the tab from byte `from` on by '?': what strangers wrote can then
- * neither steer a terminal nor forge a line. */
+/* Replaces every control character but the tab from byte `from` on by '?', and those that turn text
+ * around: what strangers wrote can then neither steer a terminal nor forge a line. */
 void buf_printable(struct buf *b, size_t from);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);

@@ -113,6 +113,18 @@ static enum err fill(void *arg)
     return b.err;
 }
 
+static void what_steers_a_terminal_becomes_question_marks(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(100);
+    buf_addz(
+        &b,
+        "a\nb\tc\x1b\x7f\xc2\x9b\xc2\xa0\xe2\x80\xa7\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xaa\xe2\x80");
+    buf_printable(&b, 2);
+    assert_string_equal(buf_cstr(&b), "a\nb\tc????\xc2\xa0\xe2\x80\xa7??????\xe2\x81\xaa\xe2\x80");
+    buf_fini(&b);
+}
+
 static void survives_failing_allocations(void **state)
 {
     (void)state;
@@ -129,6 +141,7 @@ int main(void)
         cmocka_unit_test(consuming_keeps_the_rest),
         cmocka_unit_test(an_empty_buffer_is_an_empty_text),
         cmocka_unit_test(a_buffer_may_be_used_after_fini),
+        cmocka_unit_test(what_steers_a_terminal_becomes_question_marks),
         cmocka_unit_test(survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

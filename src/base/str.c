@@ -168,13 +168,18 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
-/* U+0000..U+001F, U+007F..U+009F */
-static bool is_control(const char *p, size_t length)
+size_t str__control_len(struct str s, size_t at)
 {
-    unsigned char c = (unsigned char)p[0];
-    if (length == 1)
-        return c < 0x20 || c == 0x7f;
-    return length == 2 && c == 0xc2 && (unsigned char)p[1] < 0xa0;
+    unsigned char b[3] = {0};
+    for (size_t i = 0; i < sizeof b && at + i < s.n; i++)
+        b[i] = (unsigned char)s.p[at + i];
+    if (b[0] < 0x20 || b[0] == 0x7f)
+        return 1;
+    if (b[0] == 0xc2 && b[1] >= 0x80 && b[1] < 0xa0)
+        return 2;
+    bool turns = b[0] == 0xe2 && ((b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) ||
+                                  (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+    return turns ? 3 : 0;
 }
 
 /* Does a sequence begin at p that the end of the text cut off? */
@@ -194,7 +199,7 @@ size_t str__printable(char *text, size_t n)
             return i;
         if (length == 0)
             length = 1, text[i] = '?';
-        else if (is_control(text + i, length))
+        else if (str__control_len(s, i) > 0)
             memset(text + i, '?', length);
         i += length;
     }

@@ -162,7 +162,11 @@ void report_print(const struct import_report *r, bool notes)
     for (const struct import_finding *f = r->first; f; f = f->next) {
         if (f->severity == IMPORT_NOTE && !notes)
             continue;
+        AUTO_BUF text =
+            BUF_INIT(KIB(64)); /* it quotes the document, which a stranger may have written */
+        buf_add(&text, f->text);
+        buf_printable(&text, 0);
         fprintf(stderr, "%s:%u:%u: %s: %.*s\n", f->file, f->line, f->col, severities[f->severity],
-                STR_ARG(f->text));
+                STR_ARG(text.err ? STR("out of memory") : buf_str(&text)));
     }
 }

@@ -54,9 +54,12 @@ static void describe(const struct model *m)
     for (const struct model_api *api = m->apis; api; api = api->next)
         for (const struct model_method *x = api->methods; x; x = x->next) {
             struct str name = json_str_or(json_get(x->method, "authorizerName"), STR("open"));
-            printf("%-7.*s /%.*s%.*s  %.*s  %.*s\n", STR_ARG(x->verb), STR_ARG(api->stage),
-                   STR_ARG(x->path), STR_ARG(name),
-                   STR_ARG(json_str_or(json_get(x->integration, "type"), STR(""))));
+            AUTO_BUF line = BUF_INIT(KIB(64));
+            buf_addf(&line, "%-7.*s /%.*s%.*s  %.*s  %.*s", STR_ARG(x->verb), STR_ARG(api->stage),
+                     STR_ARG(x->path), STR_ARG(name),
+                     STR_ARG(json_str_or(json_get(x->integration, "type"), STR(""))));
+            buf_printable(&line, 0);
+            printf("%.*s\n", STR_ARG(line.err ? STR("out of memory") : buf_str(&line)));
         }
 }
 

@@ -92,6 +92,22 @@ test('check names file, line and column of every error, and is exit 1', async (t
     assert.deepEqual([finding.file, finding.line], ['bad.yaml', 6]);
 });
 
+test('check shows what a document says without its control characters', async (t) => {
+    const integration = { type: 'mock', requestTemplates: { 'application/json': '{"statusCode": 200}' } };
+    const cwd = folder(t, {
+        'bad.json': JSON.stringify({
+            openapi: '3.0.1',
+            info: { title: 'a', version: '1' },
+            paths: {
+                '/a\u001b[31m\n\u202eb': { get: { 'x-amazon-apigateway-integration': integration } },
+            },
+        }),
+    });
+    const { code, all } = await ropeline(['check', 'bad.json'], { cwd });
+    assert.equal(code, 1);
+    assert.match(all, /the path part "a\?\[31m\?\?+b"/);
+});
+
 test('check needs no code: what is missing is a note', async (t) => {
     const { 'template.yaml': text } = files();
     const cwd = folder(t, { 'template.yaml': text });
