@@ -185,6 +185,11 @@ static enum err add_fact(struct exchange *x, const char *prefix, struct str key,
                        "%.*s cannot be said in a header", STR_ARG(str_sub(key, 0, 60)));
         return ERR_OK;
     }
+    if (http_find(&x->answer.headers, name)) { /* "role" and "Role": which one would be believed? */
+        decision_notef(&x->record, "respond", VERDICT_ERROR, "twice",
+                       "%.*s is there in two letter cases", STR_ARG(str_sub(key, 0, 60)));
+        return ERR_EXISTS;
+    }
     return http_add(x->arena, &x->answer.headers, name, value);
 }
 

@@ -51,6 +51,21 @@ test('an allowed request is 200 with what the authorizer said, and nothing that 
     ]);
 });
 
+test('two facts that differ in letter case alone are none', async (t) => {
+    const { gw, ask } = await gateway(t);
+    const twice = order({
+        returns: {
+            principalId: 'ana',
+            policyDocument: { Version: '2012-10-17', Statement: [statement('Allow', '*')] },
+            context: { role: 'viewer', Role: 'admin' },
+        },
+    });
+    const answer = await ask('GET', '/dev/orders/1', { Authorization: twice });
+    assert.equal(answer.status, 500);
+    assert.equal(answer.headers['ropeline-context-role'], undefined);
+    assert.match((await gw.ropeline('explain')).stdout, /Role is there in two letter cases/);
+});
+
 test('an open route passes with an empty principal', async (t) => {
     const { ask } = await gateway(t);
     const answer = await ask('GET', '/dev/open');
