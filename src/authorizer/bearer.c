@@ -22,11 +22,11 @@ enum err bearer__compile(struct arena *a, const struct json *spec, bool http_api
 {
     const struct json *source = json_get(spec, "identitySource");
     const struct json *at = source ? source : spec;
-    if (json_is(source, JSON_ARRAY))
-        source = json_at(source, 0);
-    struct str text =
-        str_trim(json_str_or(source, http_api ? STR("$request.header.Authorization")
-                                              : STR("method.request.header.Authorization")));
+    struct str text = http_api ? STR("$request.header.Authorization")
+                               : STR("method.request.header.Authorization");
+    if (source)
+        text = str_trim(
+            json_str_or(json_is(source, JSON_ARRAY) ? json_at(source, 0) : source, STR("")));
     out->challenges = http_api;
     out->written = arena_str(a, text);
     if (out->written.p == NULL)

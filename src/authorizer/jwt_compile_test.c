@@ -128,6 +128,24 @@ static void what_cannot_be_meant_is_refused(void **state)
         {"{\"x-ropeline-issuers\":[{\"issuer\":\"a\",\"audience\":\"b\"}],\"x-ropeline-keys\":"
          "\"x\"}",
          "keys of its own"},
+        {"{" ONE ",\"x-ropeline-keys\":[7]}", "a key file is"},
+        {"{" ONE ",\"x-ropeline-keys\":[{\"status\":\"active\"}]}", "file"},
+        {"{" ONE ",\"x-ropeline-keys\":{\"file\":7}}", "file"},
+        {"{" ONE ",\"x-ropeline-keys\":{\"file\":\"a\",\"kid\":7}}", "kid"},
+        {"{" ONE ",\"x-ropeline-keys\":{\"file\":\"a\",\"status\":\"retired\",\"until\":-1}}",
+         "seconds since 1970"},
+        {"{" ONE ",\"x-ropeline-keys\":{\"file\":\"a\",\"status\":\"retired\",\"until\":\"x\"}}",
+         "seconds since 1970"},
+        {"{\"x-ropeline-issuers\":[7]}", "{issuer, audience}"},
+        {"{\"x-ropeline-issuers\":{}}", "list"},
+        {"{\"jwtConfiguration\":7}", "{issuer, audience}"},
+        {"{" ONE ",\"x-ropeline-typ\":7}", "x-ropeline-typ"},
+        {"{" ONE ",\"x-ropeline-max-life\":\"x\"}", "x-ropeline-max-life"},
+        {"{" ONE ",\"x-ropeline-clock-skew\":\"x\"}", "x-ropeline-clock-skew"},
+        {"{" ONE ",\"x-ropeline-algorithms\":7}", "x-ropeline-algorithms"},
+        {"{" ONE ",\"identitySource\":7}", "$request.header"},
+        {"{" ONE ",\"identitySource\":[]}", "$request.header"},
+        {"{" ONE ",\"identitySource\":[\"$request.header.a b\"]}", "$request.header"},
     };
     for (size_t i = 0; i < COUNTOF(rows); i++)
         refused(&authorizer__jwt, rows[i].spec, true, rows[i].word);
