@@ -25,7 +25,15 @@ struct str {
     }
 #define STR_NONE ((struct str){NULL, 0})
 /* printf("%.*s", STR_ARG(s)) */
-#define STR_ARG(s) (int)((s).n > 0x7fffffff ? 0x7fffffff : (s).n), ((s).p ? (s).p : "")
+#define STR_ARG(s) str_print_n(s), str_print_p(s)
+static inline int str_print_n(struct str s)
+{
+    return (int)(s.n > 0x7fffffff ? 0x7fffffff : s.n);
+}
+static inline const char *str_print_p(struct str s)
+{
+    return s.p ? s.p : "";
+}
 
 static inline struct str str_c(const char *z)
 {
