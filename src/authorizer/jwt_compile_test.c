@@ -69,6 +69,11 @@ static void an_issuer_has_what_aws_asks_for(void **state)
     assert_int_equal(k->audiences_n, 1);
     assert_true(k->skew_s == 0);
     assert_true(j->bearer.challenges && str_eqz(j->bearer.name, "Authorization"));
+    assert_true(authorizer__jwt.reads_header(j, STR("authorization")));
+    assert_false(authorizer__jwt.reads_header(j, STR("Cookie")));
+    j = taken(&authorizer__jwt, "{" ONE ",\"identitySource\":[\"$request.querystring.t\"]}", true,
+              a);
+    assert_false(authorizer__jwt.reads_header(j, STR("t")));
     arena_free(a);
 }
 
@@ -173,10 +178,13 @@ static void introspection_never_takes_a_secret_from_the_document(void **state)
 {
     (void)state;
     struct arena *a = arena_new(KIB(4), MIB(1));
-    (void)taken(&authorizer__introspection,
-                "{\"x-ropeline-introspection\":{\"endpoint\":\"https://a/i\",\"clientId\":\"c\","
-                "\"clientSecretEnv\":\"X\"}}",
-                false, a);
+    const void *conf =
+        taken(&authorizer__introspection,
+              "{\"x-ropeline-introspection\":{\"endpoint\":\"https://a/i\",\"clientId\":\"c\","
+              "\"clientSecretEnv\":\"X\"}}",
+              false, a);
+    assert_true(authorizer__introspection.reads_header(conf, STR("AUTHORIZATION")));
+    assert_false(authorizer__introspection.reads_header(conf, STR("Cookie")));
     refused(&authorizer__introspection,
             "{\"x-ropeline-introspection\":{\"endpoint\":\"https://a/i\",\"clientId\":\"c\","
             "\"clientSecret\":\"s\"}}",
@@ -186,6 +194,56 @@ static void introspection_never_takes_a_secret_from_the_document(void **state)
     refused(&authorizer__introspection,
             "{\"x-ropeline-introspection\":{\"endpoint\":\"ftp://a\",\"clientId\":\"c\"}}", false,
             "URL");
+    arena_free(a);
+}
+
+/* What a token says of its bearer: one principal, scopes as whole words from both claims. */
+static void claims_become_a_principal_and_scopes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *claims, *principal;
+        size_t scopes;
+    } rows[] = {
+        {"{}", "", 0},
+        {"{\"sub\":\"s\",\"client_id\":\"c\"}", "s", 0},
+        {"{\"username\":\"u\",\"client_id\":\"c\"}", "u", 0},
+        {"{\"client_id\":\"c\",\"scope\":\" a  b \"}", "c", 2},
+        {"{\"scope\":\"a b\",\"scp\":[\"c\",\"\",7]}", "", 3},
+        {"{\"scp\":\"a b\"}", "", 2},
+        {"{\"scope\":7,\"scp\":{}}", "", 0},
+    };
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct arena *a = arena_new(KIB(4), MIB(1));
+        const struct json *tree = NULL;
+        struct auth_result *r = NULL;
+        const struct str *scopes;
+        assert_int_equal(json_parse(a, str_c(rows[i].claims), KIB(4), &tree, NULL), ERR_OK);
+        assert_int_equal(auth__claims_result(a, tree, true, &r), ERR_OK);
+        if (!str_eqz(auth_principal(r), rows[i].principal) ||
+            auth_scopes(r, &scopes) != rows[i].scopes)
+            fail_msg("%s: \"%.*s\", %zu scopes", rows[i].claims, STR_ARG(auth_principal(r)),
+                     auth_scopes(r, &scopes));
+        arena_free(a);
+    }
+}
+
+static enum err claims_once(void *arg)
+{
+    struct arena *a = arena_new(64, MIB(1));
+    struct auth_result *r = NULL;
+    enum err err = a ? auth__claims_result(a, arg, true, &r) : ERR_NOMEM;
+    arena_free(a);
+    return err;
+}
+
+static void claims_survive_failing_allocations(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(KIB(4), MIB(1));
+    struct json *claims = json_new_object(a, 1);
+    assert_int_equal(json_set(a, claims, STR("scope"), json_new_str(a, STR("a b"))), ERR_OK);
+    fault_each(claims_once, claims);
     arena_free(a);
 }
 
@@ -219,6 +277,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_meant_is_refused),
         cmocka_unit_test(a_pool_has_its_issuer_from_the_map_or_from_aws),
         cmocka_unit_test(introspection_never_takes_a_secret_from_the_document),
+        cmocka_unit_test(claims_become_a_principal_and_scopes),
+        cmocka_unit_test(claims_survive_failing_allocations),
         cmocka_unit_test(compiling_survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
