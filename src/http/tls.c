@@ -152,6 +152,7 @@ static enum err load_key(SSL_CTX *ctx, const struct http_tls_certificate *c, str
 static SSL_CTX *context_new(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    char groups[] = "X25519:P-256:P-384"; /* the macro takes constness away */
     if (!ctx)
         return NULL;
     SSL_CTX_set_security_level(ctx, 2); /* RSA from 2048, curves from 224 bits */
@@ -162,8 +163,7 @@ static SSL_CTX *context_new(void)
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
         SSL_CTX_set_cipher_list(ctx, CIPHERS_12) == 1 &&
-        SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
-        SSL_CTX_set_num_tickets(ctx, 1) == 1)
+        SSL_CTX_set1_groups_list(ctx, groups) == 1 && SSL_CTX_set_num_tickets(ctx, 1) == 1)
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;

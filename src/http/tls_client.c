@@ -51,6 +51,17 @@ static void make_contexts(void)
     trusting = context_new(NULL);
 }
 
+/* The macro takes constness away; OpenSSL copies the name (RFC 6066 3). */
+static bool set_server_name(SSL *ssl, const char *host)
+{
+    char name[TLSEXT_MAXLEN_host_name + 1];
+    size_t n = strlen(host);
+    if (n >= sizeof name)
+        return false;
+    memcpy(name, host, n + 1);
+    return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
 struct http__tls *http__tls_connect(const char *host, bool insecure, SSL_SESSION **session)
 {
     unsigned char address[ADDRESS_BYTES];
@@ -64,8 +75,7 @@ struct http__tls *http__tls_connect(const char *host, bool insecure, SSL_SESSION
     X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     bool good = is_address ? X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1
-                           : SSL_set1_host(t->ssl, host) == 1 &&
-                                 SSL_set_tlsext_host_name(t->ssl, host) == 1;
+                           : SSL_set1_host(t->ssl, host) == 1 && set_server_name(t->ssl, host);
     if (good && *session)
         good = SSL_set_session(t->ssl, *session) == 1;
     if (good)
