@@ -29,7 +29,7 @@ ROOMS = {
     'shield': Room('base run store observe', 'maxminddb', 800),
     'lambda': Room('base run http store policy observe', 'uv zip', 2400),
     'authorizer': Room('base run http jose policy lambda observe', '', 1600),
-    'identity': Room('base run http jose store shield observe', '', 3800),
+    'identity': Room('base run http jose store observe', '', 3800),
     'gateway': Room('base run http policy authorizer lambda shield observe store', '', 3000),
     'import': Room('base policy authorizer lambda gateway', '', 2500),
     'aws': Room('base run http store policy authorizer lambda gateway observe import', '', 3200),

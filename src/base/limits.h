@@ -163,15 +163,12 @@
 #define LIMIT_LANE_QUEUE 1024 /* blocking jobs that wait for a thread of their lane */
 #define LIMIT_LANE_IO_THREADS 2
 #define LIMIT_READ_BUFFER KIB(64)
-#define LIMIT_CHILDREN                                                        \
-    1024 /* Lambda: 1000 concurrent executions per account, and a few of ours \
-          */
+/* Lambda: 1000 concurrent executions per account, and a few of ours */
+#define LIMIT_CHILDREN 1024
 #define LIMIT_CHILD_ARGS 64
 #define LIMIT_CHILD_ENV 1536 /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
 #define LIMIT_KEEPER_MESSAGE KIB(64)
-#define LIMIT_KEEPER_RESTARTS                                          \
-    10 /* deaths of the gateway within the window: then it is given up \
-        */
+#define LIMIT_KEEPER_RESTARTS 10 /* deaths within the window: then the gateway is given up */
 #define KEEPER_RESTART_WINDOW_MS 60000
 #define KEEPER_BACKOFF_MIN_MS 100
 #define KEEPER_BACKOFF_MAX_MS 5000
@@ -183,6 +180,15 @@
 #define LIMIT_STORE_ROWS MIB(16)
 #define LIMIT_STORE_COLUMNS 32
 #define STORE_LOCK_MS 2000 /* for the lock of a process that is just ending */
+
+/* identity core */
+#define LIMIT_CDI_BODY MIB(1)
+#define LIMIT_CDI_ARENA MIB(8)
+#define LIMIT_CDI_LIST 100000  /* rows of one answer */
+#define LIMIT_CORE_API_KEYS 16 /* of one app */
+#define LIMIT_PASSWORD KIB(4)  /* argon2; bcrypt sees the first 72 bytes only */
+#define LIMIT_USER_ID 256
+#define LIMIT_SESSION_PAYLOAD KIB(64)
 
 /* decision records */
 #define DECISIONS_PER_WORKER 1024

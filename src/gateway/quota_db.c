@@ -12,20 +12,20 @@ static const struct migration migrations[] = {
     {"CREATE TABLE quota_use (plan TEXT NOT NULL, key TEXT NOT NULL, unit BIGINT NOT NULL, "
      "period BIGINT NOT NULL, used BIGINT NOT NULL, PRIMARY KEY (plan, key, unit))"},
 };
-static const struct stmt STMT_all = {"SELECT plan, key, unit, period, used FROM quota_use"};
+static const struct stmt STMT_all = SQL("SELECT plan, key, unit, period, used FROM quota_use");
 /* What nobody has used for more than a year is forgotten. */
-static const struct stmt STMT_forget = {"DELETE FROM quota_use WHERE unit = $1 AND period < $2"};
+static const struct stmt STMT_forget = SQL("DELETE FROM quota_use WHERE unit = $1 AND period < $2");
 /* Never lowers, and always says what is there now. */
-static const struct stmt STMT_reserve = {
+static const struct stmt STMT_reserve = SQL(
     "INSERT INTO quota_use (plan, key, unit, period, used) VALUES ($1, $2, $3, $4, $5) "
     "ON CONFLICT (plan, key, unit) DO UPDATE SET "
     "used = CASE WHEN excluded.period > quota_use.period OR (excluded.period = quota_use.period "
     "AND excluded.used > quota_use.used) THEN excluded.used ELSE quota_use.used END, "
     "period = CASE WHEN excluded.period > quota_use.period THEN excluded.period "
-    "ELSE quota_use.period END RETURNING period, used"};
-static const struct stmt STMT_settle = {
+    "ELSE quota_use.period END RETURNING period, used");
+static const struct stmt STMT_settle = SQL(
     "INSERT INTO quota_use (plan, key, unit, period, used) VALUES ($1, $2, $3, $4, $5) "
-    "ON CONFLICT (plan, key, unit) DO UPDATE SET period = excluded.period, used = excluded.used"};
+    "ON CONFLICT (plan, key, unit) DO UPDATE SET period = excluded.period, used = excluded.used");
 
 /* --- finding ---------------------------------------------------------------------------------- */
 /* Each name with its length: no two lists of names read the same. */

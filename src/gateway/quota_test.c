@@ -309,7 +309,7 @@ static void the_next_period_begins_in_another_process(void **state)
 static void what_cannot_be_stored_is_not_given(void **state)
 {
     (void)state;
-    static const struct stmt full = {"PRAGMA max_page_count = 1"};
+    static const struct stmt full = SQL("PRAGMA max_page_count = 1");
     struct life l = {.rule = ten, .wants = 3};
     struct errinfo e = {0};
     assert_int_equal(run_new(&(struct run_options){.workers = 1}, &l.r), ERR_OK);

@@ -15,8 +15,8 @@ static enum err take_number(void *arg, const struct store_value *v, size_t n)
 static enum err migrate(const struct store_engine *g, void *db, const char *room,
                         const struct migration *m, size_t n, struct errinfo *e)
 {
-    static const struct stmt last = {"SELECT max(number) FROM migration WHERE room = $1"};
-    static const struct stmt note = {"INSERT INTO migration (room, number) VALUES ($1, $2)"};
+    static const struct stmt last = SQL("SELECT max(number) FROM migration WHERE room = $1");
+    static const struct stmt note = SQL("INSERT INTO migration (room, number) VALUES ($1, $2)");
     int64_t done = 0;
     struct store_value args[] = {STORE_S(str_c(room)), STORE_I(0)};
     enum err err = g->script(db,

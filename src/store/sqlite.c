@@ -189,7 +189,7 @@ static enum err expect_ok(void *arg, const struct store_value *v, size_t n)
 
 static enum err check(struct sqlite *q, struct errinfo *e)
 {
-    static const struct stmt quick = {"PRAGMA quick_check(1)"};
+    static const struct stmt quick = SQL("PRAGMA quick_check(1)");
     enum err err = run(q, &quick, NULL, 0, expect_ok, NULL, e);
     if (err == ERR_IO && e && !e->text[0])
         return errinfo_set(e, ERR_IO, "the file is damaged");

@@ -16,7 +16,16 @@ struct store;
  * $1, $2, ... in the order of their first use, so that each engine takes the text as it is. */
 struct stmt {
     const char *sql;
+    bool locks; /* SELECT whose rows nobody else may change until this transaction ends */
 };
+#define SQL(text)                     \
+    {                                 \
+        .sql = (text), .locks = false \
+    }
+#define SQL_LOCKING(text)            \
+    {                                \
+        .sql = (text), .locks = true \
+    }
 enum store_type { STORE_NULL, STORE_INT, STORE_TEXT };
 struct store_value {
     enum store_type type;
@@ -25,6 +34,7 @@ struct store_value {
 };
 #define STORE_I(n) ((struct store_value){STORE_INT, (n), {NULL, 0}})
 #define STORE_S(text) ((struct store_value){STORE_TEXT, 0, (text)})
+#define STORE_N ((struct store_value){STORE_NULL, 0, {NULL, 0}})
 
 /* Numbered from 1 without a gap; once released, one never changes. */
 struct migration {
@@ -60,5 +70,38 @@ enum err store_read_now(struct store *s, const struct stmt *stmt, const struct s
 enum err store_query(struct store *s, const struct stmt *stmt, const struct store_value *args,
                      size_t n, void (*row)(void *arg, const struct store_value *v, size_t n),
                      void (*done)(void *arg, enum err err), void *arg) MUSTCHECK;
+
+/* --- transactions: where what is written depends on what was found ----------------------------
+ * A job runs on a lane's thread and may block. Jobs that write are serialised by SQLite (one
+ * thread, many jobs in one commit) and run side by side in PostgreSQL, where a statement with
+ * `locks` keeps the rows that it found until the end. */
+struct store_tx; /* valid until `run` returns, on its thread */
+enum store_access { STORE_READ, STORE_WRITE };
+struct store_job {
+    enum store_access access;
+    /* ERR_OK: it is committed. Anything else: all that it wrote is undone. May be called again from
+     * its beginning (another node was faster, the connection was lost before the commit): so it
+     * resets what it puts out. */
+    enum err (*run)(struct store_job *j, struct store_tx *tx);
+    /* On the loop that asked, once, never from inside the call. ERR_OK only after the commit. */
+    void (*done)(struct store_job *j, enum err err);
+    /* of this room */
+    struct store *store;
+    struct loop *reply;
+    struct post post;
+    struct store_job *next;
+    enum err err;
+};
+/* From any loop's own thread; the job is the caller's and lives until `done`. ERR_BUSY (too much
+ * waits), ERR_UNAVAILABLE (not open, or the database does not answer): `done` will not come. */
+enum err store_submit(struct store *s, struct loop *from, struct store_job *j) MUSTCHECK;
+/* One statement of a job; `row` (may be NULL) at once for each row, its values valid in the call. A
+ * row function that fails ends it with that error. ERR_CONFLICT: a constraint (UNIQUE, ...) would
+ * not hold; that statement alone is undone and the job may go on. */
+enum err store_run(struct store_tx *tx, const struct stmt *stmt, const struct store_value *args,
+                   size_t n, enum err (*row)(void *arg, const struct store_value *v, size_t n),
+                   void *arg) MUSTCHECK;
+/* How many rows the latest store_run of INSERT, UPDATE or DELETE changed. */
+int64_t store_changed(const struct store_tx *tx);
 
 #endif

@@ -17,14 +17,14 @@ static const struct migration steps[] = {
     {"CREATE TABLE note (name TEXT NOT NULL PRIMARY KEY, n BIGINT NOT NULL)"},
     {"ALTER TABLE note ADD COLUMN remark TEXT"},
 };
-static const struct stmt put = {
+static const struct stmt put = SQL(
     "INSERT INTO note (name, n) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET n = excluded.n "
-    "RETURNING name, n"};
-static const struct stmt insert = {"INSERT INTO note (name, n) VALUES ($1, $2)"};
-static const struct stmt all = {"SELECT name, n, remark FROM note ORDER BY name"};
-static const struct stmt fill = {
-    "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100000) "
-    "INSERT INTO note (name, n) SELECT $1 || i || hex(zeroblob(200)), i FROM c"};
+    "RETURNING name, n");
+static const struct stmt insert = SQL("INSERT INTO note (name, n) VALUES ($1, $2)");
+static const struct stmt all = SQL("SELECT name, n, remark FROM note ORDER BY name");
+static const struct stmt fill =
+    SQL("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 100000) "
+        "INSERT INTO note (name, n) SELECT $1 || i || hex(zeroblob(200)), i FROM c");
 
 static char dir[] = "/tmp/ropeline-store-XXXXXX", path[64];
 static struct run *r;
@@ -158,7 +158,7 @@ static void one_wrong_statement_spares_its_neighbours(void **state)
 static void a_full_disk_keeps_nothing_and_says_so(void **state)
 {
     (void)state;
-    static const struct stmt few = {"PRAGMA max_page_count = 20"};
+    static const struct stmt few = SQL("PRAGMA max_page_count = 20");
     struct asked first = {0}, much = {0};
     struct errinfo e = {0};
     must_open();
