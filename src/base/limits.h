@@ -181,15 +181,6 @@
 #define LIMIT_STORE_COLUMNS 32
 #define STORE_LOCK_MS 2000 /* for the lock of a process that is just ending */
 
-/* identity core */
-#define LIMIT_CDI_BODY MIB(1)
-#define LIMIT_CDI_ARENA MIB(8)
-#define LIMIT_CDI_LIST 100000  /* rows of one answer */
-#define LIMIT_CORE_API_KEYS 16 /* of one app */
-#define LIMIT_PASSWORD KIB(4)  /* argon2; bcrypt sees the first 72 bytes only */
-#define LIMIT_USER_ID 256
-#define LIMIT_SESSION_PAYLOAD KIB(64)
-
 /* decision records */
 #define DECISIONS_PER_WORKER 1024
 #define DECISION_TEXT 1024

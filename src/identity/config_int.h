@@ -7,7 +7,7 @@
 #define ROPELINE_IDENTITY_CONFIG_INT_H
 
 #include "base/json.h"
-#include "base/limits.h"
+#include "limits_int.h"
 
 enum password_alg { PASSWORD_BCRYPT, PASSWORD_ARGON2 };
 
