@@ -7,16 +7,18 @@
 #define ROPELINE_IDENTITY_CONFIG_INT_H
 
 #include "base/json.h"
+#include "base/pattern.h"
 #include "limits_int.h"
 
 enum password_alg { PASSWORD_BCRYPT, PASSWORD_ARGON2 };
 
+/* Numbers are in the unit of their name, whatever unit the setting has. */
 struct core_config {
     int64_t access_token_validity_s, refresh_token_validity_s;
     int64_t signing_key_interval_ms; /* access_token_dynamic_signing_key_update_interval */
     bool signing_key_dynamic;        /* access_token_signing_key_dynamic */
     bool blacklisting;               /* access_token_blacklisting */
-    int64_t jitter_percent;          /* access_token_validity_jitter, 0..5 */
+    int64_t jitter_percent;          /* access_token_validity_jitter, 0..25 */
     int64_t rotation_grace_ms;       /* refresh_token_rotation_grace_period, of mode 5.6 */
     int64_t password_reset_ms, email_verification_ms; /* lives of tokens */
     int64_t code_lifetime_ms, code_max_attempts;      /* passwordless */
@@ -26,13 +28,18 @@ struct core_config {
     struct str firebase_signer_key; /* base64; "" = none */
     struct str api_keys[LIMIT_CORE_API_KEYS];
     size_t api_key_count;
-    struct str ip_allow, ip_deny; /* regular expressions; "" = none */
+    struct str ip_allow, ip_deny; /* regular expressions as written; "" = none */
+    const struct pattern *ip_allow_pattern, *ip_deny_pattern; /* NULL = none */
+    struct str base_path; /* before every path of the core: "/some/path"; "" = none */
 };
 
-/* `settings` (an object or NULL) on top of `base` (NULL = the defaults). Numbers may be quoted;
- * unknown names are kept by the caller and ignored here. ERR_INVALID: `e` names the setting. */
+/* `settings` (an object or NULL) on top of `base` (NULL = the defaults); everything in `out` lives
+ * in `a`. Numbers and booleans may be quoted; null and unknown names change nothing.
+ * ERR_INVALID: `e` says it in the core's words, the name of the setting first. */
 enum err core_config_read(struct arena *a, const struct core_config *base,
                           const struct json *settings, struct core_config *out,
                           struct errinfo *e) MUSTCHECK;
+/* Whether there is such a setting in the core, read here or not. */
+bool core_config_knows(struct str name);
 
 #endif
