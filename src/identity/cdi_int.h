@@ -27,6 +27,7 @@ enum cdi_scope {
 struct cdi_call;
 enum cdi_where {
     CDI_END,   /* no further phase */
+    CDI_NOW,   /* on the request's loop, tx is NULL: only what takes microseconds */
     CDI_READ,  /* in a transaction that only reads */
     CDI_WRITE, /* in one that may write */
     CDI_CPU,   /* hashing or signing: in the CPU lane, tx is NULL */
@@ -93,6 +94,8 @@ enum err cdi_status_why(struct cdi_call *c, const char *status, const char *memb
                         const char *why) MUSTCHECK;
 /* 200 with the object made by cdi_reply; NULL is ERR_NOMEM. */
 enum err cdi_ok(struct cdi_call *c, const struct json *reply) MUSTCHECK;
+/* 200 with plain text. */
+enum err cdi_text(struct cdi_call *c, struct str text) MUSTCHECK;
 /* A failure of the protocol: `status` and a text. Returns ERR_CANCELLED. */
 enum err cdi_fail(struct cdi_call *c, unsigned status, const char *fmt, ...) PRINTF(3, 4) MUSTCHECK;
 

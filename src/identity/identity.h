@@ -17,6 +17,7 @@ struct identity;
 struct identity_options {
     struct run *run;
     struct store *store;        /* identity.db or PostgreSQL; opened by identity_new */
+    bool shared;                /* other nodes use the store too */
     const char *key_file;       /* what private keys are sealed with; made (0600) when absent */
     const struct str *api_keys; /* of the base app; none: anybody on this listener may call */
     size_t api_key_count;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The numbered steps of the identity tables: one row for each file that owns some. */
+ * The numbered steps of the identity tables: one row for each file that owns some, appended only.
+ */
 #include "schema_int.h"
 
+#include "change_int.h"
+#include "tenant_int.h"
+
 const struct migration identity__migrations[] = {
-    {""},
+    {tenant__schema},
+    {change__schema},
 };
 const size_t identity__migration_count = COUNTOF(identity__migrations);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All operations of the core driver interface: one row for each recipe's table. */
+#include "ops_int.h"
+
+const struct cdi_table cdi__tables[] = {
+    {misc__ops, misc__op_count},
+};
+const size_t cdi__table_count = COUNTOF(cdi__tables);
