@@ -52,12 +52,13 @@ struct cdi_op {
     struct cdi_phase phases[4];
     const char *rid; /* only with this rid header; rows without one come after those with one */
 };
-/* One table for each recipe, listed in cdi_ops.c. */
+/* One for each recipe: `const struct cdi_table roles__table` at the end of its file, declared in
+ * ops_int.h and listed in cdi_ops.c. */
 struct cdi_table {
     const struct cdi_op *ops;
     size_t n;
 };
-extern const struct cdi_table cdi__tables[];
+extern const struct cdi_table *const cdi__tables[];
 extern const size_t cdi__table_count;
 
 struct cdi_call {

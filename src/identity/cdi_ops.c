@@ -3,7 +3,7 @@
  * All operations of the core driver interface: one row for each recipe's table. */
 #include "ops_int.h"
 
-const struct cdi_table cdi__tables[] = {
-    {misc__ops, misc__op_count},
+const struct cdi_table *const cdi__tables[] = {
+    &misc__table,
 };
 const size_t cdi__table_count = COUNTOF(cdi__tables);

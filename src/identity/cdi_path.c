@@ -9,8 +9,8 @@
 bool cdi__is_api(struct str api)
 {
     for (size_t t = 0; t < cdi__table_count; t++)
-        for (size_t i = 0; i < cdi__tables[t].n; i++)
-            if (str_eqz(api, cdi__tables[t].ops[i].path))
+        for (size_t i = 0; i < cdi__tables[t]->n; i++)
+            if (str_eqz(api, cdi__tables[t]->ops[i].path))
                 return true;
     return false;
 }
@@ -20,8 +20,8 @@ enum err cdi__op(struct str api, enum http_method method, struct str rid, const 
     enum err err = ERR_NOTFOUND;
     *out = NULL;
     for (size_t t = 0; t < cdi__table_count; t++)
-        for (size_t i = 0; i < cdi__tables[t].n; i++) {
-            const struct cdi_op *op = &cdi__tables[t].ops[i];
+        for (size_t i = 0; i < cdi__tables[t]->n; i++) {
+            const struct cdi_op *op = &cdi__tables[t]->ops[i];
             if (!str_eqz(api, op->path))
                 continue;
             err = ERR_UNSUPPORTED;

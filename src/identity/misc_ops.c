@@ -64,7 +64,7 @@ static enum err search_tags(struct cdi_call *c, struct store_tx *tx)
 }
 
 #define OPEN (CDI_NO_KEY | CDI_NO_VERSION)
-const struct cdi_op misc__ops[] = {
+static const struct cdi_op ops[] = {
     {HTTP_GET, "/", CDI_TENANT, OPEN, NULL, {{CDI_READ, hello}}, NULL},
     {HTTP_GET, "/hello", CDI_TENANT, OPEN, NULL, {{CDI_READ, hello}}, NULL},
     {HTTP_POST, "/hello", CDI_TENANT, OPEN, NULL, {{CDI_READ, hello}}, NULL},
@@ -76,4 +76,4 @@ const struct cdi_op misc__ops[] = {
     {HTTP_DELETE, "/ee/license", CDI_APP, 0, NULL, {{CDI_NOW, licence}}, NULL},
     {HTTP_GET, "/user/search/tags", CDI_APP, 0, NULL, {{CDI_NOW, search_tags}}, NULL},
 };
-const size_t misc__op_count = COUNTOF(misc__ops);
+const struct cdi_table misc__table = {ops, COUNTOF(ops)};

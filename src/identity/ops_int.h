@@ -6,10 +6,6 @@
 
 #include "cdi_int.h"
 
-#define CDI_OPS(recipe)                         \
-    extern const struct cdi_op recipe##__ops[]; \
-    extern const size_t recipe##__op_count
-
-CDI_OPS(misc);
+extern const struct cdi_table misc__table;
 
 #endif
