@@ -176,7 +176,9 @@
 #define TIMEOUT_KEEPER_SWEEP_MS 5000 /* at the end, for the last killed process to vanish */
 
 /* databases */
-#define LIMIT_STORE_QUEUE 65536 /* statements that wait for the batch being written */
+#define LIMIT_STORE_QUEUE 65536 /* jobs that wait for the batch being written */
+#define LIMIT_STORE_BATCH 256   /* jobs of one commit */
+#define LIMIT_STORE_READERS 2   /* connections of one SQLite file that only read */
 #define LIMIT_STORE_ROWS MIB(16)
 #define LIMIT_STORE_COLUMNS 32
 #define STORE_LOCK_MS 2000 /* for the lock of a process that is just ending */

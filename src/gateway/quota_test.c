@@ -246,7 +246,7 @@ static void live(struct life *l)
 {
     struct errinfo e = {0};
     assert_int_equal(run_new(&(struct run_options){.workers = 1}, &l->r), ERR_OK);
-    struct store_options o = {run_control(l->r), path};
+    struct store_options o = {.loop = run_control(l->r), .path = path};
     assert_int_equal(store_new(&o, &l->store), ERR_OK);
     assert_int_equal(usage__new(&hands, l->store, &l->u), ERR_OK);
     if (usage__quota(l->u, STR("plan"), STR("key"), &l->rule, &l->q, &e) != ERR_OK)
@@ -313,7 +313,7 @@ static void what_cannot_be_stored_is_not_given(void **state)
     struct life l = {.rule = ten, .wants = 3};
     struct errinfo e = {0};
     assert_int_equal(run_new(&(struct run_options){.workers = 1}, &l.r), ERR_OK);
-    struct store_options o = {run_control(l.r), path};
+    struct store_options o = {.loop = run_control(l.r), .path = path};
     assert_int_equal(store_new(&o, &l.store), ERR_OK);
     assert_int_equal(usage__new(&hands, l.store, &l.u), ERR_OK);
     assert_int_equal(usage__quota(l.u, STR("plan"), STR("key"), &l.rule, &l.q, &e), ERR_OK);
@@ -336,7 +336,7 @@ static enum err open_quota(void *arg)
 {
     struct life l = {.rule = ten};
     struct errinfo e = {0};
-    struct store_options o = {arg, path};
+    struct store_options o = {.loop = arg, .path = path};
     enum err err = store_new(&o, &l.store);
     if (err == ERR_OK)
         err = usage__new(&hands, l.store, &l.u);

@@ -283,7 +283,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     if (err == ERR_OK)
         err = issuers_new(d->run, d->fetcher, &d->issuers);
     struct str plane = arena_fmt(c->arena, "%s/plane.db", c->state_dir);
-    struct store_options store = {run_control(d->run), plane.p};
+    struct store_options store = {.loop = run_control(d->run), .path = plane.p};
     if (err == ERR_OK)
         err = plane.p ? store_new(&store, &d->plane) : ERR_NOMEM;
     struct gateway_options gateway = {

@@ -6,9 +6,22 @@
 #include "base/mem.h"
 #include "run/run_int.h"
 
+/* Under the lane's lock. */
+static struct work *take(struct pool_lane *lane)
+{
+    struct work *w = lane->head;
+    lane->head = w->next;
+    if (!lane->head)
+        lane->tail = &lane->head;
+    lane->queued--;
+    w->next = NULL;
+    return w;
+}
+
 static void *lane_main(void *arg)
 {
-    struct pool_lane *lane = arg;
+    const struct pool_thread *self = arg;
+    struct pool_lane *lane = self->lane;
     pthread_mutex_lock(&lane->lock);
     for (;;) {
         while (!lane->head && !lane->stop) {
@@ -16,20 +29,33 @@ static void *lane_main(void *arg)
             pthread_cond_wait(&lane->wanted, &lane->lock);
             lane->idle--;
         }
-        struct work *w = lane->head;
-        if (!w)
-            break;
-        lane->head = w->next;
         if (!lane->head)
-            lane->tail = &lane->head;
-        lane->queued--;
+            break;
+        struct work *w = take(lane);
         pthread_mutex_unlock(&lane->lock);
+        w->thread = self->index;
         w->work(w);
-        run_post(w->reply, &w->post);
+        for (struct work *next; w; w = next) {
+            next = w->next;
+            run_post(w->reply, &w->post);
+        }
         pthread_mutex_lock(&lane->lock);
     }
     pthread_mutex_unlock(&lane->lock);
     return NULL;
+}
+
+struct work *run_work_next(struct work *latest)
+{
+    struct pool_lane *lane = latest->lane;
+    pthread_mutex_lock(&lane->lock);
+    bool joins = lane->head && latest->group && lane->head->group == latest->group;
+    struct work *w = joins ? take(lane) : NULL;
+    pthread_mutex_unlock(&lane->lock);
+    if (w)
+        w->thread = latest->thread;
+    latest->next = w;
+    return w;
 }
 
 static void on_done(struct post *p)
@@ -45,7 +71,9 @@ static bool lane_staffed(struct pool_lane *lane)
 {
     if (lane->idle > lane->queued || lane->started == lane->most)
         return true;
-    if (run__thread(&lane->threads[lane->started], lane_main, lane) == 0)
+    struct pool_thread *t = &lane->threads[lane->started];
+    *t = (struct pool_thread){.lane = lane, .index = lane->started};
+    if (run__thread(&t->id, lane_main, t) == 0)
         lane->started++;
     return lane->started > 0;
 }
@@ -54,12 +82,13 @@ enum err run_work(struct loop *from, enum lane which, struct work *w)
 {
     ASSERT(loop_is_current(from) && which < LANE_COUNT);
     struct pool_lane *lane = &from->run->lanes[which];
+    w->lane = lane;
     w->reply = from;
     w->next = NULL;
     w->post.fn = on_done;
     enum err err = ERR_OK;
     pthread_mutex_lock(&lane->lock);
-    if (lane->queued >= LIMIT_LANE_QUEUE) {
+    if (lane->queued >= lane->cap) {
         err = ERR_BUSY;
     } else if (!lane_staffed(lane)) {
         err = ERR_UNAVAILABLE;
@@ -77,8 +106,10 @@ enum err run_work(struct loop *from, enum lane which, struct work *w)
 
 enum err pool__init(struct run *r)
 {
-    const unsigned most[LANE_COUNT] = {
-        [LANE_CPU] = r->workers, [LANE_IO] = LIMIT_LANE_IO_THREADS, [LANE_STORE_WRITE] = 1};
+    const unsigned most[LANE_COUNT] = {[LANE_CPU] = r->workers,
+                                       [LANE_IO] = LIMIT_LANE_IO_THREADS,
+                                       [LANE_STORE_WRITE] = 1,
+                                       [LANE_STORE_READ] = LIMIT_STORE_READERS};
     enum err err = ERR_OK;
     for (unsigned i = 0; i < LANE_COUNT; i++) {
         struct pool_lane *lane = &r->lanes[i];
@@ -87,6 +118,7 @@ enum err pool__init(struct run *r)
         lane->run = r;
         lane->tail = &lane->head;
         lane->most = most[i];
+        lane->cap = i == LANE_STORE_WRITE ? LIMIT_STORE_QUEUE : LIMIT_LANE_QUEUE;
         lane->threads = mem_calloc(most[i], sizeof *lane->threads);
         if (!lane->threads)
             err = ERR_NOMEM;
@@ -103,7 +135,7 @@ void pool__fini(struct run *r)
         pthread_cond_broadcast(&lane->wanted);
         pthread_mutex_unlock(&lane->lock);
         for (unsigned t = 0; t < lane->started; t++)
-            pthread_join(lane->threads[t], NULL);
+            pthread_join(lane->threads[t].id, NULL);
         mem_free(lane->threads);
         pthread_cond_destroy(&lane->wanted);
         pthread_mutex_destroy(&lane->lock);

@@ -128,6 +128,47 @@ static void a_full_queue_is_busy_and_accepted_work_outlives_the_stop(void **stat
     assert_int_equal(done_count, accepted);
 }
 
+/* --- several at one go --------------------------------------------------------------------------
+ */
+static struct work convoy[7];
+static const char red[] = "red", blue[] = "blue";
+static unsigned taken_by[COUNTOF(convoy)], done_at[COUNTOF(convoy)];
+
+static void convoy_work(struct work *first)
+{
+    pthread_mutex_lock(&door);
+    pthread_mutex_unlock(&door);
+    for (struct work *w = first; w; w = run_work_next(w))
+        taken_by[w - convoy] = (unsigned)(first - convoy);
+}
+
+static void convoy_done(struct work *w)
+{
+    done_at[w - convoy] = done_count++;
+}
+
+static void neighbours_of_one_group_are_taken_together(void **state)
+{
+    (void)state;
+    const void *const groups[COUNTOF(convoy)] = {red, red, red, blue, red, NULL, NULL};
+    const unsigned expected[COUNTOF(convoy)] = {0, 0, 0, 3, 4, 5, 6};
+    struct loop *l = run_control(r);
+    done_count = 0;
+    pthread_mutex_lock(&door);
+    for (unsigned i = 0; i < COUNTOF(convoy); i++) {
+        convoy[i] = (struct work){.work = convoy_work, .done = convoy_done, .group = groups[i]};
+        assert_int_equal(run_work(l, LANE_STORE_WRITE, &convoy[i]), ERR_OK);
+    }
+    uv_timer_init(loop_uv(l), &opener);
+    uv_timer_start(&opener, on_opener, 20, 0);
+    run_stop(r);
+    assert_int_equal(run_main(r), ERR_OK);
+    for (unsigned i = 0; i < COUNTOF(convoy); i++) {
+        assert_int_equal(taken_by[i], expected[i]);
+        assert_int_equal(done_at[i], i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +177,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lane_has_no_thread_until_it_has_work, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_is_busy_and_accepted_work_outlives_the_stop,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(neighbours_of_one_group_are_taken_together, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

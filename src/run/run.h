@@ -50,17 +50,27 @@ struct post {
 void run_post(struct loop *to, struct post *p);
 
 /* Blocking work. `work` runs on a thread of the lane, then `done` on the loop that asked. */
-enum lane { LANE_CPU, LANE_IO, LANE_STORE_WRITE, LANE_COUNT };
+enum lane { LANE_CPU, LANE_IO, LANE_STORE_WRITE, LANE_STORE_READ, LANE_COUNT };
 struct work {
     void (*work)(struct work *w);
     void (*done)(struct work *w);
+    const void *group; /* run_work_next takes what has the same; NULL = nothing */
+    unsigned thread;   /* of its lane, counted from 0: set when `work` is called */
+    /* of this room */
+    struct pool_lane *lane;
     struct loop *reply;
     struct post post;
     struct work *next;
 };
-/* On `from`'s own thread. ERR_BUSY when the lane's queue (LIMIT_LANE_QUEUE) is full,
- * ERR_UNAVAILABLE when it cannot have a thread: then nothing will be called. */
+/* On `from`'s own thread. ERR_BUSY when the lane's queue is full (LIMIT_LANE_QUEUE, or
+ * LIMIT_STORE_QUEUE of LANE_STORE_WRITE), ERR_UNAVAILABLE when it cannot have a thread: then
+ * nothing will be called. */
 enum err run_work(struct loop *from, enum lane lane, struct work *w) MUSTCHECK;
+/* From inside `work`, of the latest that was taken (at first of the one that was called): the work
+ * behind it in the lane when it has the same group, else NULL. It is taken from the queue, so that
+ * several are done at one go; its own `work` is not called. When the first one's `work` returns,
+ * `done` comes for each, in the order of the queue. */
+struct work *run_work_next(struct work *latest);
 
 /* Timers: a wheel per loop, coarse (about 16 ms late at most, never early), so that arming and
  * disarming one per request costs nothing. A zeroed struct timer is a stopped timer; an armed one

@@ -38,15 +38,20 @@ struct loop {
     pthread_t thread;
 };
 
+struct pool_thread {
+    pthread_t id;
+    struct pool_lane *lane;
+    unsigned index;
+};
 struct pool_lane {
     struct run *run;
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     struct work *head, **tail;
-    unsigned queued, idle;
+    unsigned queued, idle, cap;
     bool stop;
     unsigned started, most;
-    pthread_t *threads;
+    struct pool_thread *threads;
 };
 
 struct run {

@@ -17,14 +17,14 @@ static enum err migrate(const struct store_engine *g, void *db, const char *room
 {
     static const struct stmt last = SQL("SELECT max(number) FROM migration WHERE room = $1");
     static const struct stmt note = SQL("INSERT INTO migration (room, number) VALUES ($1, $2)");
-    int64_t done = 0;
+    int64_t done = 0, changed;
     struct store_value args[] = {STORE_S(str_c(room)), STORE_I(0)};
     enum err err = g->script(db,
                              "CREATE TABLE IF NOT EXISTS migration (room TEXT NOT NULL, number "
                              "BIGINT NOT NULL, PRIMARY KEY (room, number))",
                              e);
     if (err == ERR_OK)
-        err = g->run(db, &last, args, 1, take_number, &done, e);
+        err = g->run(db, &last, args, 1, take_number, &done, &changed, e);
     if (err == ERR_OK && done > (int64_t)n)
         return errinfo_set(e, ERR_UNSUPPORTED,
                            "a newer release wrote it (%s: step %lld, this one knows %zu)", room,
@@ -33,7 +33,7 @@ static enum err migrate(const struct store_engine *g, void *db, const char *room
         args[1] = STORE_I(i + 1);
         err = g->script(db, m[i].sql, e);
         if (err == ERR_OK)
-            err = g->run(db, &note, args, 2, NULL, NULL, e);
+            err = g->run(db, &note, args, 2, NULL, NULL, &changed, e);
     }
     return err;
 }

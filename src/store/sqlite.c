@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine SQLite: one connection that locks its file for itself, WAL, synchronous FULL: what is
- * committed survives a power cut. Statements are prepared once and kept. */
+ * The engine SQLite: WAL, synchronous FULL: what is committed survives a power cut. A connection
+ * that is alone locks the file for itself; beside readers, a lock file keeps other processes out.
+ * Statements are prepared once and kept. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "store_int.h"
 
@@ -18,6 +20,7 @@ struct prepared {
 };
 struct sqlite {
     sqlite3 *db;
+    int lock; /* of the writer beside readers, else -1 */
     struct prepared *prepared;
     size_t count, cap;
 };
@@ -63,6 +66,8 @@ static void close_db(void *db)
     for (size_t i = 0; i < q->count; i++)
         sqlite3_finalize(q->prepared[i].made);
     sqlite3_close(q->db);
+    if (q->lock >= 0)
+        close(q->lock);
     mem_free(q->prepared);
     mem_free(q);
 }
@@ -147,10 +152,11 @@ static enum err step(struct sqlite *q, sqlite3_stmt *made, store__row_fn row, vo
 }
 
 static enum err run(void *db, const struct stmt *stmt, const struct store_value *args, size_t n,
-                    store__row_fn row, void *arg, struct errinfo *e)
+                    store__row_fn row, void *arg, int64_t *changed, struct errinfo *e)
 {
     struct sqlite *q = db;
     sqlite3_stmt *made = NULL;
+    *changed = 0;
     enum err err = prepare(q, stmt, &made, e);
     if (err != ERR_OK)
         return err;
@@ -160,6 +166,7 @@ static enum err run(void *db, const struct stmt *stmt, const struct store_value 
         rc = bind_value(made, (int)i + 1, &args[i]);
     err = rc == SQLITE_OK ? step(q, made, row, arg, e) : failed(q, rc, e);
     sqlite3_reset(made);
+    *changed = err || sqlite3_stmt_readonly(made) ? 0 : sqlite3_changes64(q->db);
     sqlite3_clear_bindings(made);
     return err;
 }
@@ -172,13 +179,33 @@ static bool in_transaction(void *db)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 /* Made here, so that it is ours alone from its first byte. */
-static enum err make_file(const char *path, struct errinfo *e)
+static enum err make_file(const char *path, int *fd, struct errinfo *e)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*fd < 0)
         return errinfo_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_IO, "%s", strerror(errno));
-    close(fd);
     return ERR_OK;
+}
+
+/* PATH.lock, for as long as the descriptor is open: readers of this process must not be kept out,
+ * so the file's own lock cannot be it. */
+static enum err lock_out(struct sqlite *q, const char *path, struct errinfo *e)
+{
+    AUTO_BUF name = BUF_INIT(KIB(8));
+    buf_addf(&name, "%s.lock", path);
+    if (name.err)
+        return errinfo_set(e, name.err, "%s", err_text(name.err));
+    enum err err = make_file(buf_cstr(&name), &q->lock, e);
+    const struct timespec pause = {0, 10000000};
+    for (int left = STORE_LOCK_MS / 10; err == ERR_OK && flock(q->lock, LOCK_EX | LOCK_NB);
+         left--) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return errinfo_set(e, ERR_IO, "%s: %s", buf_cstr(&name), strerror(errno));
+        if (left == 0)
+            return ERR_BUSY;
+        nanosleep(&pause, NULL);
+    }
+    return err;
 }
 
 static enum err expect_ok(void *arg, const struct store_value *v, size_t n)
@@ -190,36 +217,60 @@ static enum err expect_ok(void *arg, const struct store_value *v, size_t n)
 static enum err check(struct sqlite *q, struct errinfo *e)
 {
     static const struct stmt quick = SQL("PRAGMA quick_check(1)");
-    enum err err = run(q, &quick, NULL, 0, expect_ok, NULL, e);
+    int64_t changed;
+    enum err err = run(q, &quick, NULL, 0, expect_ok, NULL, &changed, e);
     if (err == ERR_IO && e && !e->text[0])
         return errinfo_set(e, ERR_IO, "the file is damaged");
     return err;
 }
 
-static enum err open_db(const char *path, void **db, struct errinfo *e)
+static enum err prepare_file(struct sqlite *q, const char *path, enum store__role role,
+                             struct errinfo *e)
+{
+    int fd = -1;
+    if (role == STORE_READER)
+        return ERR_OK;
+    enum err err = role == STORE_WRITER ? lock_out(q, path, e) : ERR_OK;
+    /* Before any connection: closing a file drops all locks that its process has on it. */
+    if (err == ERR_OK)
+        err = make_file(path, &fd, e);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+static enum err configure(struct sqlite *q, enum store__role role, struct errinfo *e)
+{
+    static const char *const settings[] = {
+        [STORE_ALONE] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                        "BEGIN IMMEDIATE; COMMIT",
+        [STORE_WRITER] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                         "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT",
+        [STORE_READER] = "PRAGMA query_only=ON; PRAGMA foreign_keys=ON",
+    };
+    sqlite3_extended_result_codes(q->db, 1);
+    sqlite3_busy_timeout(q->db, STORE_LOCK_MS);
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+    sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+    enum err err = script(q, settings[role], e);
+    return err || role == STORE_READER ? err : check(q, e);
+}
+
+static enum err open_db(const char *path, enum store__role role, void **db, struct errinfo *e)
 {
     *db = NULL;
-    enum err err = make_file(path, e);
-    if (err != ERR_OK)
-        return err;
     struct sqlite *q = mem_alloc(sizeof *q);
     if (q == NULL)
         return errinfo_set(e, ERR_NOMEM, "out of memory");
-    int rc = sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    err = failed(q, rc, e);
+    q->lock = -1;
+    enum err err = prepare_file(q, path, role, e);
     if (err == ERR_OK) {
-        sqlite3_extended_result_codes(q->db, 1);
-        sqlite3_busy_timeout(q->db, STORE_LOCK_MS);
-        sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
-        sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
-        err = script(q,
-                     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                     "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                     "BEGIN IMMEDIATE; COMMIT",
-                     e);
+        int rc = sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        err = failed(q, rc, e);
     }
     if (err == ERR_OK)
-        err = check(q, e);
+        err = configure(q, role, e);
     if (err == ERR_BUSY)
         (void)errinfo_set(e, ERR_BUSY, "another process has it open");
     if (err != ERR_OK) {

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The queue in front of a database. While one batch is being written in the STORE_WRITE lane the
- * next one gathers on the loop; a batch is one transaction. Invariant: `done` says no error only
- * after the commit of its batch. */
-#include "base/limits.h"
-#include "base/log.h"
+ * Jobs on their way into a lane and back: a store is opened, its jobs are counted, and each is
+ * answered on the loop that asked. Invariant: `done` comes once for each job that was taken. */
 #include "base/mem.h"
 #include "store_int.h"
 
@@ -13,39 +10,21 @@ struct kept_row {
     size_t n;
     struct store_value v[];
 };
+/* A job of one statement. */
 struct query {
+    struct store_job job;
     const struct stmt *stmt;
     void (*row)(void *arg, const struct store_value *v, size_t n);
     void (*done)(void *arg, enum err err);
-    void *arg;
-    enum err err;
     struct arena *rows; /* what it returned, until the loop takes it */
     struct kept_row *first, **last;
-    struct query *next;
     size_t n;
     struct store_value args[];
 };
 
-struct store {
-    struct loop *loop;
-    char *path;
-    const struct store_engine *engine;
-    void *db;                      /* NULL = not open; the lane's while a batch is there */
-    struct query *waiting, **tail; /* the next batch */
-    size_t waiting_count;
-    struct batch {
-        struct work work;
-        struct post refused; /* the lane would not take it */
-        struct query *queries;
-        enum err err; /* of the whole */
-        struct errinfo why;
-        bool busy;
-    } batch;
-    bool failing; /* the last batch did: said once */
-};
-
 enum err store_new(const struct store_options *o, struct store **out)
 {
+    ASSERT(o->readers <= LIMIT_STORE_READERS);
     struct store *s = mem_alloc(sizeof *s);
     char *path = mem_strdup(o->path);
     *out = NULL;
@@ -57,18 +36,29 @@ enum err store_new(const struct store_options *o, struct store **out)
     s->loop = o->loop;
     s->path = path;
     s->engine = &store__sqlite;
-    s->tail = &s->waiting;
+    s->readers = o->readers;
     *out = s;
     return ERR_OK;
+}
+
+static void close_all(struct store *s)
+{
+    for (unsigned i = 0; i < s->readers; i++) {
+        if (s->reading[i])
+            s->engine->close(s->reading[i]);
+        s->reading[i] = NULL;
+    }
+    if (s->db) /* last: it takes the write-ahead log with it */
+        s->engine->close(s->db);
+    s->db = NULL;
 }
 
 void store_free(struct store *s)
 {
     if (s == NULL)
         return;
-    ASSERT(!s->batch.busy && s->waiting == NULL);
-    if (s->db)
-        s->engine->close(s->db);
+    ASSERT(atomic_load(&s->pending) == 0);
+    close_all(s);
     mem_free(s->path);
     mem_free(s);
 }
@@ -78,14 +68,27 @@ struct loop *store_loop(const struct store *s)
     return s->loop;
 }
 
+static enum err open_all(struct store *s, const char *room, const struct migration *m, size_t n,
+                         struct errinfo *e)
+{
+    enum store__role role = s->readers ? STORE_WRITER : STORE_ALONE;
+    bool first = s->db == NULL;
+    enum err err = first ? s->engine->open(s->path, role, &s->db, e) : ERR_OK;
+    if (err == ERR_OK)
+        err = store__migrate(s->engine, s->db, room, m, n, e);
+    for (unsigned i = 0; i < s->readers && err == ERR_OK && first; i++)
+        err = s->engine->open(s->path, STORE_READER, &s->reading[i], e);
+    if (err != ERR_OK && first)
+        close_all(s);
+    return err;
+}
+
 enum err store_open(struct store *s, const char *room, const struct migration *m, size_t n,
                     struct errinfo *e)
 {
     struct errinfo why = {0};
-    ASSERT(!s->batch.busy);
-    enum err err = s->db ? ERR_OK : s->engine->open(s->path, &s->db, &why);
-    if (err == ERR_OK)
-        err = store__migrate(s->engine, s->db, room, m, n, &why);
+    ASSERT(atomic_load(&s->pending) == 0);
+    enum err err = open_all(s, room, m, n, &why);
     if (err != ERR_OK)
         return errinfo_set(e, err, "%s: %s", s->path, why.text[0] ? why.text : err_text(err));
     return ERR_OK;
@@ -95,11 +98,38 @@ enum err store_read_now(struct store *s, const struct stmt *stmt, const struct s
                         size_t n, enum err (*row)(void *arg, const struct store_value *v, size_t n),
                         void *arg, struct errinfo *e)
 {
-    ASSERT(s->db && !s->batch.busy);
-    return s->engine->run(s->db, stmt, args, n, row, arg, e);
+    int64_t changed;
+    ASSERT(s->db && atomic_load(&s->pending) == 0);
+    return s->engine->run(s->db, stmt, args, n, row, arg, &changed, e);
 }
 
-/* --- in the lane -------------------------------------------------------------------------------
+/* --- jobs --------------------------------------------------------------------------------------
+ */
+static void on_worked(struct work *w)
+{
+    struct store_job *j = CONTAINER_OF(w, struct store_job, work);
+    atomic_fetch_sub(&j->store->pending, 1);
+    j->done(j, j->err);
+}
+
+enum err store_submit(struct store *s, struct loop *from, struct store_job *j)
+{
+    bool reads = j->access == STORE_READ && s->readers > 0;
+    if (s->db == NULL)
+        return ERR_UNAVAILABLE;
+    j->store = s;
+    j->err = ERR_INTERNAL;
+    j->work = (struct work){.work = reads ? store__read_one : store__write_batch,
+                            .done = on_worked,
+                            .group = reads ? NULL : s};
+    atomic_fetch_add(&s->pending, 1);
+    enum err err = run_work(from, reads ? LANE_STORE_READ : LANE_STORE_WRITE, &j->work);
+    if (err != ERR_OK)
+        atomic_fetch_sub(&s->pending, 1);
+    return err;
+}
+
+/* --- queries -----------------------------------------------------------------------------------
  */
 /* Copies a row for the loop. */
 static enum err keep_row(void *arg, const struct store_value *v, size_t n)
@@ -124,101 +154,24 @@ static enum err keep_row(void *arg, const struct store_value *v, size_t n)
     return ERR_OK;
 }
 
-static enum err write_batch(struct store *s, struct batch *b)
+static enum err query_run(struct store_job *j, struct store_tx *tx)
 {
-    const struct store_engine *g = s->engine;
-    enum err err = g->script(s->db, "BEGIN IMMEDIATE", &b->why);
-    for (struct query *q = b->queries; err == ERR_OK && q; q = q->next) {
-        struct errinfo why = {0};
-        q->err = g->run(s->db, q->stmt, q->args, q->n, q->row ? keep_row : NULL, q, &why);
-        if (q->err != ERR_OK)
-            b->why = why;
-        if (!g->in_transaction(s->db)) /* the engine undid it all: a full disk may do that */
-            err = q->err ? q->err : ERR_INTERNAL;
-    }
-    if (err == ERR_OK)
-        err = g->script(s->db, "COMMIT", &b->why);
-    if (err != ERR_OK && g->in_transaction(s->db))
-        (void)!g->script(s->db, "ROLLBACK", NULL);
-    return err;
+    struct query *q = CONTAINER_OF(j, struct query, job);
+    arena_free(q->rows);
+    q->rows = NULL;
+    q->first = NULL;
+    q->last = &q->first;
+    return store_run(tx, q->stmt, q->args, q->n, q->row ? keep_row : NULL, q);
 }
 
-static void work_batch(struct work *w)
+static void query_done(struct store_job *j, enum err err)
 {
-    struct batch *b = CONTAINER_OF(w, struct batch, work);
-    b->err = write_batch(CONTAINER_OF(b, struct store, batch), b);
-}
-
-/* --- on the loop -------------------------------------------------------------------------------
- */
-static void start_batch(struct store *s);
-
-static void answer(struct query *q, enum err err)
-{
-    err = err ? err : q->err;
+    struct query *q = CONTAINER_OF(j, struct query, job);
     for (const struct kept_row *r = err ? NULL : q->first; r; r = r->next)
-        q->row(q->arg, r->v, r->n);
-    q->done(q->arg, err);
+        q->row(j->arg, r->v, r->n);
+    q->done(j->arg, err);
     arena_free(q->rows);
     mem_free(q);
-}
-
-static void say(struct store *s, enum err err)
-{
-    const struct batch *b = &s->batch;
-    if (err && !s->failing)
-        log_error("store", "%s cannot be written: %s", s->path,
-                  b->why.text[0] ? b->why.text : err_text(err));
-    else if (!err && s->failing)
-        log_info("store", "%s is written again", s->path);
-    s->failing = err != ERR_OK;
-}
-
-static void end_batch(struct store *s)
-{
-    struct batch *b = &s->batch;
-    struct query *q = b->queries;
-    enum err err = b->err;
-    say(s, err);
-    b->queries = NULL;
-    b->busy = false;
-    if (s->waiting)
-        start_batch(s);
-    while (q) {
-        struct query *next = q->next;
-        answer(q, err);
-        q = next;
-    }
-}
-
-static void batch_worked(struct work *w)
-{
-    struct batch *b = CONTAINER_OF(w, struct batch, work);
-    end_batch(CONTAINER_OF(b, struct store, batch));
-}
-
-static void batch_refused(struct post *p)
-{
-    struct batch *b = CONTAINER_OF(p, struct batch, refused);
-    end_batch(CONTAINER_OF(b, struct store, batch));
-}
-
-static void start_batch(struct store *s)
-{
-    struct batch *b = &s->batch;
-    b->queries = s->waiting;
-    b->busy = true;
-    b->why = (struct errinfo){0};
-    s->waiting = NULL;
-    s->tail = &s->waiting;
-    s->waiting_count = 0;
-    b->work = (struct work){.work = work_batch, .done = batch_worked};
-    enum err err = run_work(s->loop, LANE_STORE_WRITE, &b->work);
-    if (err != ERR_OK) { /* else b->err is the lane's to write from here on */
-        b->err = err;
-        b->refused.fn = batch_refused;
-        run_post(s->loop, &b->refused);
-    }
 }
 
 static size_t text_bytes(const struct store_value *args, size_t n)
@@ -234,17 +187,17 @@ enum err store_query(struct store *s, const struct stmt *stmt, const struct stor
                      void (*done)(void *arg, enum err err), void *arg)
 {
     ASSERT(loop_is_current(s->loop));
-    if (s->db == NULL)
-        return ERR_UNAVAILABLE;
-    if (s->waiting_count >= LIMIT_STORE_QUEUE)
-        return ERR_LIMIT;
     size_t head = sizeof(struct query) + n * sizeof args[0];
     struct query *q = mem_alloc(head + text_bytes(args, n));
     if (q == NULL)
         return ERR_NOMEM;
     char *text = (char *)q + head;
-    *q = (struct query){.stmt = stmt, .row = row, .done = done, .arg = arg, .n = n};
-    q->last = &q->first;
+    *q = (struct query){.job = {.access = STORE_WRITE, .run = query_run, .done = query_done},
+                        .stmt = stmt,
+                        .row = row,
+                        .done = done,
+                        .n = n};
+    q->job.arg = arg;
     for (size_t i = 0; i < n; i++) {
         q->args[i] = args[i];
         if (args[i].type != STORE_TEXT || args[i].s.n == 0)
@@ -253,10 +206,8 @@ enum err store_query(struct store *s, const struct stmt *stmt, const struct stor
         q->args[i].s.p = text;
         text += args[i].s.n;
     }
-    *s->tail = q;
-    s->tail = &q->next;
-    s->waiting_count++;
-    if (!s->batch.busy)
-        start_batch(s);
-    return ERR_OK;
+    enum err err = store_submit(s, s->loop, &q->job);
+    if (err != ERR_OK)
+        mem_free(q);
+    return err;
 }

@@ -2,8 +2,9 @@
  *
  * What must outlive the process, in a database: statements that other rooms own, written in
  * batches, one commit (and one fsync) for all that waited. This room knows no table's meaning. One
- * store is one database; its functions are called on its loop. Values are copied on the way in and
- * valid during the call on the way out. Source: docs/internals/store.md. */
+ * store is one database; its functions are called on its loop unless they say otherwise. Values are
+ * copied on the way in and valid during the call on the way out. Source: docs/internals/store.md.
+ */
 #ifndef ROPELINE_STORE_STORE_H
 #define ROPELINE_STORE_STORE_H
 
@@ -44,6 +45,9 @@ struct migration {
 struct store_options {
     struct loop *loop;
     const char *path; /* of a SQLite file; made with mode 0600 when first opened */
+    /* Connections that serve STORE_READ jobs beside the writer, up to LIMIT_STORE_READERS. 0: those
+     * run with the writers, and the file cannot be opened by anybody else at all. */
+    unsigned readers;
 };
 /* Opens nothing yet: a daemon that keeps nothing makes no file. */
 enum err store_new(const struct store_options *o, struct store **out) MUSTCHECK;
@@ -56,17 +60,17 @@ struct loop *store_loop(const struct store *s);
  * release wrote it; ERR_IO, ERR_NOMEM; `e` says it in words. */
 enum err store_open(struct store *s, const char *room, const struct migration *m, size_t n,
                     struct errinfo *e) MUSTCHECK;
-/* Each row of a query, on the caller's thread at once. Blocks, and only before the first
- * store_query. A row function that fails ends it with that error. */
+/* Each row of a query, on the caller's thread at once. Blocks, and only while no job waits. A row
+ * function that fails ends it with that error. */
 enum err store_read_now(struct store *s, const struct stmt *stmt, const struct store_value *args,
                         size_t n, enum err (*row)(void *arg, const struct store_value *v, size_t n),
                         void *arg, struct errinfo *e) MUSTCHECK;
 
-/* Runs a statement in the STORE_WRITE lane, in the order of the calls, together with what else is
- * waiting. When it is committed, and safe from a power cut, `row` gets its rows (NULL: they are not
- * wanted) and then `done` comes once, both on the store's loop, never from inside the call. `done`
- * with an error: nothing of it is kept. ERR_NOMEM, ERR_LIMIT (too much waits), ERR_UNAVAILABLE (not
- * open): neither is called. */
+/* A job of one statement: it runs in the order of the calls, together with what else is waiting.
+ * When it is committed, and safe from a power cut, `row` gets its rows (NULL: they are not wanted)
+ * and then `done` comes once, both on the store's loop, never from inside the call. `done` with an
+ * error: nothing of it is kept. ERR_NOMEM or an error of store_submit: neither is called.
+ */
 enum err store_query(struct store *s, const struct stmt *stmt, const struct store_value *args,
                      size_t n, void (*row)(void *arg, const struct store_value *v, size_t n),
                      void (*done)(void *arg, enum err err), void *arg) MUSTCHECK;
@@ -85,15 +89,15 @@ struct store_job {
     enum err (*run)(struct store_job *j, struct store_tx *tx);
     /* On the loop that asked, once, never from inside the call. ERR_OK only after the commit. */
     void (*done)(struct store_job *j, enum err err);
+    void *arg; /* the caller's */
     /* of this room */
     struct store *store;
-    struct loop *reply;
-    struct post post;
-    struct store_job *next;
+    struct work work;
     enum err err;
 };
-/* From any loop's own thread; the job is the caller's and lives until `done`. ERR_BUSY (too much
- * waits), ERR_UNAVAILABLE (not open, or the database does not answer): `done` will not come. */
+/* From any loop's own thread; the job is the caller's and lives until `done`. Jobs that write end
+ * in the order of the calls of one loop. ERR_BUSY (too much waits), ERR_UNAVAILABLE (not open):
+ * `done` will not come. */
 enum err store_submit(struct store *s, struct loop *from, struct store_job *j) MUSTCHECK;
 /* One statement of a job; `row` (may be NULL) at once for each row, its values valid in the call. A
  * row function that fails ends it with that error. ERR_CONFLICT: a constraint (UNIQUE, ...) would

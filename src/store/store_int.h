@@ -1,27 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the queue and the engines. An engine is a table of functions over one connection, used by
+ * Between the jobs and the engines. An engine is a table of functions over one connection, used by
  * one thread at a time; it knows SQL and no queue. */
 #ifndef ROPELINE_STORE_STORE_INT_H
 #define ROPELINE_STORE_STORE_INT_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
+#include "base/limits.h"
 #include "store/store.h"
 
 typedef enum err (*store__row_fn)(void *arg, const struct store_value *v, size_t n);
 
+enum store__role {
+    STORE_ALONE,  /* the only connection: nobody else can open the file */
+    STORE_WRITER, /* beside readers; another process is kept out by a lock of its own */
+    STORE_READER,
+};
 struct store_engine {
-    enum err (*open)(const char *path, void **db, struct errinfo *e);
+    enum err (*open)(const char *path, enum store__role role, void **db, struct errinfo *e);
     void (*close)(void *db);
     /* One prepared statement; a failure undoes that statement alone, unless the engine says by
-     * `in_transaction` that the whole batch is gone. */
+     * `in_transaction` that the whole batch is gone. `changed`: rows of INSERT, UPDATE, DELETE. */
     enum err (*run)(void *db, const struct stmt *stmt, const struct store_value *args, size_t n,
-                    store__row_fn row, void *arg, struct errinfo *e);
+                    store__row_fn row, void *arg, int64_t *changed, struct errinfo *e);
     /* Several statements as they stand, of this program's own text. */
     enum err (*script)(void *db, const char *sql, struct errinfo *e);
     bool (*in_transaction)(void *db);
 };
 extern const struct store_engine store__sqlite;
+
+struct store {
+    struct loop *loop;
+    char *path;
+    const struct store_engine *engine;
+    void *db; /* NULL = not open; the writing lane's while jobs are pending */
+    unsigned readers;
+    void *reading[LIMIT_STORE_READERS]; /* one for each thread of the reading lane */
+    atomic_uint pending;                /* jobs that have not been answered */
+    atomic_bool failing;                /* the last batch did: said once */
+};
+struct store_tx {
+    struct store *store;
+    void *db;
+    int64_t changed;
+    struct errinfo why; /* of the latest failure */
+};
+
+/* batch.c: `work` of a job's struct work, in its lane. */
+void store__write_batch(struct work *first);
+void store__read_one(struct work *w);
 
 enum err store__migrate(const struct store_engine *g, void *db, const char *room,
                         const struct migration *m, size_t n, struct errinfo *e) MUSTCHECK;

@@ -53,7 +53,7 @@ static int teardown(void **state)
 
 static enum err open_store(const char *where, size_t known, struct errinfo *e)
 {
-    struct store_options o = {run_control(r), where};
+    struct store_options o = {.loop = run_control(r), .path = where};
     store_free(s);
     s = NULL;
     enum err err = store_new(&o, &s);
@@ -177,7 +177,7 @@ static void a_full_disk_keeps_nothing_and_says_so(void **state)
 static void a_store_that_is_not_open_takes_nothing(void **state)
 {
     (void)state;
-    struct store_options o = {run_control(r), path};
+    struct store_options o = {.loop = run_control(r), .path = path};
     assert_int_equal(store_new(&o, &s), ERR_OK);
     assert_int_equal(store_query(s, &all, NULL, 0, NULL, on_done, NULL), ERR_UNAVAILABLE);
     assert_int_equal(access(path, F_OK), -1); /* and makes no file */
