@@ -14,6 +14,7 @@
 #define LIMIT_CORE_API_KEYS 16 /* of one app */
 #define LIMIT_PASSWORD KIB(4)  /* argon2; bcrypt sees the first 72 bytes only */
 #define LIMIT_USER_ID 256
+#define LIMIT_EMAIL 320 /* RFC 5321: 64, @ and 255 */
 #define LIMIT_SESSION_PAYLOAD KIB(64)
 
 #endif

@@ -6,9 +6,11 @@
 
 #include "change_int.h"
 #include "tenant_int.h"
+#include "user_db_int.h"
 
 const struct migration identity__migrations[] = {
     {tenant__schema},
     {change__schema},
+    {user_db__schema},
 };
 const size_t identity__migration_count = COUNTOF(identity__migrations);
