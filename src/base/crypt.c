@@ -55,6 +55,11 @@ bool crypt_equal(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
 }
 
+void crypt_cleanse(void *p, size_t n)
+{
+    OPENSSL_cleanse(p, n);
+}
+
 void crypt_hex(const void *data, size_t n, char *out)
 {
     const unsigned char *p = data;

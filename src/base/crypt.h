@@ -14,6 +14,8 @@ enum err crypt_hmac_sha256(struct str key, struct str data,
 enum err crypt_random(void *out, size_t n) MUSTCHECK;
 /* Equal in time that depends on the lengths only. */
 bool crypt_equal(struct str a, struct str b);
+/* Overwrites what held a secret, where a compiler would see no need to. */
+void crypt_cleanse(void *p, size_t n);
 /* Lower-case hex; out holds 2n+1. */
 void crypt_hex(const void *data, size_t n, char *out);
 /* RFC 4648. base64url is written without padding and read strictly: no padding, no blanks, no

@@ -44,6 +44,15 @@ static void comparison_sees_every_byte(void **state)
     assert_true(crypt_equal(STR_NONE, STR("")));
 }
 
+static void secrets_are_overwritten(void **state)
+{
+    (void)state;
+    char secret[] = "secret";
+    static const char zero[sizeof secret];
+    crypt_cleanse(secret, sizeof secret);
+    assert_memory_equal(secret, zero, sizeof secret);
+}
+
 static void random_bytes_differ(void **state)
 {
     (void)state;
@@ -176,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_standards),
         cmocka_unit_test(comparison_sees_every_byte),
+        cmocka_unit_test(secrets_are_overwritten),
         cmocka_unit_test(random_bytes_differ),
         cmocka_unit_test(base64_round_trips),
         cmocka_unit_test(loose_encodings_are_refused),

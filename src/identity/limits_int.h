@@ -13,6 +13,13 @@
 #define LIMIT_CDI_LIST 100000  /* rows of one answer */
 #define LIMIT_CORE_API_KEYS 16 /* of one app */
 #define LIMIT_PASSWORD KIB(4)  /* argon2; bcrypt sees the first 72 bytes only */
+/* what an imported password hash may cost, unless the configuration asks for more itself */
+#define LIMIT_BCRYPT_ROUNDS 15 /* of 2^n: about two seconds */
+#define LIMIT_ARGON2_MEMORY_KIB 262144
+#define LIMIT_ARGON2_WORK_KIB 1048576 /* memory times passes: about two seconds */
+#define LIMIT_ARGON2_LANES 64
+#define LIMIT_SCRYPT_MEMORY MIB(64)
+#define LIMIT_PASSWORD_HASH_PART 128 /* bytes of its salt, its hash, or Firebase's key */
 #define LIMIT_USER_ID 256
 #define LIMIT_EMAIL 320 /* RFC 5321: 64, @ and 255 */
 #define LIMIT_SESSION_PAYLOAD KIB(64)
