@@ -192,7 +192,7 @@ export async function startRopeline(document) {
   const ready = appears(dir, 'ready');
   const began = performance.now();
   const child = start(SUBJECT_CPU, BINARY, ['dev', 'template.json', '--gateway', '127.0.0.1:0',
-    '--metrics', '127.0.0.1:0', '--ready-file', path.join(dir, 'ready'), '--workers', '1',
+    '--metrics', '127.0.0.1:0', '--core', '127.0.0.1:0', '--ready-file', path.join(dir, 'ready'), '--workers', '1',
     '--quiet'], { cwd: dir, log: `ropeline-${daemons}.log` });
   const failed = child.ended.then(() => {
     throw new Error(`${BINARY} ended: ${readFileSync(child.log, 'utf8')}`);

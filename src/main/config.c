@@ -16,10 +16,8 @@ static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-t
                                                            "core",    "authorize",   "metrics"};
 /* Listeners that this build can open; the others stay closed, as --help says. */
 static const bool listener_built[LISTENER_COUNT] = {
-    [LISTENER_gateway] = true,
-    [LISTENER_gateway_tls] = true,
-    [LISTENER_authorize] = true,
-    [LISTENER_metrics] = true,
+    [LISTENER_gateway] = true,   [LISTENER_gateway_tls] = true, [LISTENER_core] = true,
+    [LISTENER_authorize] = true, [LISTENER_metrics] = true,
 };
 
 bool config_address(const char *text, char host[64], uint16_t *port)
@@ -178,6 +176,30 @@ static int take_listeners(const struct options *o, struct config *c)
     return 0;
 }
 
+/* Whoever may call the core may log in as anybody: without api keys only a developer on this very
+ * machine may. */
+static int guard_core(const struct options *o, struct config *c)
+{
+    const char *at = c->listen[LISTENER_core];
+    char host[64] = "";
+    uint16_t port;
+    if (at == NULL || c->core.api_key_count > 0)
+        return 0;
+    bool asked = !str_eqz(str_c(option_all(o, "core")->origin), "default") || c->core.listens;
+    bool local = config_address(at, host, &port) && http_is_local_host(str_c(host));
+    if (c->dev && local)
+        return 0;
+    if (!c->dev && !asked) { /* nobody asked for it: it stays shut */
+        c->listen[LISTENER_core] = NULL;
+        return 0;
+    }
+    fprintf(stderr,
+            "ropeline: the identity core at %s needs api keys%s: write core: {api_keys: FILE} in "
+            "ropeline.yaml\n",
+            at, c->dev ? ", as it is not on loopback" : "");
+    return 2;
+}
+
 static int take_names(const struct options *o, struct config *c)
 {
     bool region_given = !str_eqz(str_c(option_all(o, "region")->origin), "default");
@@ -199,6 +221,8 @@ static int take_names(const struct options *o, struct config *c)
 static int finish(const struct options *o, struct config *c)
 {
     int bad = take_listeners(o, c);
+    if (!bad)
+        bad = guard_core(o, c);
     if (!bad)
         bad = take_names(o, c);
     if (!bad)

@@ -67,6 +67,12 @@ struct config {
     size_t fetch_allow_count;
     struct auth_user_pool *user_pools; /* of ropeline.yaml or --user-pool */
     size_t user_pool_count;
+    struct config_core { /* of ropeline.yaml's `core` */
+        struct str *api_keys, *hosts, *origins;
+        size_t api_key_count, host_count, origin_count;
+        bool listens;                /* `listen` names it */
+        const struct json *settings; /* NULL = the core's defaults */
+    } core;
     char socket_path[108];
 };
 

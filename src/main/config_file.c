@@ -14,6 +14,9 @@
 #include "file.h"
 #include "gateway/gateway.h"
 
+#define CORE_API_KEYS 16
+#define LIMIT_CORE_KEY_FILE KIB(16)
+
 struct reader {
     const char *file;
     struct config *config;
@@ -69,6 +72,7 @@ static void read_listen(struct reader *r, const struct json *v)
                      STR_ARG(v->members[i].key));
         else
             r->config->listen[k] = text_of(r, v->members[i].value, names[k]);
+        r->config->core.listens |= k == LISTENER_core;
     }
 }
 
@@ -301,6 +305,76 @@ static void read_tls(struct reader *r, const struct json *v)
         read_certificate(r, v->items[i], &c->tls[c->tls_count++]);
 }
 
+/* core: {api_keys, settings, hosts, origins}: who may call the identity core, and how it behaves.
+ */
+static struct str *texts_of(struct reader *r, const struct json *v, const char *what, size_t *n)
+{
+    struct str *all = NULL;
+    if (v->type == JSON_ARRAY)
+        all = ARENA_ARRAY(r->config->arena, v->n, struct str);
+    else
+        complain(r, v->line, v->col, "core: %s is a list", what);
+    for (size_t i = 0; all && i < v->n; i++)
+        all[(*n)++] = str_c(text_of(r, v->items[i], what));
+    return all;
+}
+
+static bool is_api_key(struct str key)
+{
+    bool good = key.n >= 20;
+    for (size_t i = 0; good && i < key.n; i++)
+        good = isalnum((unsigned char)key.p[i]) || key.p[i] == '-' || key.p[i] == '=';
+    return good;
+}
+
+/* One key a line, or separated by commas; blank lines and those that begin with # do not count. */
+static void read_api_keys(struct reader *r, const struct json *v)
+{
+    struct config_core *core = &r->config->core;
+    const char *path = path_of(r, v, "core.api_keys");
+    struct str text, keys;
+    if (file_read(r->config->arena, path, LIMIT_CORE_KEY_FILE, &text) != ERR_OK) {
+        complain(r, v->line, v->col, "core: %s cannot be read: %s", path, strerror(errno));
+        return;
+    }
+    core->api_keys = ARENA_ARRAY(r->config->arena, CORE_API_KEYS, struct str);
+    while (core->api_keys && text.n > 0) {
+        keys = str_cut(text, '\n', &text);
+        while (keys.n > 0 && keys.p[0] != '#') {
+            struct str key = str_trim(str_cut(keys, ',', &keys));
+            if (key.n > 0 && (!is_api_key(key) || core->api_key_count == CORE_API_KEYS))
+                complain(r, v->line, v->col,
+                         "core: %s: an api key has at least 20 of the characters A-Z a-z 0-9 = -, "
+                         "and there are at most %d",
+                         path, CORE_API_KEYS);
+            else if (key.n > 0)
+                core->api_keys[core->api_key_count++] = key;
+        }
+    }
+    if (core->api_key_count == 0)
+        complain(r, v->line, v->col, "core: %s has no api key", path);
+}
+
+static void read_core(struct reader *r, const struct json *v)
+{
+    struct config_core *core = &r->config->core;
+    for (size_t i = 0; is_object(r, v, "core") && i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        if (str_eqz(m->key, "api_keys"))
+            read_api_keys(r, m->value);
+        else if (str_eqz(m->key, "settings") && is_object(r, m->value, "core.settings"))
+            core->settings = m->value;
+        else if (str_eqz(m->key, "hosts"))
+            core->hosts = texts_of(r, m->value, "hosts", &core->host_count);
+        else if (str_eqz(m->key, "origins"))
+            core->origins = texts_of(r, m->value, "origins", &core->origin_count);
+        else if (!str_eqz(m->key, "settings"))
+            complain(r, m->line, m->col,
+                     "core: unknown key %.*s: api_keys, settings, hosts or origins",
+                     STR_ARG(m->key));
+    }
+}
+
 static void read_state(struct reader *r, const struct json *v)
 {
     r->config->state_dir = path_of(r, v, "state");
@@ -340,6 +414,7 @@ static const struct {
     {"account", read_account},
     {"user", read_user},
     {"tls", read_tls},
+    {"core", read_core},
     {"keys", refuse},
     {"user_pools", read_user_pools},
     {"store", refuse},

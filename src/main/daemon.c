@@ -18,7 +18,7 @@
 struct daemon_worker {
     struct daemon *daemon;
     struct loop *loop;
-    int fd, tls_fd, authorize_fd; /* these two may be -1 */
+    int fd, tls_fd, authorize_fd, core_fd; /* the last three may be -1 */
     enum err err;
     struct post start, stop; /* two, because a stop may come while a start is under way */
 };
@@ -95,6 +95,7 @@ static void gateway_settled(void *arg)
         http_server_drain(d->metrics, 500, server_gone, &d->metrics);
     close_signal(&d->term);
     close_signal(&d->hup);
+    core_close(d->core);
     issuers_close(d->issuers);
     fetcher_close(d->fetcher, NULL, NULL); /* the loop ends when its handles have closed too */
     lambda_close(d->lambda, lambda_closed, d);
@@ -120,10 +121,19 @@ static void worker_drained(void *arg)
     run_post(run_control(w->daemon->run), &w->stop);
 }
 
+static void gateway_drained(void *arg)
+{
+    struct daemon_worker *w = arg;
+    if (w->daemon->core)
+        core_worker_drain(w->daemon->core, w->loop, worker_drained, w);
+    else
+        worker_drained(w);
+}
+
 static void drain_worker(struct post *p)
 {
     struct daemon_worker *w = CONTAINER_OF(p, struct daemon_worker, stop);
-    gateway_worker_drain(w->daemon->gateway, w->loop, TIMEOUT_DRAIN_MS, worker_drained, w);
+    gateway_worker_drain(w->daemon->gateway, w->loop, TIMEOUT_DRAIN_MS, gateway_drained, w);
 }
 
 static void stop(struct daemon *d)
@@ -201,6 +211,8 @@ static void start_worker(struct post *p)
         w->err = gateway_worker_tls(d->gateway, w->loop, w->tls_fd, d->tls);
     if (w->err == ERR_OK && w->authorize_fd >= 0)
         w->err = gateway_worker_authorize(d->gateway, w->loop, &w->authorize_fd, 1);
+    if (w->err == ERR_OK && w->core_fd >= 0)
+        w->err = core_worker_start(d->core, w->loop, w->core_fd);
     w->start.fn = one_started;
     run_post(run_control(w->daemon->run), &w->start);
 }
@@ -210,6 +222,7 @@ static enum err start_workers(struct daemon *d)
     const struct keeper_listen *gateway = &d->keeper->listen[LISTENER_gateway];
     const struct keeper_listen *tls = &d->keeper->listen[LISTENER_gateway_tls];
     const struct keeper_listen *authorize = &d->keeper->listen[LISTENER_authorize];
+    const struct keeper_listen *core = &d->keeper->listen[LISTENER_core];
     d->workers = mem_calloc(d->config->workers, sizeof *d->workers);
     if (d->workers == NULL)
         return ERR_NOMEM;
@@ -219,7 +232,8 @@ static enum err start_workers(struct daemon *d)
                                     .loop = run_worker(d->run, i),
                                     .fd = gateway->fds[i],
                                     .tls_fd = tls->wanted ? tls->fds[i] : -1,
-                                    .authorize_fd = authorize->wanted ? authorize->fds[i] : -1};
+                                    .authorize_fd = authorize->wanted ? authorize->fds[i] : -1,
+                                    .core_fd = core->wanted ? core->fds[i] : -1};
         w->start.fn = start_worker;
         run_post(w->loop, &w->start);
     }
@@ -318,6 +332,8 @@ static enum err start(struct daemon *d, int keeper_fd)
         if (d->tls == NULL)
             return ERR_INVALID;
     }
+    if (err == ERR_OK && d->keeper->listen[LISTENER_core].wanted)
+        err = core_open(d);
     if (err == ERR_OK && !daemon_load(d))
         return ERR_INVALID;
     if (err == ERR_OK)
@@ -349,6 +365,7 @@ int daemon_main(void *arg, int keeper_fd)
     int code = d->exit_code;
     gateway_free(d->gateway);
     issuers_free(d->issuers);
+    core_free(d->core);
     store_free(d->plane);
     http_tls_unref(d->tls);
     fetcher_free(d->fetcher);

@@ -19,6 +19,7 @@ struct daemon {
     struct fetcher *fetcher;
     struct issuers *issuers;
     struct store *plane;  /* STATE/plane.db */
+    struct core *core;    /* NULL = its listener is shut */
     struct http_tls *tls; /* what new connections show; NULL = no TLS listener */
     struct gateway *gateway;
     struct http_server *control, *metrics;
@@ -47,6 +48,13 @@ bool daemon_load(struct daemon *d);
 /* control.c: the requests of STATE/ropeline.sock and of the metrics listener. */
 enum err control_open(struct daemon *d, int fd) MUSTCHECK;
 enum err metrics_open(struct daemon *d, int fd) MUSTCHECK;
+
+/* core.c: the identity core and its store. On the control loop, but for what names a worker. */
+enum err core_open(struct daemon *d) MUSTCHECK;
+enum err core_worker_start(struct core *c, struct loop *worker, int fd) MUSTCHECK;
+void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void *arg), void *arg);
+void core_close(struct core *c); /* the workers have drained; NULL is fine */
+void core_free(struct core *c);  /* NULL is fine */
 
 /* watch.c: calls daemon_reload when a document or a function's code changes. */
 enum err watch_start(struct daemon *d) MUSTCHECK;

@@ -77,8 +77,8 @@ static int run(struct config *c)
             return 2;
         listen[i].host = hosts[i];
         listen[i].wanted = true;
-        bool by_workers =
-            i == LISTENER_gateway || i == LISTENER_gateway_tls || i == LISTENER_authorize;
+        bool by_workers = i == LISTENER_gateway || i == LISTENER_gateway_tls ||
+                          i == LISTENER_authorize || i == LISTENER_core;
         listen[i].copies = by_workers ? c->workers : 1;
     }
     if (file_make_dir(c->state_dir) != ERR_OK) {

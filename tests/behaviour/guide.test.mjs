@@ -33,7 +33,7 @@ class Guide {
     async start(...options) {
         this.child = spawn(
             './start',
-            ['--gateway', '127.0.0.1:0', '--metrics', '127.0.0.1:0', ...options],
+            ['--gateway', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--core', '127.0.0.1:0', ...options],
             { cwd: this.dir, env: this.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
         );
         this.child.stdout.on('data', (data) => {

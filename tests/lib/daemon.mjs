@@ -208,6 +208,8 @@ export class Daemon {
             ...subject,
             '--gateway',
             gateway,
+            // without api keys serve keeps the core shut
+            ...(verb === 'dev' ? ['--core', '127.0.0.1:0'] : []),
             '--metrics',
             '127.0.0.1:0',
             '--state',

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The identity core as a part of the daemon: its store, its settings out of ropeline.yaml, its
+ * servers on the workers. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon.h"
+#include "identity/identity.h"
+
+struct core {
+    struct store *store;
+    struct identity *identity;
+};
+
+static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *e)
+{
+    const struct config *g = d->config;
+    struct str db = arena_fmt(g->arena, "%s/identity.db", g->state_dir);
+    struct str key = arena_fmt(g->arena, "%s/identity.key", g->state_dir);
+    struct store_options store = {run_control(d->run), db.p};
+    enum err err = db.p && key.p ? store_new(&store, &c->store) : ERR_NOMEM;
+    struct identity_options o = {
+        .run = d->run,
+        .store = c->store,
+        .key_file = key.p,
+        .api_keys = g->core.api_keys,
+        .api_key_count = g->core.api_key_count,
+        .config = g->core.settings,
+        .hosts = g->core.hosts,
+        .host_count = g->core.host_count,
+        .origins = g->core.origins,
+        .origin_count = g->core.origin_count,
+    };
+    return err ? err : identity_new(&o, &c->identity, e);
+}
+
+enum err core_open(struct daemon *d)
+{
+    struct errinfo e = {0};
+    struct core *c = mem_alloc(sizeof *c);
+    if (c == NULL)
+        return ERR_NOMEM;
+    enum err err = open_identity(d, c, &e);
+    if (err != ERR_OK) {
+        log_error("identity", "%s", e.text[0] ? e.text : err_text(err));
+        core_free(c);
+        return ERR_INVALID; /* said in full */
+    }
+    d->core = c;
+    return ERR_OK;
+}
+
+enum err core_worker_start(struct core *c, struct loop *worker, int fd)
+{
+    return identity_worker_start(c->identity, worker, &fd, 1);
+}
+
+void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void *arg), void *arg)
+{
+    identity_worker_drain(c->identity, worker, TIMEOUT_DRAIN_MS, drained, arg);
+}
+
+void core_close(struct core *c)
+{
+    if (c)
+        identity_close(c->identity);
+}
+
+void core_free(struct core *c)
+{
+    if (c == NULL)
+        return;
+    identity_free(c->identity);
+    store_free(c->store);
+    mem_free(c);
+}
