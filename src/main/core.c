@@ -2,6 +2,7 @@
  *
  * The identity core as a part of the daemon: its store, its settings out of ropeline.yaml, its
  * servers on the workers. */
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon.h"
@@ -17,7 +18,8 @@ static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *
     const struct config *g = d->config;
     struct str db = arena_fmt(g->arena, "%s/identity.db", g->state_dir);
     struct str key = arena_fmt(g->arena, "%s/identity.key", g->state_dir);
-    struct store_options store = {run_control(d->run), db.p};
+    struct store_options store = {
+        .loop = run_control(d->run), .path = db.p, .readers = LIMIT_STORE_READERS};
     enum err err = db.p && key.p ? store_new(&store, &c->store) : ERR_NOMEM;
     struct identity_options o = {
         .run = d->run,
