@@ -15,6 +15,7 @@ struct request {
     struct http_exchange *x;
     struct cdi_path path;
     struct tenant_settings *settings;
+    bool known; /* whether there is such an app and tenant */
     struct buf body;
     size_t phase;
     enum err err; /* of a phase in the CPU lane */
@@ -259,7 +260,7 @@ static enum err check_version(struct request *r)
     return ERR_OK;
 }
 
-/* With the settings of app and tenant (of the base app when there are none such). */
+/* With the settings of app and tenant (of the app, or the base app, when there are none such). */
 static enum err check(struct request *r, bool known)
 {
     struct cdi_call *c = &r->call;
@@ -272,7 +273,7 @@ static enum err check(struct request *r, bool known)
     if (err == ERR_OK && c->op == NULL)
         err = cdi__is_api(r->path.api) ? cdi_fail(c, 405, "Method not supported")
                                        : cdi_fail(c, 404, "Not found");
-    if (err == ERR_OK && !known)
+    if (err == ERR_OK && !known && !(flags & CDI_ANY_TENANT))
         err = cdi_fail(c, 400,
                        "AppId or tenantId not found => Tenant with the following "
                        "connectionURIDomain, appId and tenantId combination not found: (, %.*s, "
@@ -303,17 +304,20 @@ static void checked(struct request *r, bool known)
 static enum err load_settings(struct store_job *j, struct store_tx *tx)
 {
     struct request *r = CONTAINER_OF(j, struct request, job);
+    struct identity *i = r->worker->identity;
     tenants__unref(r->settings);
-    r->settings = NULL;
-    return tenants__load(r->worker->identity, tx, r->call.arena, r->call.app, r->call.tenant,
-                         &r->settings);
+    enum err err = tenants__load(i, tx, r->call.arena, r->call.app, r->call.tenant, &r->settings);
+    r->known = err == ERR_OK;
+    if (err == ERR_NOTFOUND) /* whoever asks still needs the keys of the app */
+        err = tenants__load(i, tx, r->call.arena, r->call.app, STR("public"), &r->settings);
+    return err == ERR_NOTFOUND ? ERR_OK : err;
 }
 
 static void settings_loaded(struct store_job *j, enum err err)
 {
     struct request *r = CONTAINER_OF(j, struct request, job);
-    if (err == ERR_OK || err == ERR_NOTFOUND)
-        checked(r, err == ERR_OK);
+    if (err == ERR_OK)
+        checked(r, r->known);
     else
         respond_error(r, err);
 }

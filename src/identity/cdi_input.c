@@ -134,3 +134,12 @@ const struct json *cdi_json(const struct cdi_call *c, const char *name)
 {
     return json_get(c->in, name);
 }
+
+struct str cdi_trim(struct str s)
+{
+    while (s.n > 0 && (unsigned char)s.p[0] <= ' ')
+        s = str_from(s, 1);
+    while (s.n > 0 && (unsigned char)s.p[s.n - 1] <= ' ')
+        s.n--;
+    return s;
+}

@@ -23,6 +23,7 @@ enum cdi_scope {
 #define CDI_NO_KEY 1U     /* answered without an api-key */
 #define CDI_NO_VERSION 2U /* answered whatever cdi-version says */
 #define CDI_BASE_APP 4U   /* only of the base app: apps are made there */
+#define CDI_ANY_TENANT 8U /* answered for a tenant that is not there, too */
 
 struct cdi_call;
 enum cdi_where {
@@ -85,6 +86,8 @@ struct str cdi_str(const struct cdi_call *c, const char *name); /* STR_NONE when
 bool cdi_bool(const struct cdi_call *c, const char *name, bool otherwise);
 int64_t cdi_int(const struct cdi_call *c, const char *name, int64_t otherwise);
 const struct json *cdi_json(const struct cdi_call *c, const char *name); /* NULL when absent */
+/* Without the blanks and control characters around it, as the core trims. */
+struct str cdi_trim(struct str s);
 
 /* Answering; each returns ERR_OK (or ERR_NOMEM), so that a phase can end with it. */
 /* 200 {"status": status, ...members}: cdi_reply makes the object, json_set fills it. */

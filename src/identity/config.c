@@ -15,61 +15,63 @@ static const char *const kind_names[] = {
 #define DAYS_MS(n) ((n)*86400000.0)
 #define YEARS 10 /* no life of anything is longer */
 
+#define ABOVE 1U   /* more than `least`, not `least` itself */
+#define PER_APP 2U /* all tenants of an app have the same */
+
 struct setting {
     const char *name;
     enum kind kind;
     size_t member;
     double unit;                   /* the member is the value times this */
     double otherwise, least, most; /* in units of the setting */
-    bool above;                    /* more than `least`, not `least` itself */
-    const char *bounds;            /* follows the name when the value is below or above */
+    unsigned flags;
+    const char *bounds; /* follows the name when the value is below or above */
 };
 #define AT(member) offsetof(struct core_config, member)
 #define POSITIVE "must be > 0"
 
 static const struct setting settings_of_core[] = {
-    {"access_token_validity", KIND_LONG, AT(access_token_validity_s), 1, 3600, 1, 86400000, false,
+    {"access_token_validity", KIND_LONG, AT(access_token_validity_s), 1, 3600, 1, 86400000, PER_APP,
      "must be between 1 and 86400000 seconds inclusive."},
     {"refresh_token_validity", KIND_DOUBLE, AT(refresh_token_validity_s), 60, 144000, 0, 525600000,
-     true, POSITIVE},
+     ABOVE | PER_APP, POSITIVE},
     {"access_token_dynamic_signing_key_update_interval", KIND_DOUBLE, AT(signing_key_interval_ms),
-     3600000, 168, 0, YEARS * 8760, true, POSITIVE},
+     3600000, 168, 0, YEARS * 8760, ABOVE | PER_APP, POSITIVE},
     {"access_token_signing_key_update_interval", KIND_DOUBLE, AT(signing_key_interval_ms), 3600000,
-     168, 0, YEARS * 8760, true, POSITIVE},
-    {"access_token_signing_key_dynamic", KIND_BOOLEAN, AT(signing_key_dynamic), 1, 1, 0, 1, false,
+     168, 0, YEARS * 8760, ABOVE, POSITIVE},
+    {"access_token_signing_key_dynamic", KIND_BOOLEAN, AT(signing_key_dynamic), 1, 1, 0, 1, PER_APP,
      ""},
-    {"access_token_blacklisting", KIND_BOOLEAN, AT(blacklisting), 1, 0, 0, 1, false, ""},
-    {"access_token_validity_jitter", KIND_DOUBLE, AT(jitter_percent), 100, 0, 0, 0.25, false,
+    {"access_token_blacklisting", KIND_BOOLEAN, AT(blacklisting), 1, 0, 0, 1, PER_APP, ""},
+    {"access_token_validity_jitter", KIND_DOUBLE, AT(jitter_percent), 100, 0, 0, 0.25, PER_APP,
      "must be between 0 and 0.25 inclusive."},
     {"refresh_token_rotation_grace_period", KIND_INT, AT(rotation_grace_ms), 1000, 30, 0, 300,
-     false, "must be between 0 and 300 seconds inclusive."},
+     PER_APP, "must be between 0 and 300 seconds inclusive."},
     {"password_reset_token_lifetime", KIND_LONG, AT(password_reset_ms), 1, 3600000, 1,
-     DAYS_MS(365 * YEARS), false, "must be >= 0"},
+     DAYS_MS(365 * YEARS), 0, "must be >= 0"},
     {"email_verification_token_lifetime", KIND_LONG, AT(email_verification_ms), 1, 86400000, 1,
-     DAYS_MS(365 * YEARS), false, "must be >= 0"},
+     DAYS_MS(365 * YEARS), 0, "must be >= 0"},
     {"passwordless_code_lifetime", KIND_LONG, AT(code_lifetime_ms), 1, 900000, 1,
-     DAYS_MS(365 * YEARS), false, POSITIVE},
-    {"passwordless_max_code_input_attempts", KIND_INT, AT(code_max_attempts), 1, 5, 1, 1000000,
-     false, POSITIVE},
-    {"totp_max_attempts", KIND_INT, AT(totp_max_attempts), 1, 5, 1, 1000000, false, POSITIVE},
-    {"totp_rate_limit_cooldown_sec", KIND_INT, AT(totp_cooldown_s), 1, 900, 1, 31536000, false,
+     DAYS_MS(365 * YEARS), 0, POSITIVE},
+    {"passwordless_max_code_input_attempts", KIND_INT, AT(code_max_attempts), 1, 5, 1, 1000000, 0,
      POSITIVE},
-    {"password_hashing_alg", KIND_ALG, AT(password_alg), 1, PASSWORD_BCRYPT, 0, 0, false,
+    {"totp_max_attempts", KIND_INT, AT(totp_max_attempts), 1, 5, 1, 1000000, 0, POSITIVE},
+    {"totp_rate_limit_cooldown_sec", KIND_INT, AT(totp_cooldown_s), 1, 900, 1, 31536000, 0,
+     POSITIVE},
+    {"password_hashing_alg", KIND_ALG, AT(password_alg), 1, PASSWORD_BCRYPT, 0, 0, PER_APP,
      "must be one of 'ARGON2' or 'BCRYPT'"},
-    {"bcrypt_log_rounds", KIND_INT, AT(bcrypt_rounds), 1, 11, 4, 20, false,
-     "must be between 4 and 20"},
-    {"argon2_iterations", KIND_INT, AT(argon2_iterations), 1, 1, 1, 100, false,
+    {"bcrypt_log_rounds", KIND_INT, AT(bcrypt_rounds), 1, 11, 4, 20, 0, "must be between 4 and 20"},
+    {"argon2_iterations", KIND_INT, AT(argon2_iterations), 1, 1, 1, 100, 0,
      "must be between 1 and 100"},
-    {"argon2_memory_kb", KIND_INT, AT(argon2_memory_kib), 1, 87795, 512, 1048576, false,
+    {"argon2_memory_kb", KIND_INT, AT(argon2_memory_kib), 1, 87795, 512, 1048576, 0,
      "must be between 512 and 1048576"},
-    {"argon2_parallelism", KIND_INT, AT(argon2_parallelism), 1, 2, 1, 64, false,
+    {"argon2_parallelism", KIND_INT, AT(argon2_parallelism), 1, 2, 1, 64, 0,
      "must be between 1 and 64"},
     {"firebase_password_hashing_signer_key", KIND_STRING, AT(firebase_signer_key), 0, 0, 0, 0,
-     false, ""},
-    {"api_keys", KIND_KEYS, AT(api_keys), 0, 0, 0, 0, false, ""},
-    {"ip_allow_regex", KIND_STRING, AT(ip_allow), 0, 0, 0, 0, false, ""},
-    {"ip_deny_regex", KIND_STRING, AT(ip_deny), 0, 0, 0, 0, false, ""},
-    {"base_path", KIND_STRING, AT(base_path), 0, 0, 0, 0, false, ""},
+     PER_APP, ""},
+    {"api_keys", KIND_KEYS, AT(api_keys), 0, 0, 0, 0, PER_APP, ""},
+    {"ip_allow_regex", KIND_STRING, AT(ip_allow), 0, 0, 0, 0, 0, ""},
+    {"ip_deny_regex", KIND_STRING, AT(ip_deny), 0, 0, 0, 0, 0, ""},
+    {"base_path", KIND_STRING, AT(base_path), 0, 0, 0, 0, 0, ""},
 };
 
 /* Those of the core that change nothing here, so that a configuration made for it is taken. */
@@ -157,7 +159,7 @@ static enum err read_number(struct arena *a, const struct setting *s, const stru
     }
     if (v->type != JSON_NUMBER)
         return refuse_type(e, s);
-    if (v->real < s->least || v->real > s->most || (s->above && v->real <= s->least))
+    if (v->real < s->least || v->real > s->most || ((s->flags & ABOVE) && v->real <= s->least))
         return refuse(e, s);
     if (s->kind != KIND_DOUBLE && v->real != (double)(int64_t)v->real)
         return refuse_type(e, s);
@@ -313,4 +315,38 @@ enum err core_config_read(struct arena *a, const struct core_config *base,
             err = read_one(a, &settings_of_core[i], v, out, e);
     }
     return err ? err : finish(a, out, e);
+}
+
+static bool same_keys(const struct core_config *a, const struct core_config *b)
+{
+    bool same = a->api_key_count == b->api_key_count;
+    for (size_t i = 0; same && i < a->api_key_count; i++)
+        same = str_eq(a->api_keys[i], b->api_keys[i]);
+    return same;
+}
+
+static bool is_same(const struct setting *s, const struct core_config *a,
+                    const struct core_config *b)
+{
+    const void *x = (const char *)a + s->member, *y = (const char *)b + s->member;
+    switch (s->kind) {
+    case KIND_KEYS:
+        return same_keys(a, b);
+    case KIND_STRING:
+        return str_eq(*(const struct str *)x, *(const struct str *)y);
+    case KIND_BOOLEAN:
+        return *(const bool *)x == *(const bool *)y;
+    case KIND_ALG:
+        return *(const enum password_alg *)x == *(const enum password_alg *)y;
+    default:
+        return *(const int64_t *)x == *(const int64_t *)y;
+    }
+}
+
+const char *core_config_differs(const struct core_config *app, const struct core_config *tenant)
+{
+    for (size_t i = 0; i < COUNTOF(settings_of_core); i++)
+        if ((settings_of_core[i].flags & PER_APP) && !is_same(&settings_of_core[i], app, tenant))
+            return settings_of_core[i].name;
+    return NULL;
 }

@@ -39,6 +39,8 @@ struct core_config {
 enum err core_config_read(struct arena *a, const struct core_config *base,
                           const struct json *settings, struct core_config *out,
                           struct errinfo *e) MUSTCHECK;
+/* The name of a setting that all tenants of an app share, and that differs here; NULL = none. */
+const char *core_config_differs(const struct core_config *app, const struct core_config *tenant);
 /* Whether there is such a setting in the core, read here or not. */
 bool core_config_knows(struct str name);
 

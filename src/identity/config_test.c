@@ -107,6 +107,15 @@ static void a_tenant_adds_to_its_app(void **state)
     assert_int_equal(pattern_match(c.ip_deny_pattern, STR("10.0.0.1")), ERR_OK);
     assert_int_equal(pattern_match(c.ip_deny_pattern, STR("127.0.0.1")), ERR_NOTFOUND);
     assert_ptr_not_equal(c.api_keys[0].p, app.api_keys[0].p);
+    assert_string_equal(core_config_differs(&app, &c), "password_hashing_alg");
+    c = reads(&app, "{\"totp_max_attempts\":2,\"access_token_validity\":\"7\"}");
+    assert_null(core_config_differs(&app, &c));
+    c = reads(&app, "{\"api_keys\":\"aaaaaaaaaaaaaaaaaaaa\"}");
+    assert_string_equal(core_config_differs(&app, &c), "api_keys");
+    c = reads(&app, "{\"firebase_password_hashing_signer_key\":\"eA==\"}");
+    assert_string_equal(core_config_differs(&app, &c), "firebase_password_hashing_signer_key");
+    c = reads(&app, "{\"access_token_blacklisting\":true}");
+    assert_string_equal(core_config_differs(&app, &c), "access_token_blacklisting");
 }
 
 static void each_refusal_has_the_cores_words(void **state)

@@ -7,5 +7,9 @@
 #include "cdi_int.h"
 
 extern const struct cdi_table misc__table;
+extern const struct cdi_table tenant_ops__table;
+extern const struct cdi_table tenant_provider__table;
+extern const struct cdi_table tenant_read__table;
+extern const struct cdi_table tenant_user__table;
 
 #endif

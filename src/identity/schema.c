@@ -12,5 +12,6 @@ const struct migration identity__migrations[] = {
     {tenant__schema},
     {change__schema},
     {user_db__schema},
+    {tenant_provider__schema},
 };
 const size_t identity__migration_count = COUNTOF(identity__migrations);
