@@ -9,7 +9,8 @@
 #define LIMIT_CDI_BODY MIB(1)
 #define LIMIT_CDI_CONNECTIONS 1024 /* of one worker */
 #define LIMIT_TENANT_ID 64
-#define LIMIT_FACTORS 64 /* of one tenant */
+#define LIMIT_FACTORS 64         /* of one tenant */
+#define LIMIT_TENANTS_KEPT 16384 /* settings in memory */
 #define LIMIT_CDI_ARENA MIB(8)
 #define LIMIT_CDI_LIST 100000  /* rows of one answer */
 #define LIMIT_CORE_API_KEYS 16 /* of one app */

@@ -127,14 +127,17 @@ struct tenant_settings *tenants__get(struct identity *i, struct str app, struct 
     return t;
 }
 
-/* Kept unless something was forgotten since `changes` was read. Out of memory: it is not kept. */
+/* Kept unless something was forgotten since `changes` was read. Out of memory: it is not kept. A
+ * full shard begins anew: there are then more tenants than one process is asked about at a time. */
 static void keep(struct tenant_registry *g, struct tenant_settings *t, uint64_t changes)
 {
     void *old = NULL;
     struct shard *s = shard_lock(&g->shards, t->key);
+    if (s->map.count >= LIMIT_TENANTS_KEPT / SHARD_COUNT)
+        clear_shard(s);
     if (atomic_load(&g->changes) == changes) {
-        (void)map_del(&s->map, t->key); /* the former key's text goes with its settings */
-        if (map_put(&s->map, t->key, t, &old) == ERR_OK)
+        old = map_del(&s->map, t->key); /* the former key's text goes with its settings */
+        if (map_put(&s->map, t->key, t, NULL) == ERR_OK)
             ref(t);
     }
     shard_unlock(s);

@@ -14,8 +14,8 @@ static const struct stmt STMT_find =
     SQL_LOCKING("SELECT core_config, first_factors, second_factors FROM tenant WHERE app_id = $1 "
                 "AND tenant_id = $2");
 static const struct stmt STMT_update =
-    SQL("UPDATE tenant SET core_config = $3, first_factors = $4, second_factors = $5 WHERE app_id "
-        "= $1 AND tenant_id = $2");
+    SQL("UPDATE tenant SET core_config = $1, first_factors = $2, second_factors = $3 WHERE app_id "
+        "= $4 AND tenant_id = $5");
 static const struct stmt STMT_others =
     SQL("SELECT tenant_id FROM tenant WHERE app_id = $1 AND tenant_id <> 'public' LIMIT 1");
 
@@ -143,7 +143,7 @@ static enum err update(struct cdi_call *c, struct store_tx *tx, const struct ten
     err = err ? err : write_list(c, t->second, &second);
     return err ? err
                : store_run(tx, &STMT_update,
-                           ARGS(STORE_S(t->app), STORE_S(t->id), config, first, second), NULL,
+                           ARGS(config, first, second, STORE_S(t->app), STORE_S(t->id)), NULL,
                            NULL);
 }
 

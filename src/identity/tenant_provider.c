@@ -15,8 +15,8 @@ static const struct stmt STMT_insert =
     SQL("INSERT INTO third_party_config (app_id, tenant_id, third_party_id, config, created_ms) "
         "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (app_id, tenant_id, third_party_id) DO NOTHING");
 static const struct stmt STMT_update =
-    SQL("UPDATE third_party_config SET config = $4 WHERE app_id = $1 AND tenant_id = $2 AND "
-        "third_party_id = $3");
+    SQL("UPDATE third_party_config SET config = $1 WHERE app_id = $2 AND tenant_id = $3 AND "
+        "third_party_id = $4");
 static const struct stmt STMT_delete =
     SQL("DELETE FROM third_party_config WHERE app_id = $1 AND tenant_id = $2 AND third_party_id = "
         "$3");
@@ -117,12 +117,15 @@ static enum err put(struct cdi_call *c, struct store_tx *tx)
     if (wrong)
         return cdi_fail(c, 400, "Invalid third party config: %s", wrong);
     enum err err = write_config(c, config, id, &text);
-    const struct store_value args[] = {STORE_S(c->app), STORE_S(c->tenant), STORE_S(id),
-                                       STORE_S(text), STORE_I(c->now_ms)};
-    err = err ? err : store_run(tx, &STMT_insert, args, 5, NULL, NULL);
+    const struct store_value app = STORE_S(c->app), tenant = STORE_S(c->tenant);
+    if (err == ERR_OK)
+        err = store_run(tx, &STMT_insert,
+                        ARGS(app, tenant, STORE_S(id), STORE_S(text), STORE_I(c->now_ms)), NULL,
+                        NULL);
     bool created = err == ERR_OK && store_changed(tx) > 0;
     if (err == ERR_OK && !created)
-        err = store_run(tx, &STMT_update, args, 4, NULL, NULL);
+        err =
+            store_run(tx, &STMT_update, ARGS(STORE_S(text), app, tenant, STORE_S(id)), NULL, NULL);
     struct json *reply = err ? NULL : cdi_reply(c, "OK");
     err =
         err ? err : json_set(c->arena, reply, STR("createdNew"), json_new_bool(c->arena, created));
