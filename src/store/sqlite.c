@@ -242,11 +242,11 @@ static enum err prepare_file(struct sqlite *q, const char *path, enum store__rol
 static enum err configure(struct sqlite *q, enum store__role role, struct errinfo *e)
 {
     static const char *const settings[] = {
-        [STORE_ALONE] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                        "BEGIN IMMEDIATE; COMMIT",
-        [STORE_WRITER] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                         "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT",
+        [STORE_ALONE] = ("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                         "BEGIN IMMEDIATE; COMMIT"),
+        [STORE_WRITER] = ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                          "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT"),
         [STORE_READER] = "PRAGMA query_only=ON; PRAGMA foreign_keys=ON",
     };
     sqlite3_extended_result_codes(q->db, 1);

@@ -35,9 +35,10 @@ test('the ready file says where it listens and whom to signal', async (t) => {
     ]);
     assert.match(listening.gateway, /^127\.0\.0\.1:\d+$/);
     assert.match(listening.metrics, /^127\.0\.0\.1:\d+$/);
+    assert.match(listening.core, /^127\.0\.0\.1:\d+$/);
     assert.deepEqual(
-        [listening.admin, listening.core, listening.authorize, listening.gatewayTls],
-        [null, null, null, null],
+        [listening.admin, listening.authorize, listening.gatewayTls],
+        [null, null, null],
     );
     assert.equal(listening.pid, gw.child.pid);
     assert.equal((await gw.get('/x', { token: 'a' })).status, 200);
