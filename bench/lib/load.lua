@@ -8,6 +8,7 @@ local function unfold(line)
 end
 
 local list, count = os.getenv("WRK_LIST"), tonumber(os.getenv("WRK_COUNT"))
+local chain = os.getenv("WRK_CHAIN")
 local at = tonumber(os.getenv("WRK_START")) or 0
 if list then
     local requests = {}
@@ -23,6 +24,34 @@ elseif count then
     request = function()
         at = at % count + 1
         return before .. string.format("%07d", at) .. after
+    end
+elseif chain then
+    -- Tokens that nobody is refreshing now: first in, first out. There must be more of them than
+    -- connections.
+    local tokens, first, last = {}, 1, 0
+    local function keep(token)
+        last = last + 1
+        tokens[last] = token
+    end
+    for line in io.lines(chain) do
+        keep(line)
+    end
+    local head = os.getenv("WRK_REQUEST"):gsub("~~", "\r\n")
+    request = function()
+        local token = tokens[first]
+        tokens[first] = nil
+        first = first + 1
+        local body = '{"refreshToken":"' .. token ..
+            '","enableAntiCsrf":false,"useDynamicSigningKey":true}'
+        return head .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
+    end
+    response = function(status, _, body)
+        local token = body:match('"refreshToken":{[^}]-"token":"([^"]+)"')
+        if status ~= 200 or not token then
+            io.stderr:write("refresh answered ", status, " ", body, "\n")
+            os.exit(1)
+        end
+        keep(token)
     end
 end
 

@@ -57,6 +57,22 @@ export const counting = (port, target, headers, count) => ({
   env: { WRK_COUNT: String(count), WRK_REQUEST: text(port, target, headers).join('~~') },
 });
 
+// Sessions of the identity core, each refreshed again and again. `sessions` makes their refresh
+// tokens anew for every round: what was under way when the last one ended is lost.
+export const refreshing = (port, sessions) => ({
+  port, target: '/', headers: {}, sessions,
+  env: {
+    WRK_REQUEST: [`POST /recipe/session/refresh HTTP/1.1`, `Host: 127.0.0.1:${port}`,
+      'cdi-version: 5.4', 'Content-Type: application/json; charset=utf-8', ''].join('~~'),
+  },
+});
+
+async function nextChain(load) {
+  const file = path.join(PRIVATE, `chain-${load.port}.txt`);
+  writeFileSync(file, (await load.sessions()).map((token) => `${token}\n`).join(''));
+  return { ...load, env: { ...load.env, WRK_CHAIN: file } };
+}
+
 // --- wrk ----------------------------------------------------------------------------------------
 
 // `from` is where a counting load begins.
@@ -101,10 +117,11 @@ function onlyNode(cpu) {
 // One round of one subject: {name, load, roots}. `cpu` is microseconds per request, `node` what of
 // it was spent in Node (the authorizer); busy shares are of one CPU.
 export async function round(subject, backend, seconds) {
+  const load = subject.load.sessions ? await nextChain(subject.load) : subject.load;
   const before = cpuOf(subject.roots);
   const backendBefore = cpuOf(backend.roots);
-  const from = Math.floor(Math.random() * (subject.load.count ?? 0));
-  const result = await wrk(subject.load, seconds, from);
+  const from = Math.floor(Math.random() * (load.count ?? 0));
+  const result = await wrk(load, seconds, from);
   await sleep(AFTERWARDS_MS);
   const after = cpuOf(subject.roots);
   const used = cpuBetween(before, after);

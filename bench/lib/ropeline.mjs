@@ -184,16 +184,17 @@ function appears(dir, name) {
 
 let daemons = 0;
 
-// Answers when all listeners accept: {port, metrics, roots, gateway, keeper, child, startMs}.
-export async function startRopeline(document) {
+// Answers when all listeners accept: {port, core, metrics, roots, gateway, keeper, child, startMs,
+// state}. `state`: the directory of a daemon that has ended, to go on from.
+export async function startRopeline(document, { state } = {}) {
   const dir = path.join(PRIVATE, `ropeline-${daemons++}`);
   mkdirSync(dir);
   writeFileSync(path.join(dir, 'template.json'), JSON.stringify(document));
   const ready = appears(dir, 'ready');
   const began = performance.now();
   const child = start(SUBJECT_CPU, BINARY, ['dev', 'template.json', '--gateway', '127.0.0.1:0',
-    '--metrics', '127.0.0.1:0', '--core', '127.0.0.1:0', '--ready-file', path.join(dir, 'ready'), '--workers', '1',
-    '--quiet'], { cwd: dir, log: `ropeline-${daemons}.log` });
+    '--metrics', '127.0.0.1:0', '--core', '127.0.0.1:0', '--workers', '1', '--quiet',
+    '--ready-file', path.join(dir, 'ready'), '--state', state ?? path.join(dir, '.ropeline')], { cwd: dir, log: `ropeline-${daemons}.log` });
   const failed = child.ended.then(() => {
     throw new Error(`${BINARY} ended: ${readFileSync(child.log, 'utf8')}`);
   });
@@ -205,7 +206,8 @@ export async function startRopeline(document) {
   const portOf = (address) => Number(address.slice(address.lastIndexOf(':') + 1));
   return {
     child, roots: [child.pid], startMs, pid: listeners.pid,
-    port: portOf(listeners.gateway), metrics: portOf(listeners.metrics),
-    keeper: own[0], gateway: own[1],
+    port: portOf(listeners.gateway), core: portOf(listeners.core),
+    metrics: portOf(listeners.metrics), keeper: own[0], gateway: own[1],
+    state: state ?? path.join(dir, '.ropeline'),
   };
 }
