@@ -69,6 +69,12 @@ void mem_free(void *p)
     free(p);
 }
 
+void mem_cleanse(void *p, size_t size)
+{
+    if (p)
+        explicit_bzero(p, size);
+}
+
 void mem_cleanse_free(void *p, size_t size)
 {
     if (p)

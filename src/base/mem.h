@@ -17,7 +17,8 @@ void *mem_realloc(void *p, size_t size) MUSTCHECK;
 void *mem_dup(const void *p, size_t size) MUSTCHECK;
 char *mem_strdup(const char *s) MUSTCHECK;
 void mem_free(void *p); /* NULL is fine */
-/* Overwrites, then frees: for everything that held a secret. */
+/* Overwrites, for everything that held a secret; NULL is fine. The second frees it, too. */
+void mem_cleanse(void *p, size_t size);
 void mem_cleanse_free(void *p, size_t size);
 
 /* Test hook: the allocation number `n` from now (0 = the next one) and all after it, when `sticky`,

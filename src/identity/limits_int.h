@@ -25,5 +25,7 @@
 #define LIMIT_USER_ID 256
 #define LIMIT_EMAIL 320 /* RFC 5321: 64, @ and 255 */
 #define LIMIT_SESSION_PAYLOAD KIB(64)
+#define LIMIT_REFRESH_TOKEN KIB(8)
+#define LIMIT_SEALED KIB(64)
 
 #endif

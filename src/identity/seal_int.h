@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 
-struct sealer; /* thread-safe after seal_open_file */
-/* Reads the key file, or makes it (0600) when there is none. ERR_INVALID: it is not one, or others
- * may read it. */
+struct sealer; /* immutable: any thread */
+/* Reads the key file, or makes it (0600) when there is none; of several processes that do so at
+ * once all get the same. Blocks. ERR_INVALID: it is not one, or others may read it; ERR_IO. */
 enum err sealer_new(const char *key_file, struct sealer **out, struct errinfo *e) MUSTCHECK;
 void sealer_free(struct sealer *s);
 /* `place` names app, table and row. Text in, text out ("v1.<base64url>"). */
@@ -18,5 +18,7 @@ enum err seal(const struct sealer *s, struct str place, struct str secret, struc
 /* ERR_INVALID: made with another key, for another place, or changed. */
 enum err unseal(const struct sealer *s, struct str place, struct str sealed, struct arena *a,
                 struct str *out) MUSTCHECK;
+/* Overwrites what unseal gave, once it is not needed any more. */
+void unseal_wipe(struct str secret);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "jose/jwks.h"
+#include "signer_int.h"
 
 #define HASH_TEXT 65 /* 64 hex digits and a NUL */
 
@@ -23,10 +24,12 @@ struct access_token {
 bool access_token_protects(struct str name);
 /* The claims to be signed, as JSON text. */
 void access_token_write(const struct access_token *t, struct buf *out);
-/* Signs claims under `key` (RS256) with header kid, typ, version, alg. About a millisecond. */
-enum err access_token_sign(const struct jwk *key, struct str claims, struct buf *out) MUSTCHECK;
+/* Signs claims under `key` (RS256) with header kid, typ, version, alg. About a millisecond.
+ * ERR_LIMIT: the token would be larger than access_token_read takes (LIMIT_JWT_BYTES). */
+enum err access_token_sign(const struct signer *key, struct str claims, struct buf *out) MUSTCHECK;
 /* Reads and verifies. ERR_SYNTAX, ERR_BADSIG, ERR_NOTFOUND (no such key: the caller may load keys
- * and try again), ERR_EXPIRED (then *out is filled all the same). `why` gets the core's message. */
+ * and try again), ERR_EXPIRED (then *out is filled all the same); ERR_NOMEM. `why` gets the core's
+ * message. Nothing is in *out unless a key of the set vouched for it. */
 enum err access_token_read(struct arena *a, struct str token, const struct jwks *keys,
                            int64_t now_s, struct access_token *out, const char **why) MUSTCHECK;
 
@@ -36,12 +39,17 @@ struct refresh_token {
     struct str nonce;        /* 64 hex digits; made by refresh_token_write */
     struct str anti_csrf;    /* "" = none */
 };
-/* base64(iv|ciphertext|tag) "." nonce ".V2" under the app's 32-byte refresh key. */
+#define REFRESH_KEY 32 /* bytes */
+/* base64(iv|ciphertext|tag) "." nonce ".V2" under the app's refresh key; t->nonce is set (in `a`).
+ * ERR_LIMIT: it would be larger than LIMIT_REFRESH_TOKEN. */
 enum err refresh_token_write(struct str key, struct refresh_token *t, struct arena *a,
                              struct str *out) MUSTCHECK;
-/* ERR_INVALID for anything that refresh_token_write did not make with this key. */
+/* ERR_INVALID for anything that refresh_token_write did not make with this key; ERR_NOMEM. */
 enum err refresh_token_read(struct arena *a, struct str key, struct str text,
                             struct refresh_token *out) MUSTCHECK;
+/* The inner half of it: what was sealed, as JSON. */
+enum err refresh_token_fields(struct arena *a, struct str text, struct str nonce,
+                              struct refresh_token *out) MUSTCHECK;
 /* h1: hex SHA-256 of a whole refresh token; h2: the same of h1's hex digits (3.1). */
 void refresh_hash1(struct str token, char out[HASH_TEXT]);
 void refresh_hash2(struct str hash1, char out[HASH_TEXT]);

@@ -157,6 +157,16 @@ enum err jwk__finish(EVP_PKEY *pkey, bool is_private, const struct jwk_about *ab
     return ERR_OK;
 }
 
+enum err jwk_with_name(const struct jwk *k, const struct jwk_about *about, struct jwk **out)
+{
+    *out = NULL;
+    if (k->core->pkey == NULL)
+        return ERR_INVALID;
+    if (EVP_PKEY_up_ref(k->core->pkey) != 1)
+        return ERR_INTERNAL;
+    return jwk__finish(k->core->pkey, k->has_private, about, STR(""), out, NULL);
+}
+
 static bool all_zero(struct str s)
 {
     unsigned char any = 0;

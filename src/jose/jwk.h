@@ -73,6 +73,10 @@ enum err jwk_generate(const struct jws_alg *alg, const struct jwk_about *about,
 /* The same key with another life. Shares everything else with `k`. */
 enum err jwk_with_status(const struct jwk *k, enum jwk_status status, int64_t retires_s,
                          struct jwk **out) MUSTCHECK;
+/* The same key pair under another name, and whatever else `about` says; not for secrets
+ * (ERR_INVALID). */
+enum err jwk_with_name(const struct jwk *k, const struct jwk_about *about,
+                       struct jwk **out) MUSTCHECK;
 
 struct jwk *jwk_ref(struct jwk *k);
 void jwk_unref(struct jwk *k); /* NULL is fine; the last one wipes the private parts */

@@ -34,6 +34,10 @@ bool jws_verify_bytes(const struct jwk *k, const struct jws_alg *alg, struct str
  * kid. ERR_INVALID: the key does not fit, is public, has not begun or is retired at `now_s`. */
 enum err jws_sign_with(const struct jwk *k, const struct jws_alg *alg, struct str payload,
                        int64_t now_s, struct buf *out) MUSTCHECK;
+/* The same under a header of the caller's (JSON text), who keeps its own times: ERR_INVALID only
+ * when the key does not fit or is public. `out` may end in a part of a token on failure. */
+enum err jws_sign_header(const struct jwk *k, const struct jws_alg *alg, struct str header,
+                         struct str payload, struct buf *out) MUSTCHECK;
 /* Signs `claims` (JSON text) into a compact JWS (RFC 7515 3.1). `key_pem` is a private key in PEM
  * for RS*, PS*, ES*, EdDSA; for HS* the secret itself, of any length: development tokens only. kid
  * may be "". ERR_UNSUPPORTED: no such alg; ERR_INVALID: the key does not fit the alg. */

@@ -169,3 +169,11 @@ enum err jws_sign_with(const struct jwk *k, const struct jws_alg *alg, struct st
     enum err err = write_header(alg, k->has_kid, k->kid, &header);
     return err ? err : jose__sign(k, alg, buf_str(&header), payload, out);
 }
+
+enum err jws_sign_header(const struct jwk *k, const struct jws_alg *alg, struct str header,
+                         struct str payload, struct buf *out)
+{
+    if (!jwk_fits(k, alg) || !k->has_private)
+        return ERR_INVALID;
+    return jose__sign(k, alg, header, payload, out);
+}
