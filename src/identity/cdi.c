@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pattern.h"
-#include "identity_int.h"
+#include "keys_int.h"
 
 struct request {
     struct cdi_call call;
@@ -23,6 +23,11 @@ struct request {
     struct work work;
     struct http_response rs;
 };
+
+void cdi__end(struct cdi_call *c)
+{
+    keys__drop(c);
+}
 
 /* --- answering ---------------------------------------------------------------------------------
  */
@@ -101,9 +106,11 @@ static void forget_answer(struct cdi_call *c)
 static void after_phase(struct request *r, enum err err)
 {
     struct cdi_call *c = &r->call;
-    if (err == ERR_OK && c->changes) {
-        changes__apply(c);
+    if (err == ERR_OK) {
+        if (c->changes)
+            changes__apply(c);
         c->changes = NULL;
+        keys__keep(c);
     }
     if ((err == ERR_OK || err == ERR_CANCELLED) && c->answered)
         respond(r);
@@ -199,6 +206,7 @@ static void on_done(void *arg, enum err how)
 {
     struct request *r = arg;
     (void)how;
+    cdi__end(&r->call);
     tenants__unref(r->settings);
     buf_fini(&r->body);
     arena_free(r->call.arena); /* and the request itself */

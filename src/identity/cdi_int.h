@@ -79,6 +79,7 @@ struct cdi_call {
     struct str text;
     struct str cache_control; /* "" = none */
     struct cdi_changes *changes;
+    struct app_keys *keys; /* a reference, of keys.c */
 };
 
 /* Reading the input: presence and type were checked by the row. */

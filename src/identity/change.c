@@ -5,7 +5,7 @@
 #include "base/crypt.h"
 #include "base/mem.h"
 #include "change_int.h"
-#include "identity_int.h"
+#include "keys_int.h"
 
 const char change__schema[] =
     "CREATE TABLE change (id TEXT PRIMARY KEY, app_id TEXT NOT NULL, at_ms BIGINT NOT NULL, what "
@@ -103,11 +103,14 @@ static void apply(struct identity *i, const struct cdi_changes *one)
     switch (one->what) {
     case IDENTITY_TENANT:
         tenants__forget(i, one->app);
+        keys__forget(i, one->app); /* an app that was removed, or other lives of keys */
+        break;
+    case IDENTITY_KEYS:
+        keys__forget(i, one->app);
         break;
     case IDENTITY_SESSION_REVOKED:
     case IDENTITY_ROLES_OF_USER:
     case IDENTITY_ROLE:
-    case IDENTITY_KEYS:
         break;
     }
 }

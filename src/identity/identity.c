@@ -5,6 +5,7 @@
 #include "identity_int.h"
 
 #include "base/mem.h"
+#include "keys_int.h"
 #include "schema_int.h"
 
 static enum err open_room(struct identity *i, struct errinfo *e)
@@ -19,6 +20,8 @@ static enum err open_room(struct identity *i, struct errinfo *e)
             store_open(i->o.store, "identity", identity__migrations, identity__migration_count, e);
     if (err == ERR_OK)
         err = tenants__new(i, e);
+    if (err == ERR_OK)
+        err = keys__new(i, e);
     if (err == ERR_OK)
         err = changes__new(i);
     return err;
@@ -49,13 +52,14 @@ void identity_free(struct identity *i)
     if (i == NULL)
         return;
     changes__free(i);
+    keys__free(i);
     tenants__free(i);
     arena_free(i->arena);
 }
 
 void identity_close(struct identity *i)
 {
-    (void)i;
+    keys__close(i);
 }
 
 /* --- on a worker --------------------------------------------------------------------------------

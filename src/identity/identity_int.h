@@ -20,7 +20,9 @@ struct identity {
     struct identity_options o;
     struct arena *arena; /* what lives as long as the room */
     struct core_config base;
-    struct sealer *sealer;
+    struct sealer *sealer;           /* of what is secret at rest */
+    struct key_registry *keys;       /* keys.c */
+    struct key_pool *key_pool;       /* key_pool.c */
     struct tenant_registry *tenants; /* tenant.c */
     struct change_feed *changes;     /* change.c */
     struct identity_worker *workers; /* one for each loop of run */
@@ -30,6 +32,8 @@ struct identity {
 /* --- cdi.c --------------------------------------------------------------------------------------
  */
 void cdi__handle(void *arg, struct http_exchange *x);
+/* Gives back what a call holds; once, when it is over. */
+void cdi__end(struct cdi_call *c);
 /* --- cdi_path.c ---------------------------------------------------------------------------------
  */
 struct cdi_path {

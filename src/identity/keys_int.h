@@ -7,25 +7,75 @@
 #ifndef ROPELINE_IDENTITY_KEYS_INT_H
 #define ROPELINE_IDENTITY_KEYS_INT_H
 
-#include "cdi_int.h"
-#include "jose/jwk.h"
+#include "identity_int.h"
+#include "signer_int.h"
+#include "token_int.h"
 
 struct app_keys; /* of one app at one time: immutable, counted */
 
-void app_keys_unref(struct app_keys *k);
 /* In a writing phase, before anything is signed: the app's keys, made if it has none, with a fresh
- * dynamic key when the newest ends within 60 s. Ready RSA keys come from the pool, so that this
- * does not hold the writer. The reference goes with the call. */
+ * dynamic key when the newest is about to end. Ready RSA keys come from the pool, so that this does
+ * not hold the writer. Borrowed from the call. ERR_NOTFOUND: there is no such app. */
 enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out) MUSTCHECK;
-/* From memory only: NULL when this process has not seen the app yet or a new key is due. */
+/* From memory only, borrowed from the call: NULL when this process has not seen the app yet, or a
+ * new key is due. */
 struct app_keys *keys_cached(struct cdi_call *c);
 /* Which key signs now; `dynamic` false: the static one. Borrowed from k. */
-const struct jwk *keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
-                              int64_t now_ms);
+struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
+                          int64_t now_ms);
 /* All that verify now, in the order of the JWKS: dynamic ones newest first, then static. */
 const struct jwks *keys_verifiers(const struct app_keys *k);
 struct str keys_refresh(const struct app_keys *k); /* 32 bytes */
 /* Seconds until the next dynamic key will be made, at least 1: the JWKS' max-age. */
 int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int64_t now_ms);
+
+/* --- the registry -------------------------------------------------------------------------------
+ */
+enum err keys__new(struct identity *i, struct errinfo *e) MUSTCHECK;
+void keys__free(struct identity *i);
+/* Ends what the control loop does for the pool. */
+void keys__close(struct identity *i);
+void keys__forget(struct identity *i, struct str app);
+/* After the commit of a call that read keys: they are kept for others. */
+void keys__keep(struct cdi_call *c);
+/* At the end of a call. */
+void keys__drop(struct cdi_call *c);
+
+/* --- keys_db.c: in the store --------------------------------------------------------------------
+ */
+extern const char keys_db__schema[];
+#define LIMIT_APP_KEYS 256 /* dynamic ones that verify at a time */
+struct app_keys {
+    _Atomic unsigned refs;
+    uint64_t changes; /* of the registry, before these were read */
+    int64_t read_ms;  /* monotonic */
+    int64_t gone_ms;  /* wall clock: when the oldest key stops to verify */
+    struct jwks *verifiers;
+    struct jwk *fixed, *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
+    int64_t created_ms[LIMIT_APP_KEYS];          /* of the dynamic ones */
+    size_t dynamic_n;
+    unsigned char refresh[REFRESH_KEY];
+    struct str app;
+    char app_text[LIMIT_TENANT_ID];
+};
+void app_keys__unref(struct app_keys *k);
+/* How long a new dynamic key is in the JWKS before it signs. */
+int64_t keys__overlap_ms(const struct core_config *g);
+bool keys__due(const struct app_keys *k, const struct core_config *g, int64_t now_ms);
+/* Reads them, and makes what is missing. ERR_NOTFOUND: there is no such app. */
+enum err keys__load(struct cdi_call *c, struct store_tx *tx, struct app_keys **out) MUSTCHECK;
+/* One more dynamic key, whether or not it is due. */
+enum err keys__rotate(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
+
+/* --- key_pool.c: RSA keys made ahead ------------------------------------------------------------
+ */
+struct key_pool; /* thread-safe */
+enum err key_pool_new(struct run *run, struct key_pool **out) MUSTCHECK;
+/* A new private key of RSA 2048 in PEM: a ready one, or else made here. To be given back to
+ * key_pool_wipe. */
+enum err key_pool_take(struct key_pool *p, char **pem) MUSTCHECK;
+void key_pool_wipe(char *pem);
+void key_pool_close(struct key_pool *p); /* on the control loop */
+void key_pool_free(struct key_pool *p);  /* after run_main */
 
 #endif

@@ -27,5 +27,6 @@
 #define LIMIT_SESSION_PAYLOAD KIB(64)
 #define LIMIT_REFRESH_TOKEN KIB(8)
 #define LIMIT_SEALED KIB(64)
+#define LIMIT_JWT_VALIDITY_S 3153600000 /* a hundred years */
 
 #endif

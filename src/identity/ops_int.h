@@ -6,6 +6,7 @@
 
 #include "cdi_int.h"
 
+extern const struct cdi_table jwt_ops__table;
 extern const struct cdi_table misc__table;
 extern const struct cdi_table tenant_ops__table;
 extern const struct cdi_table tenant_provider__table;

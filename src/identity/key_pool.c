@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * RSA keys made ahead of their time: one takes as long as a hundred signatures, too long for
+ * whoever makes an app or holds the store's writer. Slots are filled one at a time by the IO lane
+ * and emptied by anybody; invariant: a key is given out once. */
+#include "base/crypt.h"
+#include "base/mem.h"
+#include "jose/jwk.h"
+#include "keys_int.h"
+
+#define READY 16
+
+struct key_pool {
+    struct run *run;
+    char *_Atomic slots[READY];
+    _Atomic bool asked; /* a filling is under way or on its way */
+    bool closed;        /* of the control loop */
+    struct post post;
+    struct work work;
+};
+
+static enum err make(char **pem)
+{
+    struct buf text = BUF_INIT(KIB(8)), other = BUF_INIT(KIB(8));
+    enum err err = jwk_make_pem(STR("RS256"), &text, &other);
+    *pem = NULL;
+    if (err == ERR_OK)
+        buf_addc(&text, '\0');
+    if (err == ERR_OK)
+        err = text.err;
+    if (err == ERR_OK) {
+        *pem = mem_alloc(text.n);
+        err = *pem ? ERR_OK : ERR_NOMEM;
+    }
+    if (err == ERR_OK)
+        memcpy(*pem, text.p, text.n);
+    mem_cleanse(text.p, text.cap);
+    buf_fini(&text);
+    buf_fini(&other);
+    return err;
+}
+
+void key_pool_wipe(char *pem)
+{
+    if (pem)
+        mem_cleanse_free(pem, strlen(pem));
+}
+
+/* --- filling ------------------------------------------------------------------------------------
+ */
+static char *_Atomic *find_empty(struct key_pool *p)
+{
+    for (size_t i = 0; i < READY; i++)
+        if (atomic_load(&p->slots[i]) == NULL)
+            return &p->slots[i];
+    return NULL;
+}
+
+/* In the lane: one key. Only one filling is under way at a time, so that an empty slot stays so. */
+static void fill_one(struct work *w)
+{
+    struct key_pool *p = CONTAINER_OF(w, struct key_pool, work);
+    char *_Atomic *slot = find_empty(p);
+    char *pem;
+    if (slot && make(&pem) == ERR_OK)
+        atomic_store(slot, pem);
+}
+
+static void fill(struct post *post);
+
+static void filled(struct work *w)
+{
+    struct key_pool *p = CONTAINER_OF(w, struct key_pool, work);
+    fill(&p->post);
+}
+
+static void fill(struct post *post)
+{
+    struct key_pool *p = CONTAINER_OF(post, struct key_pool, post);
+    p->work = (struct work){.work = fill_one, .done = filled};
+    if (!p->closed && find_empty(p) && run_work(run_control(p->run), LANE_IO, &p->work) == ERR_OK)
+        return;
+    atomic_store(&p->asked, false); /* whoever takes next asks again */
+}
+
+static void ask(struct key_pool *p)
+{
+    if (atomic_exchange(&p->asked, true))
+        return;
+    p->post.fn = fill;
+    run_post(run_control(p->run), &p->post);
+}
+
+/* --- from start to end --------------------------------------------------------------------------
+ */
+enum err key_pool_new(struct run *run, struct key_pool **out)
+{
+    struct key_pool *p = *out = mem_alloc(sizeof *p);
+    if (p == NULL)
+        return ERR_NOMEM;
+    p->run = run;
+    return ERR_OK;
+}
+
+enum err key_pool_take(struct key_pool *p, char **pem)
+{
+    *pem = NULL;
+    for (size_t i = 0; i < READY && *pem == NULL; i++)
+        *pem = atomic_exchange(&p->slots[i], NULL);
+    ask(p);
+    return *pem ? ERR_OK : make(pem);
+}
+
+void key_pool_close(struct key_pool *p)
+{
+    p->closed = true;
+}
+
+void key_pool_free(struct key_pool *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < READY; i++)
+        key_pool_wipe(atomic_load(&p->slots[i]));
+    mem_free(p);
+}

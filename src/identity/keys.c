@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keys of the apps in memory, and which of them signs. Invariant: what is kept was read in a
+ * transaction that is committed, and nothing that was read before a change is kept after it. */
+#include "keys_int.h"
+
+#include "base/mem.h"
+#include "seal_int.h"
+
+/* With several nodes another one may have made a key. */
+#define SHARED_MS 1000
+
+struct key_registry {
+    struct shards shards;
+    _Atomic uint64_t changes; /* counts what was forgotten */
+    const struct clock *clock;
+    bool shared;
+};
+
+static int64_t mono_ms(const struct key_registry *g)
+{
+    return clock_mono_us(g->clock) / 1000;
+}
+
+static struct app_keys *ref(struct app_keys *k)
+{
+    if (k)
+        atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
+    return k;
+}
+
+static struct app_keys *find(struct key_registry *g, struct str app)
+{
+    struct shard *s = shard_lock(&g->shards, app);
+    struct app_keys *k = ref(map_get(&s->map, app));
+    shard_unlock(s);
+    return k;
+}
+
+/* --- of a call ----------------------------------------------------------------------------------
+ */
+static struct app_keys *hold(struct cdi_call *c, struct app_keys *k)
+{
+    app_keys__unref(c->keys);
+    return c->keys = k;
+}
+
+void keys__drop(struct cdi_call *c)
+{
+    (void)hold(c, NULL);
+}
+
+struct app_keys *keys_cached(struct cdi_call *c)
+{
+    struct key_registry *g = c->identity->keys;
+    struct app_keys *k = find(g, c->app);
+    if (k == NULL)
+        return NULL;
+    bool old = g->shared && mono_ms(g) - k->read_ms > SHARED_MS;
+    if (old || keys__due(k, c->config, c->now_ms) || k->gone_ms < c->now_ms) {
+        app_keys__unref(k);
+        return NULL;
+    }
+    return hold(c, k);
+}
+
+enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out)
+{
+    struct key_registry *g = c->identity->keys;
+    uint64_t changes = atomic_load(&g->changes);
+    struct app_keys *k = *out = keys_cached(c);
+    if (k)
+        return ERR_OK;
+    enum err err = keys__load(c, tx, &k);
+    if (err != ERR_OK)
+        return err;
+    k->changes = changes;
+    k->read_ms = mono_ms(g);
+    *out = hold(c, k);
+    return ERR_OK;
+}
+
+void keys__keep(struct cdi_call *c)
+{
+    struct key_registry *g = c->identity->keys;
+    struct app_keys *k = c->keys, *old = NULL;
+    if (k == NULL || k->read_ms == 0)
+        return;
+    struct shard *s = shard_lock(&g->shards, k->app);
+    if (atomic_load(&g->changes) == k->changes && map_get(&s->map, k->app) != k) {
+        old = map_del(&s->map, k->app); /* the former key's text goes with it */
+        if (map_put(&s->map, k->app, k, NULL) == ERR_OK)
+            ref(k);
+    }
+    shard_unlock(s);
+    app_keys__unref(old);
+}
+
+void keys__forget(struct identity *i, struct str app)
+{
+    struct key_registry *g = i->keys;
+    atomic_fetch_add(&g->changes, 1);
+    struct shard *s = shard_lock(&g->shards, app);
+    struct app_keys *k = map_del(&s->map, app);
+    shard_unlock(s);
+    app_keys__unref(k);
+}
+
+struct jwks *identity_keys(struct identity *i, struct str app)
+{
+    struct app_keys *k = find(i->keys, app);
+    struct jwks *set = k ? jwks_ref(k->verifiers) : NULL;
+    app_keys__unref(k);
+    return set;
+}
+
+/* --- what they say ------------------------------------------------------------------------------
+ */
+struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
+                          int64_t now_ms)
+{
+    size_t at = 0;
+    if (!dynamic)
+        return signer_here(k->fixed);
+    /* The newest is new to those who verify; the one before it is good while it may still sign. */
+    if (k->dynamic_n > 1 && now_ms - k->created_ms[0] < keys__overlap_ms(g) &&
+        k->created_ms[1] + g->signing_key_interval_ms > now_ms)
+        at = 1;
+    return signer_here(k->dynamic[at]);
+}
+
+const struct jwks *keys_verifiers(const struct app_keys *k)
+{
+    return k->verifiers;
+}
+
+struct str keys_refresh(const struct app_keys *k)
+{
+    return str_of(k->refresh, sizeof k->refresh);
+}
+
+int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int64_t now_ms)
+{
+    int64_t next_ms = k->created_ms[0] + g->signing_key_interval_ms - keys__overlap_ms(g);
+    int64_t s = (next_ms - now_ms) / 1000;
+    return s > 1 ? s : 1;
+}
+
+/* --- from start to end --------------------------------------------------------------------------
+ */
+enum err keys__new(struct identity *i, struct errinfo *e)
+{
+    struct key_registry *g = mem_alloc(sizeof *g);
+    enum err err = g ? shards_init(&g->shards) : ERR_NOMEM;
+    if (err == ERR_OK)
+        i->keys = g;
+    else
+        mem_free(g);
+    if (err == ERR_OK) {
+        g->clock = run_clock(i->o.run);
+        g->shared = i->o.shared;
+        err = key_pool_new(i->o.run, &i->key_pool);
+    }
+    if (err != ERR_OK)
+        return errinfo_set(e, err, "%s", err_text(err));
+    return sealer_new(i->o.key_file, &i->sealer, e);
+}
+
+void keys__close(struct identity *i)
+{
+    if (i->key_pool)
+        key_pool_close(i->key_pool);
+}
+
+static void clear_shard(struct shard *s)
+{
+    size_t at = 0;
+    struct str key;
+    void *value;
+    while (map_next(&s->map, &at, &key, &value)) {
+        map_del(&s->map, key);
+        app_keys__unref(value);
+    }
+}
+
+void keys__free(struct identity *i)
+{
+    key_pool_free(i->key_pool);
+    sealer_free(i->sealer);
+    if (i->keys == NULL)
+        return;
+    for (size_t n = 0; n < SHARD_COUNT; n++)
+        clear_shard(&i->keys->shards.shard[n]);
+    shards_fini(&i->keys->shards);
+    mem_free(i->keys);
+    i->keys = NULL;
+}
