@@ -4,7 +4,8 @@
 #include "ops_int.h"
 
 const struct cdi_table *const cdi__tables[] = {
-    &jwt_ops__table,         &misc__table,        &tenant_ops__table,
-    &tenant_provider__table, &tenant_read__table, &tenant_user__table,
+    &jwt_ops__table,     &misc__table,         &tenant_ops__table,
+    &session__table,     &session_data__table, &tenant_provider__table,
+    &tenant_read__table, &tenant_user__table,
 };
 const size_t cdi__table_count = COUNTOF(cdi__tables);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "keys_int.h"
 #include "schema_int.h"
+#include "sweep_int.h"
 
 static enum err open_room(struct identity *i, struct errinfo *e)
 {
@@ -23,7 +24,9 @@ static enum err open_room(struct identity *i, struct errinfo *e)
     if (err == ERR_OK)
         err = keys__new(i, e);
     if (err == ERR_OK)
-        err = changes__new(i);
+        err = changes__new(i, e);
+    if (err == ERR_OK)
+        err = sweeps__new(i);
     return err;
 }
 
@@ -51,6 +54,7 @@ void identity_free(struct identity *i)
 {
     if (i == NULL)
         return;
+    sweeps__free(i);
     changes__free(i);
     keys__free(i);
     tenants__free(i);
@@ -59,6 +63,8 @@ void identity_free(struct identity *i)
 
 void identity_close(struct identity *i)
 {
+    changes__close(i);
+    sweeps__close(i);
     keys__close(i);
 }
 

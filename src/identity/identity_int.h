@@ -25,6 +25,7 @@ struct identity {
     struct key_pool *key_pool;       /* key_pool.c */
     struct tenant_registry *tenants; /* tenant.c */
     struct change_feed *changes;     /* change.c */
+    struct broom *broom;             /* sweep.c */
     struct identity_worker *workers; /* one for each loop of run */
     unsigned worker_count;
 };
@@ -68,7 +69,8 @@ void tenants__forget(struct identity *i, struct str app); /* its settings have c
 
 /* --- change.c
  * ------------------------------------------------------------------------------------- */
-enum err changes__new(struct identity *i) MUSTCHECK;
+enum err changes__new(struct identity *i, struct errinfo *e) MUSTCHECK;
+void changes__close(struct identity *i);
 void changes__free(struct identity *i);
 /* On the loop of the call, after its commit. */
 void changes__apply(struct cdi_call *c);

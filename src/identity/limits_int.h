@@ -28,5 +28,7 @@
 #define LIMIT_REFRESH_TOKEN KIB(8)
 #define LIMIT_SEALED KIB(64)
 #define LIMIT_JWT_VALIDITY_S 3153600000 /* a hundred years */
+#define LIMIT_REVOKED_SESSIONS 1572864  /* kept in memory, 16 bytes each */
+#define LIMIT_TOKEN_PAYLOAD 4608        /* the part that goes into access tokens: LIMIT_JWT_BYTES */
 
 #endif

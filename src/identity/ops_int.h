@@ -8,6 +8,8 @@
 
 extern const struct cdi_table jwt_ops__table;
 extern const struct cdi_table misc__table;
+extern const struct cdi_table session__table;
+extern const struct cdi_table session_data__table;
 extern const struct cdi_table tenant_ops__table;
 extern const struct cdi_table tenant_provider__table;
 extern const struct cdi_table tenant_read__table;

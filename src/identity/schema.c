@@ -6,6 +6,7 @@
 
 #include "change_int.h"
 #include "keys_int.h"
+#include "session_db_int.h"
 #include "tenant_int.h"
 #include "user_db_int.h"
 

@@ -19,11 +19,10 @@
     }
 
 const struct tenant_table tenant__tables[] = {
-    TENANT_ROWS(third_party_config), TENANT_ROWS(login_tenant),
-    APP_ROWS(login_method),          APP_ROWS(user_mapping),
-    APP_ROWS(email_verified),        APP_ROWS(user_active),
-    APP_ROWS(user_linking),          APP_ROWS(signing_key),
-    APP_ROWS(refresh_key),           TENANT_ROWS(tenant),
+    TENANT_ROWS(third_party_config), TENANT_ROWS(login_tenant), APP_ROWS(login_method),
+    APP_ROWS(user_mapping),          APP_ROWS(email_verified),  APP_ROWS(user_active),
+    APP_ROWS(user_linking),          APP_ROWS(signing_key),     APP_ROWS(refresh_key),
+    TENANT_ROWS(session_info),       TENANT_ROWS(tenant),
 };
 const size_t tenant__table_count = COUNTOF(tenant__tables);
 
