@@ -24,6 +24,14 @@ struct request {
     struct http_response rs;
 };
 
+void cdi__committed(struct cdi_call *c)
+{
+    if (c->changes)
+        changes__apply(c);
+    c->changes = NULL;
+    keys__keep(c);
+}
+
 void cdi__end(struct cdi_call *c)
 {
     keys__drop(c);
@@ -106,12 +114,8 @@ static void forget_answer(struct cdi_call *c)
 static void after_phase(struct request *r, enum err err)
 {
     struct cdi_call *c = &r->call;
-    if (err == ERR_OK) {
-        if (c->changes)
-            changes__apply(c);
-        c->changes = NULL;
-        keys__keep(c);
-    }
+    if (err == ERR_OK)
+        cdi__committed(c);
     if ((err == ERR_OK || err == ERR_CANCELLED) && c->answered)
         respond(r);
     else if (err != ERR_OK)

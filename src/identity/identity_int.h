@@ -33,6 +33,8 @@ struct identity {
 /* --- cdi.c --------------------------------------------------------------------------------------
  */
 void cdi__handle(void *arg, struct http_exchange *x);
+/* On the loop of a call: what it wrote is committed. */
+void cdi__committed(struct cdi_call *c);
 /* Gives back what a call holds; once, when it is over. */
 void cdi__end(struct cdi_call *c);
 /* --- cdi_path.c ---------------------------------------------------------------------------------

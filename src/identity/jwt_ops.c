@@ -7,43 +7,28 @@
 
 /* --- GET /.well-known/jwks.json and /recipe/jwt/jwks --------------------------------------------
  */
-/* One key as the core has always shown it, with its use. */
-static enum err add_key(struct cdi_call *c, struct json *list, const struct json *key)
-{
-    static const char *const names[] = {"kty", "kid", "n", "e", "alg"};
-    struct json *o = json_new_object(c->arena, COUNTOF(names) + 1);
-    enum err err = o ? ERR_OK : ERR_NOMEM;
-    for (size_t i = 0; i < COUNTOF(names) && err == ERR_OK; i++)
-        err = json_set(c->arena, o, str_c(names[i]), json_get(key, names[i]));
-    if (err == ERR_OK)
-        err = json_set(c->arena, o, STR("use"), json_new_str(c->arena, STR("sig")));
-    return err ? err : json_push(c->arena, list, o);
-}
-
+/* Whoever fetches them may keep them until the next one will be there. */
 static enum err answer_keys(struct cdi_call *c, const struct app_keys *k)
 {
-    AUTO_BUF text = BUF_INIT(MIB(1));
+    AUTO_BUF text = BUF_INIT(LIMIT_JWKS_BYTES);
     const struct json *set = NULL;
-    bool bare = str_eqz(str_c(c->op->path), "/.well-known/jwks.json");
+    bool bare = (c->op->flags & CDI_NO_KEY) != 0;
     struct json *o = bare ? json_new_object(c->arena, 1) : cdi_reply(c, "OK");
     jwks_write(&text, keys_verifiers(k), false);
-    enum err err = text.err ? text.err : json_parse(c->arena, buf_str(&text), MIB(1), &set, NULL);
-    const struct json *keys = json_get(set, "keys");
-    struct json *list = keys ? json_new_array(c->arena, keys->n) : NULL;
     c->cache_control = arena_fmt(c->arena, "max-age=%lld, must-revalidate",
                                  (long long)keys_fresh_s(k, c->config, c->now_ms));
-    if (err != ERR_OK || o == NULL || list == NULL || c->cache_control.p == NULL)
+    if (o == NULL || c->cache_control.p == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < keys->n && err == ERR_OK; i++)
-        err = add_key(c, list, keys->items[i]);
+    enum err err =
+        text.err ? text.err : json_parse(c->arena, buf_str(&text), LIMIT_JWKS_BYTES, &set, NULL);
     if (err == ERR_OK)
-        err = json_set(c->arena, o, STR("keys"), list);
+        err = json_set(c->arena, o, STR("keys"), json_get(set, "keys"));
     return err ? err : cdi_ok(c, o);
 }
 
 static enum err jwks_now(struct cdi_call *c, struct store_tx *none)
 {
-    const struct app_keys *k = keys_cached(c);
+    const struct app_keys *k = keys_all_cached(c);
     (void)none;
     return k ? answer_keys(c, k) : ERR_OK;
 }
@@ -51,7 +36,7 @@ static enum err jwks_now(struct cdi_call *c, struct store_tx *none)
 static enum err jwks_write_phase(struct cdi_call *c, struct store_tx *tx)
 {
     struct app_keys *k;
-    enum err err = keys_for_call(c, tx, &k);
+    enum err err = keys_all_for_call(c, tx, &k);
     return err ? err : answer_keys(c, k);
 }
 
@@ -114,7 +99,7 @@ static enum err make_check(struct cdi_call *c, struct store_tx *none)
 static enum err make_keys(struct cdi_call *c, struct store_tx *tx)
 {
     struct making *m = c->state;
-    return keys_for_call(c, tx, &m->keys);
+    return keys_all_for_call(c, tx, &m->keys);
 }
 
 static enum err make_sign(struct cdi_call *c, struct store_tx *none)

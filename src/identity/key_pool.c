@@ -2,19 +2,20 @@
  *
  * RSA keys made ahead of their time: one takes as long as a hundred signatures, too long for
  * whoever makes an app or holds the store's writer. Slots are filled one at a time by the IO lane
- * and emptied by anybody; invariant: a key is given out once. */
-#include "base/crypt.h"
+ * and emptied by anybody; invariant: a key is given out once. Who needs many finds more the next
+ * time, who needs none costs nothing. */
 #include "base/mem.h"
 #include "jose/jwk.h"
 #include "keys_int.h"
 
-#define READY 16
+#define READY_LEAST 4
 
 struct key_pool {
     struct run *run;
-    char *_Atomic slots[READY];
-    _Atomic bool asked; /* a filling is under way or on its way */
-    bool closed;        /* of the control loop */
+    char *_Atomic slots[LIMIT_KEYS_READY];
+    _Atomic unsigned wanted; /* how many are to be ready: twice as many after each lack */
+    _Atomic bool asked;      /* a filling is under way or on its way */
+    bool closed;             /* of the control loop */
     struct post post;
     struct work work;
 };
@@ -23,18 +24,14 @@ static enum err make(char **pem)
 {
     struct buf text = BUF_INIT(KIB(8)), other = BUF_INIT(KIB(8));
     enum err err = jwk_make_pem(STR("RS256"), &text, &other);
-    *pem = NULL;
-    if (err == ERR_OK)
-        buf_addc(&text, '\0');
+    buf_addc(&text, '\0');
     if (err == ERR_OK)
         err = text.err;
-    if (err == ERR_OK) {
-        *pem = mem_alloc(text.n);
-        err = *pem ? ERR_OK : ERR_NOMEM;
-    }
-    if (err == ERR_OK)
-        memcpy(*pem, text.p, text.n);
-    mem_cleanse(text.p, text.cap);
+    *pem = err == ERR_OK ? mem_dup(text.p, text.n) : NULL;
+    if (err == ERR_OK && *pem == NULL)
+        err = ERR_NOMEM;
+    if (text.p)
+        mem_cleanse(text.p, text.cap);
     buf_fini(&text);
     buf_fini(&other);
     return err;
@@ -50,7 +47,8 @@ void key_pool_wipe(char *pem)
  */
 static char *_Atomic *find_empty(struct key_pool *p)
 {
-    for (size_t i = 0; i < READY; i++)
+    unsigned wanted = atomic_load(&p->wanted);
+    for (unsigned i = 0; i < wanted; i++)
         if (atomic_load(&p->slots[i]) == NULL)
             return &p->slots[i];
     return NULL;
@@ -83,7 +81,7 @@ static void fill(struct post *post)
     atomic_store(&p->asked, false); /* whoever takes next asks again */
 }
 
-static void ask(struct key_pool *p)
+void key_pool_expect(struct key_pool *p)
 {
     if (atomic_exchange(&p->asked, true))
         return;
@@ -99,15 +97,19 @@ enum err key_pool_new(struct run *run, struct key_pool **out)
     if (p == NULL)
         return ERR_NOMEM;
     p->run = run;
+    atomic_init(&p->wanted, READY_LEAST);
     return ERR_OK;
 }
 
 enum err key_pool_take(struct key_pool *p, char **pem)
 {
     *pem = NULL;
-    for (size_t i = 0; i < READY && *pem == NULL; i++)
+    for (unsigned i = 0; i < LIMIT_KEYS_READY && *pem == NULL; i++)
         *pem = atomic_exchange(&p->slots[i], NULL);
-    ask(p);
+    unsigned wanted = atomic_load(&p->wanted);
+    if (*pem == NULL && wanted < LIMIT_KEYS_READY)
+        atomic_store(&p->wanted, wanted * 2);
+    key_pool_expect(p);
     return *pem ? ERR_OK : make(pem);
 }
 
@@ -120,7 +122,7 @@ void key_pool_free(struct key_pool *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < READY; i++)
+    for (unsigned i = 0; i < LIMIT_KEYS_READY; i++)
         key_pool_wipe(atomic_load(&p->slots[i]));
     mem_free(p);
 }

@@ -50,45 +50,93 @@ void keys__drop(struct cdi_call *c)
     (void)hold(c, NULL);
 }
 
-struct app_keys *keys_cached(struct cdi_call *c)
+/* Of several nodes one makes both keys at once: the others then learn of them together. */
+static bool wants_all(const struct cdi_call *c)
 {
-    struct key_registry *g = c->identity->keys;
-    struct app_keys *k = find(g, c->app);
-    if (k == NULL)
-        return NULL;
-    bool old = g->shared && mono_ms(g) - k->read_ms > SHARED_MS;
-    if (old || keys__due(k, c->config, c->now_ms) || k->gone_ms < c->now_ms) {
+    return c->identity->keys->shared || !cdi_bool(c, "useDynamicSigningKey", true);
+}
+
+static bool is_good(const struct cdi_call *c, const struct app_keys *k, bool all)
+{
+    const struct key_registry *g = c->identity->keys;
+    return !(all && k->fixed == NULL) && !keys__due(k, c->config, c->now_ms) &&
+           k->gone_ms >= c->now_ms && !(g->shared && mono_ms(g) - k->read_ms > SHARED_MS);
+}
+
+static struct app_keys *cached(struct cdi_call *c, bool all)
+{
+    struct app_keys *k = find(c->identity->keys, c->app);
+    if (k && !is_good(c, k, all)) {
         app_keys__unref(k);
         return NULL;
     }
-    return hold(c, k);
+    return k ? hold(c, k) : NULL;
 }
 
-enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out)
+static enum err for_call(struct cdi_call *c, struct store_tx *tx, bool all, struct app_keys **out)
 {
     struct key_registry *g = c->identity->keys;
     uint64_t changes = atomic_load(&g->changes);
-    struct app_keys *k = *out = keys_cached(c);
+    struct app_keys *k = *out = cached(c, all);
     if (k)
         return ERR_OK;
-    enum err err = keys__load(c, tx, &k);
+    struct app_keys *known = find(g, c->app);
+    enum err err = keys__load(c, tx, known, all, &k);
+    app_keys__unref(known);
     if (err != ERR_OK)
         return err;
-    k->changes = changes;
+    k->changes += changes;
     k->read_ms = mono_ms(g);
     *out = hold(c, k);
     return ERR_OK;
 }
 
+struct app_keys *keys_cached(struct cdi_call *c)
+{
+    return cached(c, wants_all(c));
+}
+
+struct app_keys *keys_all_cached(struct cdi_call *c)
+{
+    return cached(c, true);
+}
+
+enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out)
+{
+    return for_call(c, tx, wants_all(c), out);
+}
+
+enum err keys_all_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out)
+{
+    return for_call(c, tx, true, out);
+}
+
+/* --- keeping and forgetting ---------------------------------------------------------------------
+ */
+static void clear_shard(struct shard *s)
+{
+    size_t at = 0;
+    struct str key;
+    void *value;
+    while (map_next(&s->map, &at, &key, &value)) {
+        map_del(&s->map, key);
+        app_keys__unref(value);
+    }
+}
+
+/* Out of memory: they are not kept. A full shard begins anew: there are then more apps than one
+ * process is asked about at a time. */
 void keys__keep(struct cdi_call *c)
 {
     struct key_registry *g = c->identity->keys;
     struct app_keys *k = c->keys, *old = NULL;
-    if (k == NULL || k->read_ms == 0)
+    if (k == NULL)
         return;
     struct shard *s = shard_lock(&g->shards, k->app);
     if (atomic_load(&g->changes) == k->changes && map_get(&s->map, k->app) != k) {
         old = map_del(&s->map, k->app); /* the former key's text goes with it */
+        if (s->map.count >= LIMIT_KEYS_KEPT / SHARD_COUNT)
+            clear_shard(s);
         if (map_put(&s->map, k->app, k, NULL) == ERR_OK)
             ref(k);
     }
@@ -120,11 +168,13 @@ struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct c
                           int64_t now_ms)
 {
     size_t at = 0;
-    if (!dynamic)
+    /* Without a static key another call asks for it at this very moment, and its token is the one
+     * that counts. */
+    if (!dynamic && k->fixed)
         return signer_here(k->fixed);
     /* The newest is new to those who verify; the one before it is good while it may still sign. */
     if (k->dynamic_n > 1 && now_ms - k->created_ms[0] < keys__overlap_ms(g) &&
-        k->created_ms[1] + g->signing_key_interval_ms > now_ms)
+        k->created_ms[1] + keys__longest_ms(g) > now_ms)
         at = 1;
     return signer_here(k->dynamic[at]);
 }
@@ -141,7 +191,7 @@ struct str keys_refresh(const struct app_keys *k)
 
 int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int64_t now_ms)
 {
-    int64_t next_ms = k->created_ms[0] + g->signing_key_interval_ms - keys__overlap_ms(g);
+    int64_t next_ms = k->created_ms[0] + keys__interval_ms(k, g) - keys__overlap_ms(g);
     int64_t s = (next_ms - now_ms) / 1000;
     return s > 1 ? s : 1;
 }
@@ -163,24 +213,12 @@ enum err keys__new(struct identity *i, struct errinfo *e)
     }
     if (err != ERR_OK)
         return errinfo_set(e, err, "%s", err_text(err));
-    return sealer_new(i->o.key_file, &i->sealer, e);
+    return keys__open_sealer(i, e);
 }
 
 void keys__close(struct identity *i)
 {
-    if (i->key_pool)
-        key_pool_close(i->key_pool);
-}
-
-static void clear_shard(struct shard *s)
-{
-    size_t at = 0;
-    struct str key;
-    void *value;
-    while (map_next(&s->map, &at, &key, &value)) {
-        map_del(&s->map, key);
-        app_keys__unref(value);
-    }
+    key_pool_close(i->key_pool);
 }
 
 void keys__free(struct identity *i)

@@ -13,13 +13,18 @@
 
 struct app_keys; /* of one app at one time: immutable, counted */
 
-/* In a writing phase, before anything is signed: the app's keys, made if it has none, with a fresh
- * dynamic key when the newest is about to end. Ready RSA keys come from the pool, so that this does
- * not hold the writer. Borrowed from the call. ERR_NOTFOUND: there is no such app. */
+/* In a writing phase, before anything is signed: the app's keys, with a fresh dynamic key when
+ * there is none or the newest is about to end. Ready RSA keys come from the pool, so that this does
+ * not hold the writer. Borrowed from the call. ERR_NOTFOUND: there is no such app. The static key
+ * is made by the first call that asks for it: with useDynamicSigningKey false, or
+ * keys_all_for_call. */
 enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out) MUSTCHECK;
+enum err keys_all_for_call(struct cdi_call *c, struct store_tx *tx,
+                           struct app_keys **out) MUSTCHECK;
 /* From memory only, borrowed from the call: NULL when this process has not seen the app yet, or a
- * new key is due. */
+ * key is to be made. */
 struct app_keys *keys_cached(struct cdi_call *c);
+struct app_keys *keys_all_cached(struct cdi_call *c);
 /* Which key signs now; `dynamic` false: the static one. Borrowed from k. */
 struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
                           int64_t now_ms);
@@ -33,8 +38,9 @@ int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int6
  */
 enum err keys__new(struct identity *i, struct errinfo *e) MUSTCHECK;
 void keys__free(struct identity *i);
-/* Ends what the control loop does for the pool. */
+/* On the control loop: nothing is begun there any more. */
 void keys__close(struct identity *i);
+/* They have changed, here or on another node, or the app or its settings have. Any thread. */
 void keys__forget(struct identity *i, struct str app);
 /* After the commit of a call that read keys: they are kept for others. */
 void keys__keep(struct cdi_call *c);
@@ -44,15 +50,15 @@ void keys__drop(struct cdi_call *c);
 /* --- keys_db.c: in the store --------------------------------------------------------------------
  */
 extern const char keys_db__schema[];
-#define LIMIT_APP_KEYS 256 /* dynamic ones that verify at a time */
 struct app_keys {
     _Atomic unsigned refs;
     uint64_t changes; /* of the registry, before these were read */
     int64_t read_ms;  /* monotonic */
     int64_t gone_ms;  /* wall clock: when the oldest key stops to verify */
     struct jwks *verifiers;
-    struct jwk *fixed, *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
-    int64_t created_ms[LIMIT_APP_KEYS];          /* of the dynamic ones */
+    struct jwk *fixed;                   /* the static one, or NULL */
+    struct jwk *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
+    int64_t created_ms[LIMIT_APP_KEYS];
     size_t dynamic_n;
     unsigned char refresh[REFRESH_KEY];
     struct str app;
@@ -61,19 +67,30 @@ struct app_keys {
 void app_keys__unref(struct app_keys *k);
 /* How long a new dynamic key is in the JWKS before it signs. */
 int64_t keys__overlap_ms(const struct core_config *g);
+/* How long the newest one is the newest, and how long at most. */
+int64_t keys__interval_ms(const struct app_keys *k, const struct core_config *g);
+int64_t keys__longest_ms(const struct core_config *g);
 bool keys__due(const struct app_keys *k, const struct core_config *g, int64_t now_ms);
-/* Reads them, and makes what is missing. ERR_NOTFOUND: there is no such app. */
-enum err keys__load(struct cdi_call *c, struct store_tx *tx, struct app_keys **out) MUSTCHECK;
-/* One more dynamic key, whether or not it is due. */
-enum err keys__rotate(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
+/* Reads them, and makes what is missing; with `all` the static one, too. What `known` (may be NULL)
+ * has is not unsealed again. ERR_NOTFOUND: there is no such app. */
+enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known, bool all,
+                    struct app_keys **out) MUSTCHECK;
+/* Fills i->sealer, with the key file that the store's secrets are sealed with or, when it has none
+ * yet, a new one. Blocks: at start only. */
+enum err keys__open_sealer(struct identity *i, struct errinfo *e) MUSTCHECK;
+/* The same, with one more dynamic key whether or not it is due. */
+enum err keys__rotate(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
+                      struct app_keys **out) MUSTCHECK;
 
 /* --- key_pool.c: RSA keys made ahead ------------------------------------------------------------
  */
 struct key_pool; /* thread-safe */
 enum err key_pool_new(struct run *run, struct key_pool **out) MUSTCHECK;
 /* A new private key of RSA 2048 in PEM: a ready one, or else made here. To be given back to
- * key_pool_wipe. */
+ * key_pool_wipe. Any thread. */
 enum err key_pool_take(struct key_pool *p, char **pem) MUSTCHECK;
+/* Some will be wanted soon. Any thread. */
+void key_pool_expect(struct key_pool *p);
 void key_pool_wipe(char *pem);
 void key_pool_close(struct key_pool *p); /* on the control loop */
 void key_pool_free(struct key_pool *p);  /* after run_main */

@@ -11,6 +11,9 @@
 #define LIMIT_TENANT_ID 64
 #define LIMIT_FACTORS 64         /* of one tenant */
 #define LIMIT_TENANTS_KEPT 16384 /* settings in memory */
+#define LIMIT_KEYS_KEPT 1024     /* apps whose keys are in memory */
+#define LIMIT_APP_KEYS 250       /* dynamic ones of an app that verify at a time */
+#define LIMIT_KEYS_READY 64      /* RSA keys made ahead */
 #define LIMIT_CDI_ARENA MIB(8)
 #define LIMIT_CDI_LIST 100000  /* rows of one answer */
 #define LIMIT_CORE_API_KEYS 16 /* of one app */

@@ -104,6 +104,8 @@ static void judged(struct store_job *j, enum err err)
     struct promoting *m = CONTAINER_OF(j, struct promoting, job);
     if (err == ERR_CANCELLED) /* the token would be larger than one may be */
         err = ERR_DENIED;
+    if (err == ERR_OK)
+        cdi__committed(&m->call);
     if (err == ERR_OK && m->tokens.claims.p) {
         m->work = (struct work){.work = sign, .done = is_signed};
         err = run_work(m->from, LANE_CPU, &m->work);
