@@ -28,13 +28,23 @@ enum err crypt_sha256(struct str data, unsigned char out[SHA256_BYTES])
     return EVP_Digest(p, data.n, out, NULL, md, NULL) == 1 ? ERR_OK : ERR_INTERNAL;
 }
 
-enum err crypt_hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES])
+static enum err hmac(const EVP_MD *md, struct str key, struct str data, unsigned char *out)
 {
     /* OpenSSL takes a NULL key for "the former key". */
     const void *k = key.n ? key.p : "", *p = data.n ? data.p : "";
     if (key.n > INT_MAX)
         return ERR_LIMIT;
-    return HMAC(EVP_sha256(), k, (int)key.n, p, data.n, out, NULL) ? ERR_OK : ERR_INTERNAL;
+    return HMAC(md, k, (int)key.n, p, data.n, out, NULL) ? ERR_OK : ERR_INTERNAL;
+}
+
+enum err crypt_hmac_sha256(struct str key, struct str data, unsigned char out[SHA256_BYTES])
+{
+    return hmac(EVP_sha256(), key, data, out);
+}
+
+enum err crypt_hmac_sha1(struct str key, struct str data, unsigned char out[SHA1_BYTES])
+{
+    return hmac(EVP_sha1(), key, data, out);
 }
 
 enum err crypt_random(void *out, size_t n)

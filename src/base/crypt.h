@@ -10,6 +10,9 @@
 enum err crypt_sha256(struct str data, unsigned char out[SHA256_BYTES]) MUSTCHECK;
 enum err crypt_hmac_sha256(struct str key, struct str data,
                            unsigned char out[SHA256_BYTES]) MUSTCHECK;
+/* For protocols that say so (RFC 6238); as a MAC it is still sound. */
+#define SHA1_BYTES 20
+enum err crypt_hmac_sha1(struct str key, struct str data, unsigned char out[SHA1_BYTES]) MUSTCHECK;
 /* Fresh bytes from the kernel's generator through OpenSSL; ERR_INTERNAL if it has none. */
 enum err crypt_random(void *out, size_t n) MUSTCHECK;
 /* Equal in time that depends on the lengths only. */

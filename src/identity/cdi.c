@@ -18,7 +18,7 @@ struct request {
     bool known; /* whether there is such an app and tenant */
     struct buf body;
     size_t phase;
-    enum err err; /* of a phase in the CPU lane */
+    enum err err; /* of a phase in the CPU or hashing lane */
     struct store_job job;
     struct work work;
     struct http_response rs;
@@ -164,8 +164,9 @@ static void next_phase(struct request *r)
         after_phase(r, p->run(&r->call, NULL));
         return;
     case CDI_CPU:
+    case CDI_HASH:
         r->work = (struct work){.work = run_cpu, .done = cpu_done};
-        err = run_work(r->worker->loop, LANE_CPU, &r->work);
+        err = run_work(r->worker->loop, where == CDI_CPU ? LANE_CPU : LANE_HASH, &r->work);
         break;
     case CDI_READ:
     case CDI_WRITE:

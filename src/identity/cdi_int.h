@@ -31,7 +31,8 @@ enum cdi_where {
     CDI_NOW,   /* on the request's loop, tx is NULL: only what takes microseconds */
     CDI_READ,  /* in a transaction that only reads */
     CDI_WRITE, /* in one that may write */
-    CDI_CPU,   /* hashing or signing: in the CPU lane, tx is NULL */
+    CDI_CPU,   /* signing: in the CPU lane, tx is NULL */
+    CDI_HASH,  /* hashing of passwords: in a lane of its own, tx is NULL */
 };
 struct cdi_phase {
     enum cdi_where where;

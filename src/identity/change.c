@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "keys_int.h"
 #include "revoked_int.h"
+#include "roles_int.h"
 
 #define POLL_MS 500
 /* How long a transaction may take, and how far the clocks of nodes may be apart. */
@@ -175,6 +176,7 @@ static void apply(struct identity *i, const struct change *one)
     switch (one->what) {
     case IDENTITY_TENANT:
         tenants__forget(i, one->app);
+        roles_memory__forget_app(i, one->app);
         keys__forget(i, one->app); /* an app that was removed, or other lives of keys */
         break;
     case IDENTITY_KEYS:
@@ -184,7 +186,10 @@ static void apply(struct identity *i, const struct change *one)
         remember_revoked(i, one->app, one->subject, one->until_ms);
         break;
     case IDENTITY_ROLES_OF_USER:
+        roles_memory__forget_user(i, one->app, one->user);
+        break;
     case IDENTITY_ROLE:
+        roles_memory__forget_app(i, one->app);
         break;
     }
     struct told *t = mem_alloc(sizeof *t + one->app.n + one->subject.n + one->user.n);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "keys_int.h"
+#include "roles_int.h"
 #include "schema_int.h"
 #include "sweep_int.h"
 
@@ -25,6 +26,8 @@ static enum err open_room(struct identity *i, struct errinfo *e)
         err = keys__new(i, e);
     if (err == ERR_OK)
         err = changes__new(i, e);
+    if (err == ERR_OK)
+        err = roles_memory__new(i);
     if (err == ERR_OK)
         err = sweeps__new(i);
     return err;
@@ -56,6 +59,7 @@ void identity_free(struct identity *i)
         return;
     sweeps__free(i);
     changes__free(i);
+    roles_memory__free(i);
     keys__free(i);
     tenants__free(i);
     arena_free(i->arena);

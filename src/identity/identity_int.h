@@ -25,6 +25,7 @@ struct identity {
     struct key_pool *key_pool;       /* key_pool.c */
     struct tenant_registry *tenants; /* tenant.c */
     struct change_feed *changes;     /* change.c */
+    struct roles_memory *roles;      /* roles_memory.c */
     struct broom *broom;             /* sweep.c */
     struct identity_worker *workers; /* one for each loop of run */
     unsigned worker_count;

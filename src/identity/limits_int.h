@@ -26,10 +26,22 @@
 #define LIMIT_SCRYPT_MEMORY MIB(64)
 #define LIMIT_PASSWORD_HASH_PART 128 /* bytes of its salt, its hash, or Firebase's key */
 #define LIMIT_USER_ID 256
-#define LIMIT_EMAIL 320 /* RFC 5321: 64, @ and 255 */
+#define LIMIT_TOTP_DEVICES 64 /* of one user */
+#define LIMIT_TOTP_SKEW 50    /* periods on either side */
+#define LIMIT_TOTP_PERIOD_S 86400
+#define LIMIT_TOTP_SECRET 128 /* bytes */
+#define LIMIT_TOTP_CODE 8     /* longer ones are wrong without a look */
+#define LIMIT_EMAIL 320       /* RFC 5321: 64, @ and 255 */
 #define LIMIT_SESSION_PAYLOAD KIB(64)
 #define LIMIT_REFRESH_TOKEN KIB(8)
 #define LIMIT_SEALED KIB(64)
+#define LIMIT_METADATA KIB(256)
+#define LIMIT_ROLE_NAME 255
+#define LIMIT_PERMISSIONS 1000        /* of one call */
+#define LIMIT_ROLES_OF_USER 1000      /* and permissions */
+#define LIMIT_ROLES_REMEMBERED 131072 /* users in memory */
+#define LIMIT_SEARCH_VALUES 8         /* of one field */
+#define LIMIT_USERS_FOUND 1000
 #define LIMIT_JWT_VALIDITY_S 3153600000 /* a hundred years */
 #define LIMIT_REVOKED_SESSIONS 1572864  /* kept in memory, 16 bytes each */
 #define LIMIT_TOKEN_PAYLOAD 4608        /* the part that goes into access tokens: LIMIT_JWT_BYTES */

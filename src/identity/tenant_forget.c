@@ -19,10 +19,26 @@
     }
 
 const struct tenant_table tenant__tables[] = {
-    TENANT_ROWS(third_party_config), TENANT_ROWS(login_tenant), APP_ROWS(login_method),
-    APP_ROWS(user_mapping),          APP_ROWS(email_verified),  APP_ROWS(user_active),
-    APP_ROWS(user_linking),          APP_ROWS(signing_key),     APP_ROWS(refresh_key),
-    TENANT_ROWS(session_info),       TENANT_ROWS(tenant),
+    TENANT_ROWS(third_party_config),
+    TENANT_ROWS(login_tenant),
+    APP_ROWS(login_method),
+    APP_ROWS(user_mapping),
+    APP_ROWS(email_verified),
+    APP_ROWS(user_active),
+    APP_ROWS(user_linking),
+    APP_ROWS(signing_key),
+    APP_ROWS(refresh_key),
+    TENANT_ROWS(session_info),
+    APP_ROWS(app_role),
+    APP_ROWS(role_permission),
+    TENANT_ROWS(user_role),
+    APP_ROWS(user_metadata),
+    TENANT_ROWS(one_time_token),
+    TENANT_ROWS(passwordless_code),
+    TENANT_ROWS(passwordless_device),
+    APP_ROWS(totp_device),
+    TENANT_ROWS(totp_try),
+    TENANT_ROWS(tenant),
 };
 const size_t tenant__table_count = COUNTOF(tenant__tables);
 

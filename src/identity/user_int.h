@@ -74,6 +74,9 @@ enum err user_set_phone(struct cdi_call *c, struct store_tx *tx, const struct lo
                         struct str phone) MUSTCHECK;
 enum err user_set_password(struct cdi_call *c, struct store_tx *tx, struct str recipe_user_id,
                            struct str hash) MUSTCHECK;
+/* The same unless it is no longer `old`. */
+enum err user_swap_password(struct cdi_call *c, struct store_tx *tx, struct str recipe_user_id,
+                            struct str old, struct str hash) MUSTCHECK;
 /* Lets a method into one more tenant of its app, or out. `*was`: it was in there already.
  * ERR_EXISTS: its key is taken there. ERR_DENIED: another primary user there has account info of
  * its user (ASSOCIATION_NOT_ALLOWED_ERROR); `why` (static) says which. */

@@ -26,6 +26,9 @@ static const struct stmt STMT_set_phone =
     SQL("UPDATE login_method SET phone = $1 WHERE app_id = $2 AND user_id = $3");
 static const struct stmt STMT_set_password =
     SQL("UPDATE login_method SET password_hash = $1 WHERE app_id = $2 AND user_id = $3");
+static const struct stmt STMT_swap_password =
+    SQL("UPDATE login_method SET password_hash = $1 WHERE app_id = $2 AND user_id = $3 "
+        "AND password_hash = $4");
 static const struct stmt STMT_set_primary = SQL(
     "UPDATE login_method SET primary_id = $1, is_primary = $2 WHERE app_id = $3 AND user_id = $4");
 static const struct stmt STMT_set_primary_of_keys =
@@ -221,6 +224,14 @@ enum err user_set_password(struct cdi_call *c, struct store_tx *tx, struct str r
 {
     return store_run(tx, &STMT_set_password,
                      ARGS(STORE_S(hash), STORE_S(c->app), STORE_S(recipe_user_id)), NULL, NULL);
+}
+
+enum err user_swap_password(struct cdi_call *c, struct store_tx *tx, struct str recipe_user_id,
+                            struct str old, struct str hash)
+{
+    return store_run(tx, &STMT_swap_password,
+                     ARGS(STORE_S(hash), STORE_S(c->app), STORE_S(recipe_user_id), STORE_S(old)),
+                     NULL, NULL);
 }
 
 /* --- tenants ---------------------------------------------------------------------------------- */

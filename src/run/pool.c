@@ -107,6 +107,7 @@ enum err run_work(struct loop *from, enum lane which, struct work *w)
 enum err pool__init(struct run *r)
 {
     const unsigned most[LANE_COUNT] = {[LANE_CPU] = r->workers,
+                                       [LANE_HASH] = r->workers,
                                        [LANE_IO] = LIMIT_LANE_IO_THREADS,
                                        [LANE_STORE_WRITE] = 1,
                                        [LANE_STORE_READ] = LIMIT_STORE_READERS};
@@ -118,7 +119,9 @@ enum err pool__init(struct run *r)
         lane->run = r;
         lane->tail = &lane->head;
         lane->most = most[i];
-        lane->cap = i == LANE_STORE_WRITE ? LIMIT_STORE_QUEUE : LIMIT_LANE_QUEUE;
+        lane->cap = i == LANE_STORE_WRITE ? LIMIT_STORE_QUEUE
+                    : i == LANE_HASH      ? LIMIT_LANE_QUEUE / 8
+                                          : LIMIT_LANE_QUEUE;
         lane->threads = mem_calloc(most[i], sizeof *lane->threads);
         if (!lane->threads)
             err = ERR_NOMEM;

@@ -50,7 +50,14 @@ struct post {
 void run_post(struct loop *to, struct post *p);
 
 /* Blocking work. `work` runs on a thread of the lane, then `done` on the loop that asked. */
-enum lane { LANE_CPU, LANE_IO, LANE_STORE_WRITE, LANE_STORE_READ, LANE_COUNT };
+enum lane {
+    LANE_CPU,  /* a millisecond each: signatures */
+    LANE_HASH, /* a hundred each: passwords, never in the way of signatures */
+    LANE_IO,
+    LANE_STORE_WRITE,
+    LANE_STORE_READ,
+    LANE_COUNT
+};
 struct work {
     void (*work)(struct work *w);
     void (*done)(struct work *w);
@@ -62,9 +69,9 @@ struct work {
     struct post post;
     struct work *next;
 };
-/* On `from`'s own thread. ERR_BUSY when the lane's queue is full (LIMIT_LANE_QUEUE, or
- * LIMIT_STORE_QUEUE of LANE_STORE_WRITE), ERR_UNAVAILABLE when it cannot have a thread: then
- * nothing will be called. */
+/* On `from`'s own thread. ERR_BUSY when the lane's queue is full (LIMIT_LANE_QUEUE, an eighth of it
+ * of LANE_HASH, LIMIT_STORE_QUEUE of LANE_STORE_WRITE), ERR_UNAVAILABLE when it cannot have a
+ * thread: then nothing will be called. */
 enum err run_work(struct loop *from, enum lane lane, struct work *w) MUSTCHECK;
 /* From inside `work`, of the latest that was taken (at first of the one that was called): the work
  * behind it in the lane when it has the same group, else NULL. It is taken from the queue, so that
