@@ -15,7 +15,7 @@ static void codes_of_rfc_4226(void **state)
     char text[TOTP_DIGITS + 1];
     (void)state;
     for (size_t i = 0; i < COUNTOF(codes); i++) {
-        assert_int_equal(totp_code(STR(rfc_secret), i, text), ERR_OK);
+        assert_int_equal(totp_code(str_c(rfc_secret), i, text), ERR_OK);
         assert_string_equal(text, codes[i]);
     }
 }
@@ -30,7 +30,7 @@ static void codes_of_rfc_6238(void **state)
     (void)state;
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         bool is = false;
-        assert_int_equal(totp_is(STR(rfc_secret), rows[i].at, 30, 0, str_c(rows[i].code), &is),
+        assert_int_equal(totp_is(str_c(rfc_secret), rows[i].at, 30, 0, str_c(rows[i].code), &is),
                          ERR_OK);
         assert_true(is);
     }
@@ -39,7 +39,7 @@ static void codes_of_rfc_6238(void **state)
 static bool is(int64_t now_s, int64_t period_s, int64_t skew, const char *code)
 {
     bool out = true;
-    assert_int_equal(totp_is(STR(rfc_secret), now_s, period_s, skew, str_c(code), &out), ERR_OK);
+    assert_int_equal(totp_is(str_c(rfc_secret), now_s, period_s, skew, str_c(code), &out), ERR_OK);
     return out;
 }
 
