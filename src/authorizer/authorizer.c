@@ -47,6 +47,8 @@ static enum err compile_ttl(struct authorizer *z, const struct json *spec, bool 
 {
     const struct json *ttl = json_get(spec, "authorizerResultTtlInSeconds");
     int64_t seconds = z->kind->calls_function && !http_api ? DEFAULT_AUTHORIZER_TTL_S : 0;
+    if (z->kind->default_ttl_s)
+        seconds = z->kind->default_ttl_s(spec);
     if (ttl && (!json_int(ttl, &seconds) || seconds < 0 || seconds > LIMIT_AUTHORIZER_TTL_S))
         return errinfo_at(e, ERR_INVALID, ttl->line, ttl->col,
                           "authorizerResultTtlInSeconds must be a whole number from 0 to %d",
@@ -99,6 +101,8 @@ enum err authorizer_compile(struct arena *a, const struct json *spec,
         err = compile_shape(z, spec, env, e);
     if (err == ERR_OK)
         err = z->kind->compile(a, spec, env, &z->conf, e);
+    if (err == ERR_OK && env->roles && z->kind->has_claims)
+        err = roles__compile(a, env->roles, env->arn_prefix, &z->roles, e);
     if (err == ERR_OK)
         err = make_digest(z, spec, env);
     if (err != ERR_OK) {
@@ -113,6 +117,8 @@ void authorizer_fini(struct authorizer *z)
 {
     if (z && z->conf && z->kind->fini)
         z->kind->fini(z->conf);
+    if (z)
+        roles__fini(z->roles);
 }
 
 bool authorizer_reads_header(const struct authorizer *z, struct str name)
@@ -145,8 +151,14 @@ static void conclude(struct auth_call *c)
 {
     const struct authorizer *z = c->authorizer;
     ASSERT(c->result || c->verdict != AUTH_ALLOW);
+    if (c->result && z->kind->admit && !z->kind->admit(z->conf, c)) {
+        ASSERT(c->verdict != AUTH_ALLOW);
+        auth_call_fini(c);
+    }
     if (c->result)
         auth__judge(c);
+    if (c->verdict == AUTH_ALLOW && z->kind->granted)
+        z->kind->granted(z->conf, c);
     if (c->verdict != AUTH_ALLOW) {
         struct str token = z->kind->token(z->conf, c);
         if (token.n > 0)
@@ -180,7 +192,7 @@ static void land(struct auth_call *c)
 {
     if (c->flight == NULL)
         return;
-    int64_t expires = loop_now_ms(c->loop) + (int64_t)c->authorizer->ttl_s * 1000;
+    int64_t expires = loop_now_ms(c->loop) + (int64_t)c->keep_s * 1000;
     if (c->result && c->result->expires_ms > 0 && c->result->expires_ms < expires)
         expires = c->result->expires_ms; /* never beyond the token's own end */
     if (c->result && c->result->inactive)
@@ -318,6 +330,7 @@ bool authorizer_decide(struct auth_call *c)
 {
     const struct authorizer *z = c->authorizer;
     c->verdict = AUTH_ERROR;
+    c->keep_s = z->ttl_s;
     decision_note(c->record, "authorize", VERDICT_INFO, "authorizer", z->name);
     if (z->kind->identity == NULL) {
         if (!z->kind->decide(z->conf, c))
@@ -336,13 +349,13 @@ bool authorizer_decide(struct auth_call *c)
         return true;
     }
     enum cache_answer answer = CACHE_FULL;
-    if (z->ttl_s > 0)
+    if (c->keep_s > 0)
         answer = cache__lookup(c->cache, c, loop_now_ms(c->loop), &c->result);
     if (answer == CACHE_HIT)
         return from_cache(c);
     metric_add(c->metrics, answer == CACHE_WAIT ? METRIC_CACHE_SHARED : METRIC_CACHE_MISS, 1);
     decision_note(c->record, "authorize", VERDICT_INFO, "cache",
-                  z->ttl_s > 0 ? STR("miss") : STR("off (TTL 0)"));
+                  c->keep_s > 0 ? STR("miss") : STR("off (TTL 0)"));
     if (answer == CACHE_WAIT || !z->kind->decide(z->conf, c))
         return false;
     land(c);

@@ -8,6 +8,8 @@
 #define ROPELINE_AUTHORIZER_AUTHORIZER_H
 
 #include "authorizer/issuers.h"
+#include "authorizer/session_source.h"
+#include "base/map.h"
 #include "http/message.h"
 #include "lambda/lambda.h"
 #include "observe/decisions.h"
@@ -30,6 +32,11 @@ struct authorizer_env {
     struct issuers *issuers; /* NULL: the document is judged only, nothing is fetched */
     const struct auth_user_pool *pools;
     size_t pool_count;
+    const struct session_source *sessions; /* whose sessions are believed; NULL = there is none */
+    /* What roles may do (gateway/model.h, model_api.roles); NULL = nothing is said of them.
+     * Resources begin with arn_prefix: arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/. */
+    const struct json *roles;
+    struct str arn_prefix;
     /* The function that an ARN (as in authorizerUri) names, borrowed for the snapshot's life; NULL
      * when there is none. */
     struct function *(*function)(void *arg, struct str arn);
@@ -74,6 +81,8 @@ struct auth_request_ops {
 struct auth_facts {
     struct str method_arn;  /* arn:aws:execute-api:...: canonical path bytes */
     struct str decoded_arn; /* as some backends read it: a Deny for it counts too; "" = the same */
+    struct str method;      /* "GET" */
+    struct str route;       /* as the document has it: "GET /pets/{id}" */
     const struct http_headers *headers;
     /* What conditions of the policy ask, judged anew for each request; NULL = no key has a value.
      * Lives as long as the call. */
@@ -106,8 +115,12 @@ struct auth_call {
     bool cached;
     int64_t latency_ms;   /* integrationLatency: 0 on a hit */
     struct str challenge; /* for WWW-Authenticate of a 401 or 403; "" = none */
+    /* After ALLOW: fields for the client in the answer, unless it has the first of them already. */
+    struct http_headers handed;
     /* of this room */
     struct str key;
+    unsigned keep_s; /* how long a result may be kept; 0 = not at all */
+    void *state;     /* of the kind */
     struct cache_entry *flight;
     struct auth_call *next;
     struct key_source *awaited; /* asked for keys */
@@ -146,6 +159,8 @@ void authorizer_cache_free(struct authorizer_cache *c);
 /* Drops what matches (empty = any) and keeps running calls from being stored; how many. */
 size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
                               struct str principal);
+/* The same for many principals in one pass: the keys of `principals`. */
+size_t authorizer_cache_purge_all(struct authorizer_cache *c, const struct map *principals);
 size_t authorizer_cache_count(struct authorizer_cache *c);
 
 #endif

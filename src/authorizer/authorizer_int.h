@@ -13,6 +13,9 @@
 /* A kind of authorizer is a row or two of kinds.c and one file with these functions. */
 struct authorizer_kind {
     bool calls_function; /* needs an authorizerUri */
+    bool has_claims;     /* of its results roles can be read (roles.c) */
+    /* The TTL where the definition says none; NULL: 300 s for functions of REST APIs, else 0. */
+    unsigned (*default_ttl_s)(const struct json *spec);
     enum err (*compile)(struct arena *a, const struct json *spec, const struct authorizer_env *env,
                         void **conf, struct errinfo *e);
     void (*fini)(void *conf);
@@ -24,12 +27,17 @@ struct authorizer_kind {
      * AUTH_ALLOW is judged once more by auth__judge. False: the work is started and ends in
      * auth__answered (a function's) or auth__decided on the call's loop, exactly once. */
     bool (*decide)(const void *conf, struct auth_call *c);
+    /* Asked for each request that has a result, be it fresh or kept: what must be true of this very
+     * request. False: c->verdict is the refusal. NULL: nothing. */
+    bool (*admit)(const void *conf, struct auth_call *c);
+    void (*granted)(const void *conf,
+                    struct auth_call *c); /* after ALLOW: fills c->handed; or NULL */
     /* The token, for auth__note_token after a denial; STR_NONE when there is none. */
     struct str (*token)(const void *conf, const struct auth_call *c);
     bool (*reads_header)(const void *conf, struct str name);
 };
 extern const struct authorizer_kind authorizer__token, authorizer__request, authorizer__jwt,
-    authorizer__user_pools, authorizer__introspection, authorizer__iam;
+    authorizer__user_pools, authorizer__introspection, authorizer__session, authorizer__iam;
 /* The kind of `spec`, which calls itself `type`; NULL: there is none. */
 const struct authorizer_kind *authorizer__kind(const struct json *spec, struct str type,
                                                bool http_api);
@@ -50,7 +58,14 @@ struct authorizer {
     struct function *function;
     unsigned ttl_s;
     bool coalesce;                      /* identical misses make one call */
+    struct roles *roles;                /* what roles may do; NULL = nothing is said of them */
     unsigned char digest[SHA256_BYTES]; /* definition, function version, API and stage */
+};
+
+/* Of a session's token: what is asked of each request again. */
+struct auth_session {
+    struct str handle, anti_csrf; /* "" = none */
+    struct str new_token, front;  /* that the client should have in its place; "" = none */
 };
 
 struct auth_result {
@@ -65,6 +80,10 @@ struct auth_result {
     const struct json *claims;
     const struct str *scopes;
     size_t scope_count;
+    const struct auth_session *session; /* NULL = none */
+    bool has_roles; /* asked of the store: they count, not those of the claims */
+    const struct str *roles, *permissions;
+    size_t role_count, permission_count;
     bool inactive;          /* 401 for all who asked meanwhile, and never stored */
     bool challenges;        /* HTTP APIs: a refusal says why in WWW-Authenticate */
     char invocation_id[37]; /* the call that produced it */
@@ -82,6 +101,15 @@ size_t auth__result_bytes(const struct auth_result *r);
  * name yet. `challenges`: a lack of scopes is said in WWW-Authenticate. */
 enum err auth__claims_result(struct arena *a, const struct json *claims, bool challenges,
                              struct auth_result **out) MUSTCHECK;
+
+/* --- roles (roles.c) --- */
+/* The grants as a policy over methodArns under the condition keys ropeline:role, :permission and
+ * :route, each a statement. ERR_INVALID, ERR_LIMIT, ERR_NOMEM. */
+enum err roles__compile(struct arena *a, const struct json *spec, struct str arn_prefix,
+                        struct roles **out, struct errinfo *e) MUSTCHECK;
+void roles__fini(struct roles *r); /* NULL is fine */
+/* Takes an AUTH_ALLOW back unless a role of the result may do this. */
+void roles__judge(struct auth_call *c);
 
 /* Invokes the authorizer's function with `event` (taken over); ends in auth__answered. */
 void auth__invoke(struct auth_call *c, struct buf event);

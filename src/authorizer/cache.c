@@ -210,16 +210,21 @@ struct auth_call *cache__land(struct authorizer_cache *cache, struct auth_call *
     return waiters;
 }
 
-static bool matches(const struct cache_entry *e, struct str authorizer, struct str principal)
+struct purge {
+    struct str authorizer, principal; /* "" = any */
+    const struct map *principals;     /* NULL = any */
+};
+
+static bool matches(const struct cache_entry *e, const struct purge *p)
 {
     if (e->result == NULL) /* in flight: whoever it turns out to be, it began before the purge */
-        return authorizer.n == 0 || str_eq(e->authorizer, authorizer);
-    return (authorizer.n == 0 || str_eq(e->result->authorizer, authorizer)) &&
-           (principal.n == 0 || str_eq(e->result->principal, principal));
+        return p->authorizer.n == 0 || str_eq(e->authorizer, p->authorizer);
+    return (p->authorizer.n == 0 || str_eq(e->result->authorizer, p->authorizer)) &&
+           (p->principal.n == 0 || str_eq(e->result->principal, p->principal)) &&
+           (p->principals == NULL || map_get(p->principals, e->result->principal));
 }
 
-size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
-                              struct str principal)
+static size_t purge(struct authorizer_cache *c, const struct purge *p)
 {
     size_t dropped = 0;
     for (size_t i = 0; i < SHARD_COUNT; i++) {
@@ -229,7 +234,7 @@ size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
         void *value;
         while (map_next(&s->map, &at, &key, &value)) {
             struct cache_entry *e = value;
-            if (!matches(e, authorizer, principal))
+            if (!matches(e, p))
                 continue;
             if (e->result == NULL) {
                 e->doomed = true;
@@ -241,6 +246,17 @@ size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
         shard_unlock(s);
     }
     return dropped;
+}
+
+size_t authorizer_cache_purge(struct authorizer_cache *c, struct str authorizer,
+                              struct str principal)
+{
+    return purge(c, &(struct purge){.authorizer = authorizer, .principal = principal});
+}
+
+size_t authorizer_cache_purge_all(struct authorizer_cache *c, const struct map *principals)
+{
+    return purge(c, &(struct purge){.principals = principals});
 }
 
 size_t authorizer_cache_count(struct authorizer_cache *c)

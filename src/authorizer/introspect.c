@@ -162,6 +162,7 @@ static bool reads_header(const void *conf, struct str name)
 }
 
 const struct authorizer_kind authorizer__introspection = {
+    .has_claims = true,
     .compile = introspect__compile,
     .fini = introspect__fini,
     .identity = identity,

@@ -155,6 +155,8 @@ void auth__judge(struct auth_call *c)
         judge_policy(c);
     else
         judge_simple(c);
+    if (c->verdict == AUTH_ALLOW && c->authorizer->roles)
+        roles__judge(c);
 }
 
 static void note_time(struct auth_call *c, const char *key, const struct jwt_claim_time *t,

@@ -184,6 +184,7 @@ static bool reads_header(const void *conf, struct str name)
 }
 
 const struct authorizer_kind authorizer__jwt = {
+    .has_claims = true,
     .compile = jwt__compile,
     .fini = jwt__fini,
     .decide = decide,
@@ -191,6 +192,7 @@ const struct authorizer_kind authorizer__jwt = {
     .reads_header = reads_header,
 };
 const struct authorizer_kind authorizer__user_pools = {
+    .has_claims = true,
     .compile = jwt__compile_user_pools,
     .fini = jwt__fini,
     .decide = decide,

@@ -11,6 +11,8 @@ static const struct {
     const char *ours; /* a property that makes the type another kind: our extensions; or NULL */
     const struct authorizer_kind *kind;
 } kinds[] = {
+    {"TOKEN", REST, "x-ropeline-session", &authorizer__session},
+    {"JWT", HTTP, "x-ropeline-session", &authorizer__session},
     {"TOKEN", REST, "x-ropeline-introspection", &authorizer__introspection},
     {"JWT", HTTP, "x-ropeline-introspection", &authorizer__introspection},
     {"TOKEN", REST, "x-ropeline-issuers", &authorizer__jwt},

@@ -107,7 +107,8 @@
 #define LIMIT_AUTHORIZER_ISSUERS 16
 #define LIMIT_AUDIENCES 50 /* API Gateway */
 #define LIMIT_TOKEN_SCOPES 128
-#define LIMIT_KEY_FILES 16 /* of one issuer */
+#define LIMIT_TOKEN_ROLES 1024 /* and as many permissions, of one user */
+#define LIMIT_KEY_FILES 16     /* of one issuer */
 #define LIMIT_KEY_FILE_PATH 4096
 #define LIMIT_CLOCK_SKEW_S 60
 #define LIMIT_TOKEN_LIFE_S 315360000 /* ten years */

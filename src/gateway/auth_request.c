@@ -4,6 +4,7 @@
  * HTTP APIs are in event_http.c): never a body. Invariant: a value is exactly what the event shows,
  * so that the cache's key and the function cannot see two different requests. */
 #include "event_int.h"
+#include "headers_int.h"
 #include "http_api_int.h"
 
 static enum err header_value(struct exchange *x, struct str name, struct str *out)

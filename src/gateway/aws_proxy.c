@@ -4,6 +4,7 @@
  * if it has exactly the shape that API Gateway takes; anything else is 502 (specs 7.1). */
 #include "base/crypt.h"
 #include "base/limits.h"
+#include "headers_int.h"
 #include "http_api_int.h"
 #include "lambda/arn.h"
 #include "mapping_int.h"

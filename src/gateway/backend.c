@@ -6,6 +6,7 @@
 #include "backend_int.h"
 
 #include "base/limits.h"
+#include "headers_int.h"
 
 /* --- compile -------------------------------------------------------------------------------- */
 enum err backend__compile(struct arena *a, const struct json *spec,

@@ -4,6 +4,7 @@
  * value, multi-value maps carry all in order (specs 1.2, 7.1). Invariant: an event without part of
  * the request would lie, so whatever cannot be written makes the whole event fail. */
 #include "event_int.h"
+#include "headers_int.h"
 #include "http_api_int.h"
 
 void event__member(struct buf *b, bool *first, struct str key)

@@ -5,6 +5,7 @@
  * when the document loads; a source reads what the client or the backend sent, never what another
  * mapping made of it. */
 #include "event_int.h"
+#include "headers_int.h"
 #include "http_api_int.h"
 #include "mapping_int.h"
 #include "parameters_int.h"

@@ -104,11 +104,14 @@ static void freeze_authorizers(struct freezer *f, const struct model_api *m, str
     struct authorizer_env env = {.api_id = api->id,
                                  .stage = api->stage,
                                  .http_api = m->kind == API_HTTP,
+                                 .roles = m->roles,
+                                 .arn_prefix = api->arn_prefix,
                                  .function = find_function,
                                  .arg = f};
     size_t n = 1; /* that of AWS_IAM */
     if (f->gateway) {
         env.issuers = f->gateway->options.issuers;
+        env.sessions = f->gateway->options.sessions;
         env.pools = f->gateway->options.user_pools;
         env.pool_count = f->gateway->options.user_pool_count;
     }

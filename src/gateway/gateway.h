@@ -24,7 +24,8 @@ struct gateway_options {
     struct issuers *issuers;                 /* whose tokens are believed */
     const struct auth_user_pool *user_pools; /* borrowed until gateway_free */
     size_t user_pool_count;
-    const struct str *trusted_proxies; /* CIDRs whose X-Forwarded-For is believed; copied */
+    const struct session_source *sessions; /* of the identity core; NULL = it is not here */
+    const struct str *trusted_proxies;     /* CIDRs whose X-Forwarded-For is believed; copied */
     size_t trusted_proxy_count;
     /* The throttle of all requests together, AWS's account limit. No burst: there is none. */
     double account_rate;

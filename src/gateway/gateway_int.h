@@ -154,6 +154,8 @@ void gateway__refusal(void *arg, unsigned status, const char *why, struct arena 
 /* x-amzn-RequestId and x-amz-apigw-id: every REST answer has them; of HTTP APIs apigw-requestid. */
 enum err ids__add(struct arena *a, struct http_headers *h, const struct gateway_ids *ids) MUSTCHECK;
 enum err exchange__add_ids(struct exchange *x, struct http_headers *h) MUSTCHECK;
+/* What the authorizer that allowed this hands the client, unless the answer has its own. */
+enum err exchange__hand(const struct exchange *x, struct http_headers *h) MUSTCHECK;
 
 /* route.c */
 /* The API and stage that host and path select, and the path below the stage. */
@@ -180,12 +182,6 @@ enum err exchange__query(struct exchange *x, const struct query_pair **out, size
 struct str exchange__request_time(struct exchange *x);
 void gateway__make_ids(struct gateway_ids *ids);
 void exchange__make_ids(struct exchange *x); /* fills ids and trace */
-
-/* headers.c: which fields cross the gateway. */
-bool header__to_backend(struct str name);
-bool header__from_backend(struct str name);
-/* "x-amzn-Remapped-Date" for "Date", the name itself for most; memory from `a`. */
-struct str header__remapped(struct arena *a, struct str name) MUSTCHECK;
 
 /* forward_auth.c: a request of the forward-auth listener, and its answer when it may pass. */
 void forward__handle(void *worker, struct http_exchange *http);

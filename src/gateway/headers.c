@@ -3,6 +3,7 @@
  * Which header fields cross the gateway, and under what name (specs 7.3). Hop-by-hop fields and
  * everything that a backend could take for ours stop here. */
 #include "gateway_int.h"
+#include "headers_int.h"
 
 static bool in_table(const char *const *table, size_t n, struct str name)
 {

@@ -4,6 +4,7 @@
  * side faster than the other can take. Invariant: the exchange ends only after the call has. */
 #include "backend_int.h"
 #include "base/limits.h"
+#include "headers_int.h"
 #include "http_api_int.h"
 #include "parameters_int.h"
 
@@ -68,7 +69,7 @@ static enum err copy_answer(struct exchange *x, const struct http_response *rs,
         err = parameters__apply_answer(x, parameters, &facts, out);
     if (err == ERR_OK && x->api->cors)
         err = cors__put(x, &out->headers);
-    return err;
+    return err ? err : exchange__hand(x, &out->headers);
 }
 
 static enum err begin_answer(struct exchange *x, const struct http_response *rs,

@@ -71,11 +71,15 @@ struct model_api {
     struct model_variable *variables;
     struct model_authorizer *authorizers;
     struct model_method *methods;
-    const struct json *policy;                 /* resource policy, as written */
-    const struct json *gateway_responses;      /* {type: PutGatewayResponse's object} */
-    const struct json *request_validators;     /* {name: {"validateRequestBody",
-                                                  "validateRequestParameters"}} */
-    const struct json *models;                 /* {name: JSON schema} */
+    const struct json *policy;             /* resource policy, as written */
+    const struct json *gateway_responses;  /* {type: PutGatewayResponse's object} */
+    const struct json *request_validators; /* {name: {"validateRequestBody",
+                                              "validateRequestParameters"}} */
+    const struct json *roles;  /* what roles may do: {"roleClaim", "permissionClaim", "grants":
+                                  [{"role" or "permission": name, "methods": [{"verb", "path"} or
+                                  {"route": "GET /pets/{id}"}]}], "open": [routes]}. A path may have
+                                  `*`, which crosses slashes; the open ones need no role. */
+    const struct json *models; /* {name: JSON schema} */
     const struct json *binary_media_types;     /* ["image/png"] */
     const struct json *cors;                   /* HTTP: corsConfiguration, as CreateApi takes it */
     const struct json *method_settings;        /* REST stage: {"pets/{id}/GET" or, for all of them,

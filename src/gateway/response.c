@@ -38,6 +38,17 @@ enum err exchange__add_ids(struct exchange *x, struct http_headers *h)
     return err ? err : http_add(x->arena, h, STR("x-amz-apigw-id"), str_c(x->ids.extended));
 }
 
+enum err exchange__hand(const struct exchange *x, struct http_headers *h)
+{
+    const struct http_headers *from = &x->auth.handed;
+    enum err err = ERR_OK;
+    if (x->granted.method == NULL || from->n == 0 || http_find(h, from->v[0].name))
+        return ERR_OK;
+    for (size_t i = 0; i < from->n && err == ERR_OK; i++)
+        err = http_add(x->arena, h, from->v[i].name, from->v[i].value);
+    return err;
+}
+
 /* The text in {"message": "text"}; rows have none that needs an escape. p is NULL for null. */
 static struct str row_message(const struct response_row *row)
 {

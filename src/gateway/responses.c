@@ -6,6 +6,7 @@
 #include "responses_int.h"
 
 #include "base/pattern.h"
+#include "headers_int.h"
 
 /* --- compile -------------------------------------------------------------------------------- */
 /* Whether the method's own responses declare what is mapped: API Gateway refuses the rest. */

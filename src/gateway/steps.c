@@ -184,6 +184,8 @@ enum next step__authorize(struct exchange *x)
         .cache = o->cache,
         .facts = {.method_arn = x->method_arn,
                   .decoded_arn = x->decoded_arn,
+                  .method = x->rq->method_text,
+                  .route = x->method->route,
                   .headers = &x->rq->headers,
                   .context = exchange__condition_keys(x),
                   .scopes = x->method->scopes,
@@ -218,7 +220,8 @@ enum next step__integrate(struct exchange *x)
 
 enum next step__respond(struct exchange *x)
 {
-    if (x->api && x->api->cors && cors__put(x, &x->answer.headers) != ERR_OK)
+    enum err err = x->api && x->api->cors ? cors__put(x, &x->answer.headers) : ERR_OK;
+    if (err != ERR_OK || exchange__hand(x, &x->answer.headers) != ERR_OK)
         x->answer.headers = (struct http_headers){0}; /* out of memory: better none than half */
     x->status = x->answer.status;
     http_respond(x->http, &x->answer, x->answer_body);

@@ -4,6 +4,7 @@
  * tree that API Gateway could have: one variable per place, greedy ones last, no method twice. */
 #include "base/crypt.h"
 #include "import_api_int.h"
+#include "roles_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define API_ID 10
@@ -320,6 +321,7 @@ void import__finish_api(struct importer *im, struct import_api *api)
         im->literal = false;
     }
     im->file = file;
+    import__finish_roles(im, api);
     import__lint(im, api);
     if (!api->first_route)
         import__say(im, IMPORT_NOTE, (struct spot){api->api->at.line, api->api->at.col},

@@ -100,7 +100,8 @@ void import__check_authorizer(struct importer *im, const struct import_api *api,
 
 bool import__judges_tokens(const struct guard *g)
 {
-    return json_get(g->spec, "x-ropeline-issuers") || json_get(g->spec, "x-ropeline-introspection");
+    return json_get(g->spec, "x-ropeline-issuers") ||
+           json_get(g->spec, "x-ropeline-introspection") || json_get(g->spec, "x-ropeline-session");
 }
 
 /* One specification in the making. */
@@ -487,6 +488,25 @@ static void put_ours(struct making *x)
     import__put(x->im, x->out, "coalesce", coalesce);
 }
 
+/* A session of our own core: where its token is, whose it is and how it is signed is known. */
+static void put_session(struct making *x)
+{
+    static const char *const known[] = {"type", "x-ropeline-session", "x-ropeline-coalesce",
+                                        "authorizerResultTtlInSeconds"};
+    const struct json *spec = x->g->spec;
+    for (size_t i = 0; i < spec->n; i++) {
+        size_t k = 0;
+        while (k < COUNTOF(known) && !str_eqz(spec->members[i].key, known[k]))
+            k++;
+        if (k == COUNTOF(known))
+            refuse(x, spec->members[i].value,
+                   "beside x-ropeline-session stand only authorizerResultTtlInSeconds and "
+                   "x-ropeline-coalesce");
+    }
+    if (json_get(spec, "authorizerResultTtlInSeconds"))
+        (void)put_ttl(x, 0);
+}
+
 const struct json *import__authorizer_spec(struct importer *im, struct import_api *api,
                                            const struct guard *g)
 {
@@ -508,7 +528,9 @@ const struct json *import__authorizer_spec(struct importer *im, struct import_ap
         put_function(&x);
     else if (g->function)
         refuse(&x, g->function, "it judges tokens itself, so it has no authorizerUri");
-    if (g->kind == GUARD_TOKEN) {
+    if (json_get(g->spec, "x-ropeline-session")) {
+        put_session(&x);
+    } else if (g->kind == GUARD_TOKEN) {
         token_source(&x);
         put_expression(&x);
         (void)put_ttl(&x, 0);

@@ -154,7 +154,7 @@ bool import__cfn_access(struct importer *im, struct import_api *api, struct symb
     const struct json *v = json_get(p, "AuthorizationType");
     bool http = api->api->kind == API_HTTP;
     struct str type = STR("NONE");
-    *out = (struct access){.at = spot_or(v, s->spot)};
+    *out = (struct access){.at = spot_or(v, s->spot), .roles = json_get(p, "x-ropeline-roles")};
     out->api_key = import__flag(im, json_get(p, "ApiKeyRequired"), "ApiKeyRequired", false);
     out->scopes = import__array(im, json_get(p, "AuthorizationScopes"), "AuthorizationScopes");
     if (v && !import__text(im, v, "AuthorizationType", &type))

@@ -3,6 +3,7 @@
  * AWS::ApiGatewayV2: Api with its Routes, Integrations, Authorizers and Stages. Invariant: only
  * HTTP APIs are read, each stage an API of the model; a WebSocket API is refused by name. */
 #include "import_template_int.h"
+#include "roles_int.h"
 #include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
@@ -147,6 +148,7 @@ ROWS(route, "AWS::ApiGatewayV2::Route", {"ApiId", KEY_READ, NULL},
      {"ApiKeyRequired", KEY_READ, NULL}, {"AuthorizationScopes", KEY_READ, NULL},
      {"AuthorizationType", KEY_READ, NULL}, {"AuthorizerId", KEY_READ, NULL},
      {"OperationName", KEY_READ, NULL}, {"RouteKey", KEY_READ, NULL}, {"Target", KEY_READ, NULL},
+     {"x-ropeline-roles", KEY_READ, NULL},
      {"ModelSelectionExpression", KEY_REFUSE, "belongs to WebSocket APIs"},
      {"RequestModels", KEY_REFUSE, "belongs to WebSocket APIs"},
      {"RequestParameters", KEY_REFUSE, "belongs to WebSocket APIs"},
@@ -213,7 +215,8 @@ ROWS(api, "AWS::ApiGatewayV2::Api", {"ApiKeySelectionExpression", KEY_SILENT, NU
      {"IpAddressType", KEY_SILENT, NULL}, {"Name", KEY_READ, NULL},
      {"ProtocolType", KEY_READ, NULL}, {"RouteKey", KEY_READ, NULL},
      {"RouteSelectionExpression", KEY_SILENT, NULL}, {"Tags", KEY_READ, NULL},
-     {"Target", KEY_READ, NULL}, {"Version", KEY_SILENT, NULL});
+     {"Target", KEY_READ, NULL}, {"Version", KEY_SILENT, NULL},
+     {"x-ropeline-roles", KEY_READ, NULL});
 ROWS(stage, "AWS::ApiGatewayV2::Stage", {"AccessLogSettings", KEY_SILENT, NULL},
      {"AccessPolicyId", KEY_SILENT, NULL}, {"ApiId", KEY_READ, NULL},
      {"AutoDeploy", KEY_SILENT, NULL}, {"ClientCertificateId", KEY_SILENT, NULL},
@@ -256,6 +259,7 @@ static void read_api(struct importer *im, struct import_api *api, struct symbol 
     const struct json *body = import__object(im, json_get(p, "Body"), "Body");
     if (body)
         import__openapi(im, api, body);
+    import__set_roles(im, api, json_get(p, "x-ropeline-roles"));
     if (cors)
         import__set_http_cors(im, api, cors);
     quick_create(im, api, p);

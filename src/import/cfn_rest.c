@@ -4,6 +4,7 @@
  * RequestValidators, Deployments and Stages. Invariant: each stage is an API of the model, read
  * with its own variables; what a method says goes through the readers that OpenAPI goes through. */
 #include "import_template_int.h"
+#include "roles_int.h"
 #include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
@@ -117,7 +118,8 @@ ROWS(method, "AWS::ApiGateway::Method", {"ApiKeyRequired", KEY_READ, NULL},
      {"Integration", KEY_READ, NULL}, {"MethodResponses", KEY_READ, NULL},
      {"OperationName", KEY_READ, NULL}, {"RequestModels", KEY_READ, NULL},
      {"RequestParameters", KEY_READ, NULL}, {"RequestValidatorId", KEY_READ, NULL},
-     {"ResourceId", KEY_READ, NULL}, {"RestApiId", KEY_READ, NULL});
+     {"ResourceId", KEY_READ, NULL}, {"RestApiId", KEY_READ, NULL},
+     {"x-ropeline-roles", KEY_READ, NULL});
 
 /* IntegrationResponses: a list; as the reader of OpenAPI's wants them, by their patterns. */
 static const struct json *responses_of(struct importer *im, const struct json *v)
@@ -320,7 +322,8 @@ ROWS(api, "AWS::ApiGateway::RestApi", {"ApiKeySourceType", KEY_READ, NULL},
      {"EndpointConfiguration", KEY_READ, NULL}, {"FailOnWarnings", KEY_SILENT, NULL},
      {"MinimumCompressionSize", KEY_NOTE, "bodies are not compressed here"},
      {"Mode", KEY_SILENT, NULL}, {"Name", KEY_READ, NULL}, {"Parameters", KEY_SILENT, NULL},
-     {"Policy", KEY_READ, NULL}, {"SecurityPolicy", KEY_SILENT, NULL}, {"Tags", KEY_READ, NULL});
+     {"Policy", KEY_READ, NULL}, {"SecurityPolicy", KEY_SILENT, NULL}, {"Tags", KEY_READ, NULL},
+     {"x-ropeline-roles", KEY_READ, NULL});
 ROWS(stage, "AWS::ApiGateway::Stage", {"AccessLogSetting", KEY_SILENT, NULL},
      {"CacheClusterEnabled", KEY_NOTE, "answers are not cached; every request reaches the backend"},
      {"CacheClusterSize", KEY_SILENT, NULL},
@@ -349,6 +352,7 @@ static void read_api(struct importer *im, struct import_api *api, struct symbol 
     const struct json *body = import__object(im, json_get(p, "Body"), "Body");
     if (body)
         import__openapi(im, api, body);
+    import__set_roles(im, api, json_get(p, "x-ropeline-roles"));
     if (api->api->name.n == 0)
         api->api->name = json_str_or(json_get(json_get(body, "info"), "title"), s->logical);
 }

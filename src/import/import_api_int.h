@@ -56,6 +56,7 @@ struct access {
     const struct json *scopes; /* NULL = the guard's own */
     bool api_key;
     struct spot at;
+    const struct json *roles; /* x-ropeline-roles of this method, as written, or NULL */
 };
 
 /* One method; what becomes of it is settled by import__finish_api. */
@@ -85,9 +86,11 @@ struct import_api {
     bool has_body, merge;     /* SAM's DefinitionBody or DefinitionUri; MergeDefinitions */
     const struct json *cors;  /* SAM's Cors of a REST API, resolved */
     const struct json *resource_policy; /* SAM's, of the API */
-    const struct json *doc;             /* the OpenAPI document being read */
-    const struct json *validator;       /* of the document: for operations that name none */
-    const struct json *root_security;   /* of the document, where it applies */
+    const struct json *roles;           /* x-ropeline-roles of the API, as written, or NULL */
+    const char *roles_file;
+    const struct json *doc;           /* the OpenAPI document being read */
+    const struct json *validator;     /* of the document: for operations that name none */
+    const struct json *root_security; /* of the document, where it applies */
     size_t open_by_root; /* methods that only the ignored root-level security would guard */
     struct import_api *next;
 };
@@ -172,9 +175,6 @@ const struct json *import__integration(struct importer *im, struct import_api *a
                                        const struct route *r, const struct json *v);
 const struct json *import__http_integration(struct importer *im, struct import_api *api,
                                             const struct route *r, const struct json *v);
-/* N of {"statusCode": N}, which must be all; -1 for anything else. */
-int import__mock_status(struct str template);
-bool import__has_vtl(struct str text); /* Velocity might change it */
 
 /* --- settings, however they are spelled (settings.c, throttles.c) ----------------------------- */
 void import__set_policy(struct importer *im, struct import_api *api, const struct json *v);

@@ -8,6 +8,7 @@
 #include "import_api_int.h"
 #include "import_test.h"
 #include "lib/fault.h"
+#include "mock_int.h"
 
 static void what_is_no_document_is_refused_with_its_place(void **state)
 {

@@ -4,6 +4,7 @@
  * out is HTTP_PROXY, HTTP, AWS_PROXY or MOCK, with nothing in it that would be served differently
  * here than it reads. */
 #include "import_api_int.h"
+#include "mock_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define LABEL(r) SHORT((r)->method->verb), SHORT((r)->method->path)

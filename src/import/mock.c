@@ -4,6 +4,7 @@
  * literal {"statusCode": N}, and response templates that are plain text. Invariant: a template that
  * Velocity would change is recognised as such. */
 #include "import_api_int.h"
+#include "mock_int.h"
 
 static size_t skip_blanks(struct str s, size_t at)
 {

@@ -3,6 +3,7 @@
  * OpenAPI 2 and 3 with API Gateway's extensions, as ImportRestApi and ImportApi read them.
  * Invariant: every path, method and extension is read, refused or noted; none is passed over. */
 #include "import_api_int.h"
+#include "roles_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
 #define REF_HOPS 8
@@ -47,6 +48,7 @@ static const struct key_row document_rows[] = {
     {VALIDATOR, KEY_READ, NULL},
     {"x-amazon-apigateway-request-validators", KEY_READ, NULL},
     {"x-ropeline-paths", KEY_READ, NULL},
+    {"x-ropeline-roles", KEY_READ, NULL},
     {"x-ropeline-root-security", KEY_READ, NULL},
 };
 static const struct key_table document_keys = {"an OpenAPI document", document_rows,
@@ -62,7 +64,7 @@ static const struct key_row operation_rows[] = {
     {"servers", KEY_SILENT, NULL},     {"deprecated", KEY_SILENT, NULL},
     {"security", KEY_READ, NULL},      {"x-amazon-apigateway-auth", KEY_READ, NULL},
     {INTEGRATION, KEY_READ, NULL},     {"x-amazon-apigateway-documentation", KEY_SILENT, NULL},
-    {VALIDATOR, KEY_READ, NULL},
+    {VALIDATOR, KEY_READ, NULL},       {"x-ropeline-roles", KEY_READ, NULL},
 };
 static const struct key_table operation_keys = {"an operation", operation_rows,
                                                 COUNTOF(operation_rows), KEY_WARN};
@@ -140,6 +142,10 @@ static void read_operation(struct importer *im, struct import_api *api, const st
     const struct json *validator = json_get(operation, VALIDATOR);
     r->validator = validator ? validator : api->validator;
     import__read_security(im, api, r, operation, spot_key(m));
+    const struct json *roles = json_get(operation, "x-ropeline-roles");
+    if (!roles && strcmp(verb, "OPTIONS") != 0) /* preflights have no session */
+        roles = json_get(item, "x-ropeline-roles");
+    r->access.roles = roles;
     if (!http)
         import__openapi_parameters(im, api, r, item, operation);
     r->given = json_get(operation, INTEGRATION);
@@ -149,7 +155,8 @@ static void read_operation(struct importer *im, struct import_api *api, const st
 static void read_path_member(struct importer *im, struct import_api *api, const struct json *item,
                              struct str path, const struct json_member *m)
 {
-    static const char *const quiet[] = {"parameters", "summary", "description", "servers"};
+    static const char *const quiet[] = {"parameters", "summary", "description", "servers",
+                                        "x-ropeline-roles"}; /* which read_operation asks for */
     for (size_t i = 0; i < COUNTOF(quiet); i++)
         if (str_eqz(m->key, quiet[i]))
             return;
@@ -243,6 +250,7 @@ void import__openapi(struct importer *im, struct import_api *api, const struct j
     check_version(im, doc);
     read_root_security(im, api, doc);
     import__openapi_settings(im, api, doc);
+    import__set_roles(im, api, json_get(doc, "x-ropeline-roles"));
     api->validator = json_get(doc, VALIDATOR);
     const struct json *components =
         import__object(im, unless_null(json_get(doc, "components")), "components");

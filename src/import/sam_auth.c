@@ -4,6 +4,7 @@
  * is what SAM itself would write into the definition; what SAM refuses is refused here, used or
  * not. */
 #include "import_template_int.h"
+#include "roles_int.h"
 #include "token_rows_int.h"
 
 #define SHORT(s) STR_ARG(str_sub((s), 0, 120))
@@ -43,6 +44,14 @@ static const struct key_row jwt_rows[] = {
     TOKEN_ROWS,
     ISSUER_ROWS,
 };
+static const struct key_row session_rows[] = {
+    {"x-ropeline-session", KEY_READ, NULL},
+    {"x-ropeline-coalesce", KEY_READ, NULL},
+    {"Identity", KEY_READ, NULL},
+};
+static const struct key_row session_identity_rows[] = {
+    {"ReauthorizeEvery", KEY_READ, NULL},
+};
 #define FOR_REQUEST                                                                         \
     "belongs to FunctionPayloadType: REQUEST; SAM leaves it aside for a TOKEN authorizer, " \
     "which reads the one Header"
@@ -71,6 +80,8 @@ TABLE(lambda_keys, "a Lambda authorizer", lambda_rows);
 TABLE(cognito_keys, "a Cognito authorizer", cognito_rows);
 TABLE(http_lambda_keys, "a Lambda authorizer of an HTTP API", http_lambda_rows);
 TABLE(jwt_keys, "a JWT authorizer", jwt_rows);
+TABLE(session_keys, "an authorizer with x-ropeline-session", session_rows);
+TABLE(session_identity_keys, "Identity", session_identity_rows);
 TABLE(token_identity_keys, "Identity", token_identity_rows);
 TABLE(request_identity_keys, "Identity", request_identity_rows);
 
@@ -239,6 +250,17 @@ static enum guard_kind read_jwt(struct reading *x)
     return GUARD_JWT;
 }
 
+/* Ours: neither a function nor an issuer stands behind it. */
+static enum guard_kind read_session(struct reading *x)
+{
+    import__check_keys(x->im, x->v, &session_keys);
+    if (!has_identity(x))
+        return GUARD_BROKEN;
+    import__check_keys(x->im, x->identity, &session_identity_keys);
+    copy(x, x->identity, "ReauthorizeEvery", "authorizerResultTtlInSeconds");
+    return x->api->api->kind == API_HTTP ? GUARD_JWT : GUARD_TOKEN;
+}
+
 static void read_authorizer(struct importer *im, struct import_api *api, struct guard *g,
                             const struct json *v)
 {
@@ -252,7 +274,9 @@ static void read_authorizer(struct importer *im, struct import_api *api, struct 
     g->spec = x.spec;
     g->function = json_get(x.v, "FunctionArn");
     g->scopes = json_get(x.v, "AuthorizationScopes");
-    if (http)
+    if (json_get(x.v, "x-ropeline-session"))
+        g->kind = read_session(&x);
+    else if (http)
         g->kind = g->function ? read_http_lambda(&x) : read_jwt(&x);
     else if (json_get(x.v, "UserPoolArn"))
         g->kind = read_cognito(&x);
@@ -300,11 +324,13 @@ static const struct key_row auth_rows[] = {
     {"InvokeRole", KEY_NOTE, NO_ROLES},
     {"ResourcePolicy", KEY_READ, NULL},
     {"UsagePlan", KEY_READ, NULL},
+    {"x-ropeline-roles", KEY_READ, NULL},
 };
 static const struct key_row http_auth_rows[] = {
     {"Authorizers", KEY_READ, NULL},
     {"DefaultAuthorizer", KEY_READ, NULL},
     {"EnableIamAuthorizer", KEY_READ, NULL},
+    {"x-ropeline-roles", KEY_READ, NULL},
 };
 TABLE(auth_keys, "Auth", auth_rows);
 TABLE(http_auth_keys, "Auth of an HTTP API", http_auth_rows);
@@ -350,6 +376,7 @@ void import__read_auth(struct importer *im, struct import_api *api, const struct
         return;
     import__check_keys(im, auth, http ? &http_auth_keys : &auth_keys);
     import__read_authorizers(im, api, json_get(auth, "Authorizers"));
+    import__set_roles(im, api, json_get(auth, "x-ropeline-roles"));
     if (http &&
         import__flag(im, json_get(auth, "EnableIamAuthorizer"), "EnableIamAuthorizer", false))
         enable_iam(im, api, spot_of(auth));

@@ -38,10 +38,12 @@ static const struct key_row auth_rows[] = {
     {"InvokeRole", KEY_NOTE, "roles are not assumed here; the function is simply called"},
     {"OverrideApiAuth", KEY_READ, NULL},
     {"ResourcePolicy", KEY_READ, NULL},
+    {"x-ropeline-roles", KEY_READ, NULL},
 };
 static const struct key_row http_auth_rows[] = {
     {"AuthorizationScopes", KEY_READ, NULL},
     {"Authorizer", KEY_READ, NULL},
+    {"x-ropeline-roles", KEY_READ, NULL},
 };
 static const struct key_table auth_keys = {"Auth", auth_rows, COUNTOF(auth_rows), KEY_REFUSE};
 static const struct key_table http_auth_keys = {"Auth", http_auth_rows, COUNTOF(http_auth_rows),
@@ -162,6 +164,7 @@ static bool read_access(struct event *e)
     const struct json *scopes =
         import__array(im, json_get(e->auth, "AuthorizationScopes"), "AuthorizationScopes");
     e->access.scopes = scopes;
+    e->access.roles = json_get(e->auth, "x-ropeline-roles");
     if (scopes && scopes->n > 0 && !e->access.guard && sound)
         import__say(im, IMPORT_ERROR, spot_of(scopes),
                     "%s %.*s: AuthorizationScopes without an Authorizer guard nothing", LABEL(e));
@@ -313,6 +316,8 @@ static void meet_definition(struct event *e, bool override)
                     "%s %.*s: SAM does not apply this Authorizer, because the API has a definition "
                     "of its own; add OverrideApiAuth: true, or write security there",
                     LABEL(e));
+    if (r && e->access.roles)
+        r->access.roles = e->access.roles;
 }
 
 static void add_method(struct event *e, struct declared *d)
@@ -330,6 +335,8 @@ static void add_method(struct event *e, struct declared *d)
     d->needed = d->needed || !keeps;
     if (!merged || e->says)
         r->access = e->access;
+    else if (e->access.roles)
+        r->access.roles = e->access.roles;
     if (!keeps)
         r->method->integration = integration(e, d);
     if (e->http) {

@@ -106,6 +106,21 @@ static const struct json *introspected(struct importer *im, const struct import_
     return spec;
 }
 
+/* A session of our own core, wherever the scheme says that its token is. */
+static const struct json *of_session(struct importer *im, const struct import_api *api,
+                                     const struct json *scheme)
+{
+    static const char *const ours[] = {"x-ropeline-session", "x-ropeline-coalesce",
+                                       "authorizerResultTtlInSeconds"};
+    bool http = api->api->kind == API_HTTP;
+    struct json *spec = import__new_object(im, scheme);
+    import__put(im, spec, "type", import__new_text(im, http ? STR("jwt") : STR("token"), NULL));
+    for (size_t i = 0; spec && i < COUNTOF(ours); i++)
+        if (json_get(scheme, ours[i]))
+            import__put(im, spec, ours[i], json_get(scheme, ours[i]));
+    return spec;
+}
+
 static const struct key_row scheme_rows[] = {
     {"type", KEY_READ, NULL},
     {"in", KEY_READ, NULL},
@@ -122,6 +137,9 @@ static const struct key_row scheme_rows[] = {
     {"x-amazon-apigateway-authtype", KEY_READ, NULL},
     {AUTHORIZER, KEY_READ, NULL},
     {"x-ropeline-introspection", KEY_READ, NULL},
+    {"x-ropeline-session", KEY_READ, NULL},
+    {"x-ropeline-coalesce", KEY_READ, NULL},
+    {"authorizerResultTtlInSeconds", KEY_READ, NULL},
 };
 static const struct key_table scheme_keys = {"a security scheme", scheme_rows, COUNTOF(scheme_rows),
                                              KEY_NOTE};
@@ -137,6 +155,8 @@ static void read_scheme(struct importer *im, struct import_api *api, struct guar
     (void)import__text(im, json_get(scheme, "x-amazon-apigateway-authtype"),
                        "x-amazon-apigateway-authtype", &authtype);
     const struct json *authorizer = json_get(scheme, AUTHORIZER);
+    if (!authorizer && json_get(scheme, "x-ropeline-session"))
+        authorizer = of_session(im, api, scheme);
     if (!authorizer)
         authorizer = introspected(im, api, scheme);
     if (!authorizer) {
@@ -158,7 +178,8 @@ static void read_scheme(struct importer *im, struct import_api *api, struct guar
     g->spec = kind == GUARD_JWT ? with_issuer(im, scheme, authorizer) : authorizer;
     g->function = json_get(authorizer, "authorizerUri");
     g->is_uri = true;
-    bool ours = !json_get(scheme, AUTHORIZER) && !json_get(scheme, "name");
+    bool ours = json_get(authorizer, "x-ropeline-session") ||
+                (!json_get(scheme, AUTHORIZER) && !json_get(scheme, "name"));
     if (kind == GUARD_TOKEN && !ours && !read_token_scheme(im, g, scheme))
         kind = GUARD_BROKEN;
     if (kind == GUARD_COGNITO && str_eqz(json_str_or(json_get(scheme, "in"), STR("")), "header"))

@@ -152,5 +152,5 @@ void import__read_security(struct importer *im, struct import_api *api, struct r
                     LABEL(r), SHORT(q.guard->name));
     if (!security && !q.guard && !open)
         api->open_by_root++;
-    r->access = (struct access){q.guard, q.scopes, q.api_key, q.at};
+    r->access = (struct access){q.guard, q.scopes, q.api_key, q.at, NULL};
 }

@@ -16,6 +16,7 @@
     }
 #define ISSUER_ROWS                                                              \
     {"x-ropeline-issuers", KEY_READ, NULL}, {"x-ropeline-keys", KEY_READ, NULL}, \
+        {"x-ropeline-session", KEY_READ, NULL},                                  \
     {                                                                            \
         "x-ropeline-introspection", KEY_READ, NULL                               \
     }
