@@ -15,7 +15,8 @@ struct request {
     struct http_exchange *x;
     struct cdi_path path;
     struct tenant_settings *settings;
-    bool known; /* whether there is such an app and tenant */
+    bool known;  /* whether there is such an app and tenant */
+    bool is_own; /* of this machine's user, over the control socket */
     struct buf body;
     size_t phase;
     enum err err; /* of a phase in the CPU or hashing lane */
@@ -243,6 +244,8 @@ static enum err check_ip(struct request *r)
 {
     const struct core_config *g = r->call.config;
     struct str ip = http_exchange_peer_ip(r->x);
+    if (r->is_own)
+        return ERR_OK;
     bool allowed = g->ip_allow_pattern == NULL || pattern_match(g->ip_allow_pattern, ip) == ERR_OK;
     bool denied = g->ip_deny_pattern && pattern_match(g->ip_deny_pattern, ip) != ERR_NOTFOUND;
     return allowed && !denied ? ERR_OK : cdi_fail(&r->call, 403, "Forbidden");
@@ -279,10 +282,12 @@ static enum err check(struct request *r, bool known)
     struct cdi_call *c = &r->call;
     unsigned flags = c->op ? c->op->flags : 0;
     enum err err = check_ip(r);
-    if (err == ERR_OK && !(flags & CDI_NO_KEY) && !has_key(r, c->config))
+    if (err == ERR_OK && !(flags & CDI_NO_KEY) && !r->is_own && !has_key(r, c->config))
         err = cdi_fail(c, 401, "Invalid API key");
     if (err == ERR_OK)
         err = check_version(r);
+    if (err == ERR_OK && (flags & CDI_OWN) && !r->is_own)
+        err = cdi_fail(c, 404, "Not found");
     if (err == ERR_OK && c->op == NULL)
         err = cdi__is_api(r->path.api) ? cdi_fail(c, 405, "Method not supported")
                                        : cdi_fail(c, 404, "Not found");
@@ -379,7 +384,9 @@ static enum err find_op(struct request *r)
     const struct http_request *rq = http_exchange_request(r->x);
     struct cdi_call *c = &r->call;
     struct identity *i = r->worker->identity;
-    enum err err = cdi__path(c->arena, rq->raw_path, i->base.base_path, &r->path);
+    enum err err = r->is_own ? cdi__path(c->arena, str_from(rq->raw_path, IDENTITY_CONTROL.n),
+                                         STR(""), &r->path)
+                             : cdi__path(c->arena, rq->raw_path, i->base.base_path, &r->path);
     c->app = c->tenant = STR("public");
     if (err == ERR_NOTFOUND)
         return ERR_OK; /* `check` says so, after the api-key */
@@ -393,9 +400,8 @@ static enum err find_op(struct request *r)
 
 static const struct http_exchange_events events = {.data = on_data, .end = on_end, .done = on_done};
 
-void cdi__handle(void *arg, struct http_exchange *x)
+static void handle(struct identity_worker *w, struct http_exchange *x, bool is_own)
 {
-    struct identity_worker *w = arg;
     struct arena *a = arena_new(KIB(4), LIMIT_CDI_ARENA);
     struct request *r = a ? ARENA_NEW(a, struct request) : NULL;
     if (r == NULL) {
@@ -403,14 +409,14 @@ void cdi__handle(void *arg, struct http_exchange *x)
         http_respond_abort(x);
         return;
     }
-    *r = (struct request){.worker = w, .x = x, .body = BUF_INIT(LIMIT_CDI_BODY)};
+    *r = (struct request){.worker = w, .x = x, .body = BUF_INIT(LIMIT_CDI_BODY), .is_own = is_own};
     r->call = (struct cdi_call){.identity = w->identity,
                                 .arena = a,
                                 .config = &w->identity->base,
                                 .now_ms = loop_wall_us(w->loop) / 1000};
     http_exchange_watch(x, &events, r);
     enum err err = find_op(r);
-    if (err == ERR_OK && is_from_page(r))
+    if (err == ERR_OK && !is_own && is_from_page(r))
         err = cdi_fail(&r->call, 403, "Forbidden: this Host or Origin is not allowed here");
     if (err == ERR_CANCELLED)
         respond(r);
@@ -418,4 +424,19 @@ void cdi__handle(void *arg, struct http_exchange *x)
         respond_error(r, err);
     else
         find_settings(r);
+}
+
+void cdi__handle(void *arg, struct http_exchange *x)
+{
+    handle(arg, x, false);
+}
+
+void identity_control(struct identity *i, struct http_exchange *x)
+{
+    struct loop *control = run_control(i->o.run);
+    struct identity_worker *w = &i->workers[i->worker_count];
+    ASSERT(loop_is_current(control));
+    w->identity = i;
+    w->loop = control;
+    handle(w, x, true);
 }

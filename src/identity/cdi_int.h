@@ -24,6 +24,7 @@ enum cdi_scope {
 #define CDI_NO_VERSION 2U /* answered whatever cdi-version says */
 #define CDI_BASE_APP 4U   /* only of the base app: apps are made there */
 #define CDI_ANY_TENANT 8U /* answered for a tenant that is not there, too */
+#define CDI_OWN 16U       /* not of the core: answered over the control socket alone */
 
 struct cdi_call;
 enum cdi_where {

@@ -5,6 +5,7 @@
 
 const struct cdi_table *const cdi__tables[] = {
     &jwt_ops__table,
+    &keys_ops__table,
     &misc__table,
     &tenant_ops__table,
     &session__table,

@@ -30,6 +30,8 @@ static enum err open_room(struct identity *i, struct errinfo *e)
         err = roles_memory__new(i);
     if (err == ERR_OK)
         err = sweeps__new(i);
+    if (err == ERR_OK)
+        err = rotations__new(i);
     return err;
 }
 
@@ -43,7 +45,7 @@ enum err identity_new(const struct identity_options *o, struct identity **out, s
         return errinfo_set(e, ERR_NOMEM, "out of memory");
     }
     *i = (struct identity){.o = *o, .arena = a, .worker_count = run_workers(o->run)};
-    i->workers = ARENA_ARRAY(a, i->worker_count, struct identity_worker);
+    i->workers = ARENA_ARRAY(a, i->worker_count + 1, struct identity_worker);
     enum err err = i->workers ? open_room(i, e) : ERR_NOMEM;
     if (err != ERR_OK) {
         identity_free(i);
@@ -57,6 +59,7 @@ void identity_free(struct identity *i)
 {
     if (i == NULL)
         return;
+    rotations__free(i);
     sweeps__free(i);
     changes__free(i);
     roles_memory__free(i);
@@ -69,6 +72,7 @@ void identity_close(struct identity *i)
 {
     changes__close(i);
     sweeps__close(i);
+    rotations__close(i);
     keys__close(i);
 }
 

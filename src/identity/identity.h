@@ -40,10 +40,17 @@ void identity_worker_drain(struct identity *i, struct loop *worker, int64_t ms,
 void identity_close(struct identity *i);
 void identity_free(struct identity *i); /* after run_main; NULL is fine */
 
+/* On the control loop: answers what came over the control socket, which only this machine's user
+ * reaches: the paths of the core behind IDENTITY_CONTROL ("/core/appid-x/recipe/roles"), without an
+ * api-key, and a few that the core does not have. */
+#define IDENTITY_CONTROL STR("/core")
+void identity_control(struct identity *i, struct http_exchange *x);
+
 /* --- for the gateway: read without a lock or a network hop, on any thread ----------------------
  */
 /* The keys that vouch for access tokens of an app ("public" is the base app) now; a reference, NULL
- * when the app is not known here yet (identity_want_keys then asks for it). */
+ * when the app is not known here yet (ask identity_want_keys then, and when a token names a key
+ * that is not among them). */
 struct jwks *identity_keys(struct identity *i, struct str app);
 /* Whether a session has been revoked since the oldest access token that may still be valid. */
 bool identity_is_revoked(struct identity *i, struct str app, struct str handle);
@@ -73,6 +80,16 @@ struct identity_promotion { /* VERIFY of the session state machine, for a token 
     struct arena *arena;  /* in: the asker's; holds new_token */
     void *state;          /* of this room */
 };
+struct identity_keys_question {
+    struct str app;
+    void (*done)(struct identity_keys_question *q);
+    void *arg;
+    enum err err;        /* ERR_OK: ask identity_keys again; ERR_NOTFOUND: there is no such app */
+    struct arena *arena; /* in: the asker's */
+    void *state;         /* of this room */
+};
+enum err identity_want_keys(struct identity *i, struct loop *from,
+                            struct identity_keys_question *q) MUSTCHECK;
 enum err identity_promote(struct identity *i, struct loop *from,
                           struct identity_promotion *p) MUSTCHECK;
 struct identity_roles_question { /* roles and permissions as the store has them */

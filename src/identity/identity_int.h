@@ -22,12 +22,13 @@ struct identity {
     struct core_config base;
     struct sealer *sealer;           /* of what is secret at rest */
     struct key_registry *keys;       /* keys.c */
+    struct rotations *rotations;     /* keys_ask.c */
     struct key_pool *key_pool;       /* key_pool.c */
     struct tenant_registry *tenants; /* tenant.c */
     struct change_feed *changes;     /* change.c */
     struct roles_memory *roles;      /* roles_memory.c */
     struct broom *broom;             /* sweep.c */
-    struct identity_worker *workers; /* one for each loop of run */
+    struct identity_worker *workers; /* one for each loop of run, the control loop last */
     unsigned worker_count;
 };
 

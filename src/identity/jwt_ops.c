@@ -15,8 +15,8 @@ static enum err answer_keys(struct cdi_call *c, const struct app_keys *k)
     bool bare = (c->op->flags & CDI_NO_KEY) != 0;
     struct json *o = bare ? json_new_object(c->arena, 1) : cdi_reply(c, "OK");
     jwks_write(&text, keys_verifiers(k), false);
-    c->cache_control = arena_fmt(c->arena, "max-age=%lld, must-revalidate",
-                                 (long long)keys_fresh_s(k, c->config, c->now_ms));
+    c->cache_control =
+        arena_fmt(c->arena, "max-age=%lld, must-revalidate", (long long)keys_fresh_s(k, c->now_ms));
     if (o == NULL || c->cache_control.p == NULL)
         return ERR_NOMEM;
     enum err err =
@@ -106,7 +106,7 @@ static enum err make_sign(struct cdi_call *c, struct store_tx *none)
 {
     const struct making *m = c->state;
     bool dynamic = !cdi_bool(c, "useStaticSigningKey", true);
-    struct signer s = keys_signer(m->keys, dynamic, c->config, c->now_ms);
+    struct signer s = keys_signer(m->keys, dynamic, c->now_ms);
     AUTO_BUF jwt = BUF_INIT(2 * LIMIT_JWT_BYTES);
     struct str header =
         arena_fmt(c->arena, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}", STR_ARG(s.kid));

@@ -59,8 +59,8 @@ static bool wants_all(const struct cdi_call *c)
 static bool is_good(const struct cdi_call *c, const struct app_keys *k, bool all)
 {
     const struct key_registry *g = c->identity->keys;
-    return !(all && k->fixed == NULL) && !keys__due(k, c->config, c->now_ms) &&
-           k->gone_ms >= c->now_ms && !(g->shared && mono_ms(g) - k->read_ms > SHARED_MS);
+    return !(all && k->fixed == NULL) && k->due_ms > c->now_ms && k->gone_ms >= c->now_ms &&
+           !(g->shared && mono_ms(g) - k->read_ms > SHARED_MS);
 }
 
 static struct app_keys *cached(struct cdi_call *c, bool all)
@@ -73,15 +73,13 @@ static struct app_keys *cached(struct cdi_call *c, bool all)
     return k ? hold(c, k) : NULL;
 }
 
-static enum err for_call(struct cdi_call *c, struct store_tx *tx, bool all, struct app_keys **out)
+static enum err load(struct cdi_call *c, struct store_tx *tx, enum keys_wanted wanted,
+                     struct app_keys **out)
 {
     struct key_registry *g = c->identity->keys;
     uint64_t changes = atomic_load(&g->changes);
-    struct app_keys *k = *out = cached(c, all);
-    if (k)
-        return ERR_OK;
-    struct app_keys *known = find(g, c->app);
-    enum err err = keys__load(c, tx, known, all, &k);
+    struct app_keys *known = find(g, c->app), *k;
+    enum err err = keys__load(c, tx, known, wanted, &k);
     app_keys__unref(known);
     if (err != ERR_OK)
         return err;
@@ -89,6 +87,20 @@ static enum err for_call(struct cdi_call *c, struct store_tx *tx, bool all, stru
     k->read_ms = mono_ms(g);
     *out = hold(c, k);
     return ERR_OK;
+}
+
+static enum err for_call(struct cdi_call *c, struct store_tx *tx, bool all, struct app_keys **out)
+{
+    *out = cached(c, all);
+    if (*out)
+        return ERR_OK;
+    return load(c, tx, all ? KEYS_ALL : KEYS_THAT_SIGN, out);
+}
+
+enum err keys_rotate(struct cdi_call *c, struct store_tx *tx)
+{
+    struct app_keys *k;
+    return load(c, tx, KEYS_ROTATED, &k);
 }
 
 struct app_keys *keys_cached(struct cdi_call *c)
@@ -164,19 +176,13 @@ struct jwks *identity_keys(struct identity *i, struct str app)
 
 /* --- what they say ------------------------------------------------------------------------------
  */
-struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
-                          int64_t now_ms)
+struct signer keys_signer(const struct app_keys *k, bool dynamic, int64_t now_ms)
 {
-    size_t at = 0;
     /* Without a static key another call asks for it at this very moment, and its token is the one
      * that counts. */
     if (!dynamic && k->fixed)
         return signer_here(k->fixed);
-    /* The newest is new to those who verify; the one before it is good while it may still sign. */
-    if (k->dynamic_n > 1 && now_ms - k->created_ms[0] < keys__overlap_ms(g) &&
-        k->created_ms[1] + keys__longest_ms(g) > now_ms)
-        at = 1;
-    return signer_here(k->dynamic[at]);
+    return signer_here(k->dynamic[now_ms < k->begins_ms ? 1 : 0]);
 }
 
 const struct jwks *keys_verifiers(const struct app_keys *k)
@@ -189,11 +195,32 @@ struct str keys_refresh(const struct app_keys *k)
     return str_of(k->refresh, sizeof k->refresh);
 }
 
-int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int64_t now_ms)
+int64_t keys_fresh_s(const struct app_keys *k, int64_t now_ms)
 {
-    int64_t next_ms = k->created_ms[0] + keys__interval_ms(k, g) - keys__overlap_ms(g);
-    int64_t s = (next_ms - now_ms) / 1000;
+    int64_t s = (k->due_ms - now_ms) / 1000;
     return s > 1 ? s : 1;
+}
+
+bool keys__next(struct identity *i, char app[LIMIT_TENANT_ID], size_t *n, int64_t *due_ms)
+{
+    bool found = false;
+    for (size_t at = 0; at < SHARD_COUNT; at++) {
+        struct shard *s = shard_lock_at(&i->keys->shards, at);
+        size_t in = 0;
+        struct str key;
+        void *value;
+        while (map_next(&s->map, &in, &key, &value)) {
+            const struct app_keys *k = value;
+            if (found && k->due_ms >= *due_ms)
+                continue;
+            found = true;
+            *due_ms = k->due_ms;
+            *n = k->app.n;
+            memcpy(app, k->app.p, k->app.n);
+        }
+        shard_unlock(s);
+    }
+    return found;
 }
 
 /* --- from start to end --------------------------------------------------------------------------

@@ -36,34 +36,41 @@ static const struct stmt STMT_insert_refresh =
     SQL("INSERT INTO refresh_key (app_id, sealed) VALUES ($1, $2)");
 static const struct stmt STMT_any = SQL("SELECT app_id, sealed FROM refresh_key LIMIT 1");
 
-int64_t keys__overlap_ms(const struct core_config *g)
+/* How long a new dynamic key is in the JWKS before it signs. */
+static int64_t overlap_ms(const struct core_config *g)
 {
     int64_t quarter = g->signing_key_interval_ms / 4;
     return quarter < OVERLAP_MS ? quarter : OVERLAP_MS;
 }
 
-/* Never so short that more keys than LIMIT_APP_KEYS would have tokens that are valid. */
-int64_t keys__longest_ms(const struct core_config *g)
+/* The longest time for which a key is the newest: never so short that more keys than LIMIT_APP_KEYS
+ * would have tokens that are valid. */
+static int64_t longest_ms(const struct core_config *g)
 {
     int64_t least = g->access_token_validity_s * 1000 / (LIMIT_APP_KEYS / 5);
     return g->signing_key_interval_ms > least ? g->signing_key_interval_ms : least;
 }
 
-int64_t keys__interval_ms(const struct app_keys *k, const struct core_config *g)
+int64_t keys__life_ms(const struct core_config *g)
 {
-    return k->dynamic_n < LIMIT_APP_KEYS / 2 ? g->signing_key_interval_ms : keys__longest_ms(g);
+    return longest_ms(g) + 2 * 1000 * g->access_token_validity_s;
 }
 
-/* From when on a dynamic key verifies nothing any more: no token of it can be valid. */
-static int64_t life_ms(const struct core_config *g)
+void keys__time(struct app_keys *k, const struct core_config *g)
 {
-    return keys__longest_ms(g) + 2 * 1000 * g->access_token_validity_s;
-}
-
-bool keys__due(const struct app_keys *k, const struct core_config *g, int64_t now_ms)
-{
-    return k->dynamic_n == 0 ||
-           k->created_ms[0] + keys__interval_ms(k, g) <= now_ms + keys__overlap_ms(g);
+    bool crowded = k->dynamic_n >= LIMIT_APP_KEYS / 2;
+    int64_t interval_ms = crowded ? longest_ms(g) : g->signing_key_interval_ms;
+    k->due_ms = k->begins_ms = k->gone_ms = INT64_MIN;
+    if (k->dynamic_n == 0)
+        return;
+    k->due_ms = k->created_ms[0] + interval_ms - overlap_ms(g);
+    k->gone_ms = k->created_ms[k->dynamic_n - 1] + keys__life_ms(g);
+    if (k->dynamic_n == 1)
+        return;
+    /* The newest is new to those who verify; the one before it is good while it may still sign. */
+    int64_t known_ms = k->created_ms[0] + overlap_ms(g);
+    int64_t former_ms = k->created_ms[1] + longest_ms(g);
+    k->begins_ms = known_ms < former_ms ? known_ms : former_ms;
 }
 
 void app_keys__unref(struct app_keys *k)
@@ -233,8 +240,8 @@ static enum err add_dynamic(struct cdi_call *c, struct store_tx *tx, struct app_
 /* Private parts go when their keys retire, the rest of the row a while later. */
 static enum err retire(struct cdi_call *c, struct store_tx *tx)
 {
-    int64_t retired_ms = c->now_ms - life_ms(c->config);
-    int64_t listed_ms = keys__longest_ms(c->config) * LIMIT_APP_KEYS;
+    int64_t retired_ms = c->now_ms - keys__life_ms(c->config);
+    int64_t listed_ms = longest_ms(c->config) * LIMIT_APP_KEYS;
     int64_t forgotten_ms = retired_ms - (listed_ms < REMEMBER_MS ? listed_ms : REMEMBER_MS);
     enum err err =
         store_run(tx, &STMT_retire, ARGS(STORE_S(c->app), STORE_I(retired_ms)), NULL, NULL);
@@ -243,11 +250,11 @@ static enum err retire(struct cdi_call *c, struct store_tx *tx)
                            NULL);
 }
 
-static enum err make_missing(struct cdi_call *c, struct store_tx *tx, bool all, bool rotate,
+static enum err make_missing(struct cdi_call *c, struct store_tx *tx, enum keys_wanted wanted,
                              struct app_keys *k)
 {
-    bool had = k->dynamic_n > 0, fixed = all && k->fixed == NULL;
-    bool dynamic = rotate || keys__due(k, c->config, c->now_ms);
+    bool had = k->dynamic_n > 0, fixed = wanted != KEYS_THAT_SIGN && k->fixed == NULL;
+    bool dynamic = wanted == KEYS_ROTATED || k->due_ms <= c->now_ms;
     enum err err = fixed ? make(c, tx, false, c->now_ms, &k->fixed) : ERR_OK;
     if (err == ERR_OK && dynamic)
         err = add_dynamic(c, tx, k);
@@ -264,7 +271,7 @@ static enum err collect(struct app_keys *k, const struct core_config *g)
     struct jwk *all[LIMIT_APP_KEYS + 1];
     size_t n = k->dynamic_n;
     memcpy(all, k->dynamic, n * sizeof all[0]);
-    k->gone_ms = k->created_ms[n - 1] + life_ms(g);
+    keys__time(k, g);
     if (k->fixed)
         all[n++] = k->fixed;
     enum err err = jwks_new(all, n, &k->verifiers, NULL);
@@ -279,14 +286,15 @@ static enum err load(struct cdi_call *c, struct store_tx *tx, const struct app_k
     enum err err = cdi_row(c, tx, &STMT_lock, ARGS(STORE_S(c->app)), &one, 1);
     if (err == ERR_OK)
         err = store_run(tx, &STMT_keys,
-                        ARGS(STORE_S(c->app), STORE_I(c->now_ms - life_ms(c->config)),
+                        ARGS(STORE_S(c->app), STORE_I(c->now_ms - keys__life_ms(c->config)),
                              STORE_I(LIMIT_APP_KEYS + 1)),
                         take_row, &r);
+    keys__time(k, c->config);
     return err ? err : read_refresh(c, tx, k);
 }
 
-static enum err load_and_make(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
-                              bool all, bool rotate, struct app_keys **out)
+enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
+                    enum keys_wanted wanted, struct app_keys **out)
 {
     struct app_keys *k = mem_alloc(sizeof *k);
     *out = NULL;
@@ -300,7 +308,7 @@ static enum err load_and_make(struct cdi_call *c, struct store_tx *tx, const str
         err = load(c, tx, known, k);
     }
     if (err == ERR_OK)
-        err = make_missing(c, tx, all, rotate, k);
+        err = make_missing(c, tx, wanted, k);
     if (err == ERR_OK)
         err = collect(k, c->config);
     if (err == ERR_OK)
@@ -308,18 +316,6 @@ static enum err load_and_make(struct cdi_call *c, struct store_tx *tx, const str
     else
         app_keys__unref(k);
     return err;
-}
-
-enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known, bool all,
-                    struct app_keys **out)
-{
-    return load_and_make(c, tx, known, all, false, out);
-}
-
-enum err keys__rotate(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
-                      struct app_keys **out)
-{
-    return load_and_make(c, tx, known, true, true, out);
 }
 
 /* --- the key file -------------------------------------------------------------------------------

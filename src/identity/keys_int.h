@@ -21,18 +21,19 @@ struct app_keys; /* of one app at one time: immutable, counted */
 enum err keys_for_call(struct cdi_call *c, struct store_tx *tx, struct app_keys **out) MUSTCHECK;
 enum err keys_all_for_call(struct cdi_call *c, struct store_tx *tx,
                            struct app_keys **out) MUSTCHECK;
+/* In a writing phase: all of them, and one more dynamic key whether or not it is due. */
+enum err keys_rotate(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
 /* From memory only, borrowed from the call: NULL when this process has not seen the app yet, or a
  * key is to be made. */
 struct app_keys *keys_cached(struct cdi_call *c);
 struct app_keys *keys_all_cached(struct cdi_call *c);
 /* Which key signs now; `dynamic` false: the static one. Borrowed from k. */
-struct signer keys_signer(const struct app_keys *k, bool dynamic, const struct core_config *g,
-                          int64_t now_ms);
+struct signer keys_signer(const struct app_keys *k, bool dynamic, int64_t now_ms);
 /* All that verify now, in the order of the JWKS: dynamic ones newest first, then static. */
 const struct jwks *keys_verifiers(const struct app_keys *k);
 struct str keys_refresh(const struct app_keys *k); /* 32 bytes */
 /* Seconds until the next dynamic key will be made, at least 1: the JWKS' max-age. */
-int64_t keys_fresh_s(const struct app_keys *k, const struct core_config *g, int64_t now_ms);
+int64_t keys_fresh_s(const struct app_keys *k, int64_t now_ms);
 
 /* --- the registry -------------------------------------------------------------------------------
  */
@@ -40,6 +41,9 @@ enum err keys__new(struct identity *i, struct errinfo *e) MUSTCHECK;
 void keys__free(struct identity *i);
 /* On the control loop: nothing is begun there any more. */
 void keys__close(struct identity *i);
+/* The app in memory whose next key is to be made first, and when (wall clock); false: there is
+ * none. */
+bool keys__next(struct identity *i, char app[LIMIT_TENANT_ID], size_t *n, int64_t *due_ms);
 /* They have changed, here or on another node, or the app or its settings have. Any thread. */
 void keys__forget(struct identity *i, struct str app);
 /* After the commit of a call that read keys: they are kept for others. */
@@ -54,7 +58,9 @@ struct app_keys {
     _Atomic unsigned refs;
     uint64_t changes; /* of the registry, before these were read */
     int64_t read_ms;  /* monotonic */
-    int64_t gone_ms;  /* wall clock: when the oldest key stops to verify */
+    /* wall clock: the next dynamic key is made, the newest begins to sign, the oldest verifies
+     * nothing any more */
+    int64_t due_ms, begins_ms, gone_ms;
     struct jwks *verifiers;
     struct jwk *fixed;                   /* the static one, or NULL */
     struct jwk *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
@@ -65,22 +71,28 @@ struct app_keys {
     char app_text[LIMIT_TENANT_ID];
 };
 void app_keys__unref(struct app_keys *k);
-/* How long a new dynamic key is in the JWKS before it signs. */
-int64_t keys__overlap_ms(const struct core_config *g);
-/* How long the newest one is the newest, and how long at most. */
-int64_t keys__interval_ms(const struct app_keys *k, const struct core_config *g);
-int64_t keys__longest_ms(const struct core_config *g);
-bool keys__due(const struct app_keys *k, const struct core_config *g, int64_t now_ms);
-/* Reads them, and makes what is missing; with `all` the static one, too. What `known` (may be NULL)
- * has is not unsealed again. ERR_NOTFOUND: there is no such app. */
-enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known, bool all,
-                    struct app_keys **out) MUSTCHECK;
+/* How long a dynamic key is in the JWKS, from when it is made. */
+int64_t keys__life_ms(const struct core_config *g);
+/* Fills the three times from those of the keys. */
+void keys__time(struct app_keys *k, const struct core_config *g);
+enum keys_wanted {
+    KEYS_THAT_SIGN, /* a dynamic one that is not due */
+    KEYS_ALL,       /* and the static one */
+    KEYS_ROTATED    /* and a fresh dynamic one */
+};
+/* Reads them, and makes what is missing. What `known` (may be NULL) has is not unsealed again.
+ * ERR_NOTFOUND: there is no such app. */
+enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
+                    enum keys_wanted wanted, struct app_keys **out) MUSTCHECK;
 /* Fills i->sealer, with the key file that the store's secrets are sealed with or, when it has none
  * yet, a new one. Blocks: at start only. */
 enum err keys__open_sealer(struct identity *i, struct errinfo *e) MUSTCHECK;
-/* The same, with one more dynamic key whether or not it is due. */
-enum err keys__rotate(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
-                      struct app_keys **out) MUSTCHECK;
+
+/* --- keys_ask.c: for those that are no call of the core -----------------------------------------
+ */
+enum err rotations__new(struct identity *i) MUSTCHECK;
+void rotations__close(struct identity *i);
+void rotations__free(struct identity *i);
 
 /* --- key_pool.c: RSA keys made ahead ------------------------------------------------------------
  */

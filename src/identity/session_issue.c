@@ -171,7 +171,7 @@ enum err session__sign_token(struct cdi_call *c, const struct session_tokens *t,
     *out = STR("");
     if (t->claims.p == NULL)
         return ERR_OK;
-    struct signer signer = keys_signer(t->keys, t->dynamic, c->config, c->now_ms);
+    struct signer signer = keys_signer(t->keys, t->dynamic, c->now_ms);
     enum err err = access_token_sign(&signer, t->claims, &token);
     if (err == ERR_OK)
         err = token.err;

@@ -265,7 +265,10 @@ static struct ask *ask_new(struct daemon *d, struct http_exchange *x)
 
 static void on_control(void *arg, struct http_exchange *x)
 {
-    struct ask *q = ask_new(arg, x);
+    struct daemon *d = arg;
+    if (core_control(d->core, x))
+        return;
+    struct ask *q = ask_new(d, x);
     if (q == NULL)
         return;
     if (http_exchange_request(x)->framing == HTTP_NO_BODY)

@@ -62,6 +62,18 @@ void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void
     identity_worker_drain(c->identity, worker, TIMEOUT_DRAIN_MS, drained, arg);
 }
 
+bool core_control(struct core *c, struct http_exchange *x)
+{
+    struct http_response rs = {.status = 503};
+    if (!str_starts(http_exchange_request(x)->raw_path, IDENTITY_CONTROL))
+        return false;
+    if (c)
+        identity_control(c->identity, x);
+    else
+        http_respond(x, &rs, STR("this daemon has no identity core: name core.api_keys or --core"));
+    return true;
+}
+
 void core_close(struct core *c)
 {
     if (c)

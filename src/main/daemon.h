@@ -53,6 +53,8 @@ enum err metrics_open(struct daemon *d, int fd) MUSTCHECK;
 enum err core_open(struct daemon *d) MUSTCHECK;
 enum err core_worker_start(struct core *c, struct loop *worker, int fd) MUSTCHECK;
 void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void *arg), void *arg);
+/* Answers a request of the control socket when it is the core's; `c` may be NULL. */
+bool core_control(struct core *c, struct http_exchange *x);
 void core_close(struct core *c); /* the workers have drained; NULL is fine */
 void core_free(struct core *c);  /* NULL is fine */
 

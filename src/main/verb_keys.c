@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * keys: the signing keys in a JWKS file: what they are, their public part, and the next one. The
- * file is replaced as a whole, mode 0600, under a lock, so that a reader sees the old keys or the
- * new ones and two rotations at once lose nothing. */
+ * keys: the signing keys in a JWKS file: what they are, their public part, and the next one; or,
+ * without a file, those of an app of the identity core (verb_keys_core.c). A file is replaced as a
+ * whole, mode 0600, under a lock, so that a reader sees the old keys or the new ones and two
+ * rotations at once lose nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,6 +29,10 @@ static const struct option_row rows[] = {
     {"public", 0, OPTION_FLAG, false, NULL, NULL,
      "show: the JWKS to publish, without private members"},
     {"json", 0, OPTION_FLAG, false, NULL, NULL, "as JSON"},
+    {"app", 0, OPTION_VALUE, false, NULL, "APP",
+     "without FILE: an app of the identity core [public]"},
+    {"state", 0, OPTION_VALUE, true, NULL, "DIR",
+     "without FILE: the daemon's state directory [.ropeline]"},
     {"help", 'h', OPTION_FLAG, false, NULL, NULL, "this text"},
 };
 
@@ -246,8 +251,10 @@ static int help(FILE *to)
 {
     fprintf(to, "usage: ropeline keys list FILE [--json]\n"
                 "       ropeline keys show FILE --public\n"
-                "       ropeline keys rotate FILE [--overlap 1h] [--ahead 0s] [--alg ALG]\n\n"
-                "FILE is a JWKS with private keys; rotate makes it where there is none.\n\n");
+                "       ropeline keys rotate FILE [--overlap 1h] [--ahead 0s] [--alg ALG]\n"
+                "       ropeline keys list|rotate [--app APP] [--json] [--state DIR]\n\n"
+                "FILE is a JWKS with private keys; rotate makes it where there is none.\n"
+                "Without FILE: the keys of the identity core in a running daemon.\n\n");
     if (to == stdout)
         options_help(rows, COUNTOF(rows));
     return to == stdout ? 0 : 2;
@@ -262,8 +269,13 @@ int verb_keys(int argc, char **argv)
         return 2;
     if (option_is(&o, "help"))
         return help(stdout);
-    struct str verb = str_c(o.positionals == 2 ? o.positional[0] : NULL);
-    const char *path = o.positionals == 2 ? o.positional[1] : NULL;
+    struct str verb = str_c(o.positionals > 0 ? o.positional[0] : NULL);
+    bool listed = str_eqz(verb, "list") || str_eqz(verb, "rotate");
+    if (o.positionals == 1 && listed)
+        return keys_of_core(&o, verb);
+    if (o.positionals != 2)
+        return help(stderr);
+    const char *path = o.positional[1];
     if (str_eqz(verb, "rotate"))
         return rotate(&o, path);
     bool show = str_eqz(verb, "show") && option_is(&o, "public");

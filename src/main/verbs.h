@@ -23,11 +23,18 @@ int verb_cache(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_jwt(int argc, char **argv);
 int verb_keys(int argc, char **argv);
+/* verb_keys_core.c: list or rotate, of an app of the identity core. */
+int keys_of_core(const struct options *o, struct str verb);
 
 /* ask.c: one request to the daemon whose socket is in `state` (NULL: .ropeline here, then
  * /var/lib/ropeline). Says on stderr when there is none. 0 = failed, else status. */
 unsigned ask_daemon(const char *state, const char *method, const char *target, struct str body,
                     struct arena *a, struct str *answer);
+/* ask_core.c: the same to the identity core; `path` is one of its interface (CDI), without the app,
+ * which is the option --app. 0: *answer is its JSON; otherwise an exit code, and it is said on
+ * stderr. The verb has the options app and state. */
+int ask_core(const struct options *o, const char *method, const char *path, struct str body,
+             struct arena *a, const struct json **answer);
 /* "name=value" with the value escaped, appended to a target with ? or &. */
 void ask_add(struct buf *target, const char *name, struct str value);
 
