@@ -56,6 +56,7 @@ enum lane {
     LANE_IO,
     LANE_STORE_WRITE,
     LANE_STORE_READ,
+    LANE_STORE_SERVER, /* a database server: each thread has a connection of its own */
     LANE_COUNT
 };
 struct work {

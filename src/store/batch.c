@@ -18,10 +18,10 @@ static void say(struct store *s, enum err err, const struct errinfo *why)
     if (atomic_exchange(&s->failing, failed) == failed)
         return;
     if (failed)
-        log_error("store", "%s cannot be written: %s", s->path,
+        log_error("store", "%s cannot be written: %s", s->name,
                   why->text[0] ? why->text : err_text(err));
     else
-        log_info("store", "%s is written again", s->path);
+        log_info("store", "%s is written again", s->name);
 }
 
 /* --- what a job may do -------------------------------------------------------------------------
@@ -32,6 +32,9 @@ enum err store_run(struct store_tx *tx, const struct stmt *stmt, const struct st
 {
     tx->changed = 0;
     tx->why = (struct errinfo){0};
+    for (size_t i = 0; i < n; i++) /* PostgreSQL's texts cannot hold it */
+        if (args[i].type == STORE_TEXT && args[i].s.n && memchr(args[i].s.p, 0, args[i].s.n))
+            return errinfo_set(&tx->why, ERR_INVALID, "an argument with a NUL byte");
     enum err err = tx->store->engine->run(tx->db, stmt, args, n, row, arg, &tx->changed, &tx->why);
     if (err == ERR_INTERNAL && tx->why.text[0])
         log_error("store", "%s: %s", tx->why.text, stmt->sql);
@@ -67,7 +70,7 @@ void store__write_batch(struct work *first)
     static const struct stmt begin = SQL("BEGIN IMMEDIATE"), commit = SQL("COMMIT"),
                              rollback = SQL("ROLLBACK");
     struct store *s = CONTAINER_OF(first, struct store_job, work)->store;
-    struct store_tx tx = {.store = s, .db = s->db};
+    struct store_tx tx = {.store = s, .db = s->connection[0]};
     struct work *w = first;
     enum err begun = plain(&tx, &begin), err = begun;
     for (unsigned n = 1; w; n++) {
@@ -92,7 +95,7 @@ void store__read_one(struct work *w)
 {
     static const struct stmt begin = SQL("BEGIN"), end = SQL("ROLLBACK");
     struct store_job *j = CONTAINER_OF(w, struct store_job, work);
-    struct store_tx tx = {.store = j->store, .db = j->store->reading[w->thread]};
+    struct store_tx tx = {.store = j->store, .db = j->store->connection[w->thread + 1]};
     j->err = plain(&tx, &begin);
     if (j->err == ERR_OK)
         j->err = j->run(j, &tx);

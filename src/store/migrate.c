@@ -41,7 +41,7 @@ static enum err migrate(const struct store_engine *g, void *db, const char *room
 enum err store__migrate(const struct store_engine *g, void *db, const char *room,
                         const struct migration *m, size_t n, struct errinfo *e)
 {
-    enum err err = g->script(db, "BEGIN", e);
+    enum err err = g->script(db, g->migrate, e);
     if (err == ERR_OK)
         err = migrate(g, db, room, m, n, e);
     if (err == ERR_OK)

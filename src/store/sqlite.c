@@ -281,4 +281,5 @@ static enum err open_db(const char *path, enum store__role role, void **db, stru
     return ERR_OK;
 }
 
-const struct store_engine store__sqlite = {open_db, close_db, run, script, in_transaction};
+const struct store_engine store__sqlite = {open_db, close_db,       run,
+                                           script,  in_transaction, .migrate = "BEGIN IMMEDIATE"};

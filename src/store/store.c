@@ -3,7 +3,7 @@
  * Jobs on their way into a lane and back: a store is opened, its jobs are counted, and each is
  * answered on the loop that asked. Invariant: `done` comes once for each job that was taken. */
 #include "base/mem.h"
-#include "store_int.h"
+#include "postgres_int.h"
 
 struct kept_row {
     struct kept_row *next;
@@ -24,33 +24,38 @@ struct query {
 
 enum err store_new(const struct store_options *o, struct store **out)
 {
-    ASSERT(o->readers <= LIMIT_STORE_READERS);
-    struct store *s = mem_alloc(sizeof *s);
-    char *path = mem_strdup(o->path);
+    ASSERT(o->readers <= LIMIT_STORE_READERS && (o->path == NULL) != (o->url == NULL));
+    AUTO_BUF name = BUF_INIT(LIMIT_STORE_URL);
     *out = NULL;
-    if (s == NULL || path == NULL) {
-        mem_free(s);
-        mem_free(path);
+    if (o->path)
+        buf_addz(&name, o->path);
+    enum err err = o->url ? pg__name(o->url, &name) : name.err;
+    if (err != ERR_OK)
+        return err;
+    struct store *s = mem_alloc(sizeof *s);
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->loop = o->loop;
+    s->path = mem_strdup(o->url ? o->url : o->path);
+    s->name = mem_strdup(buf_cstr(&name));
+    s->engine = o->url ? &store__postgres : &store__sqlite;
+    s->readers = o->url ? 0 : o->readers;
+    if (s->path == NULL || s->name == NULL) {
+        store_free(s);
         return ERR_NOMEM;
     }
-    s->loop = o->loop;
-    s->path = path;
-    s->engine = &store__sqlite;
-    s->readers = o->readers;
     *out = s;
     return ERR_OK;
 }
 
 static void close_all(struct store *s)
 {
-    for (unsigned i = 0; i < s->readers; i++) {
-        if (s->reading[i])
-            s->engine->close(s->reading[i]);
-        s->reading[i] = NULL;
+    for (unsigned i = STORE_CONNECTIONS; i-- > 0;) { /* SQLite's last takes its log with it */
+        if (s->connection[i])
+            s->engine->close(s->connection[i]);
+        s->connection[i] = NULL;
     }
-    if (s->db) /* last: it takes the write-ahead log with it */
-        s->engine->close(s->db);
-    s->db = NULL;
+    s->open = false;
 }
 
 void store_free(struct store *s)
@@ -59,7 +64,9 @@ void store_free(struct store *s)
         return;
     ASSERT(atomic_load(&s->pending) == 0);
     close_all(s);
-    mem_free(s->path);
+    if (s->path)
+        mem_cleanse_free(s->path, strlen(s->path));
+    mem_free(s->name);
     mem_free(s);
 }
 
@@ -72,14 +79,14 @@ static enum err open_all(struct store *s, const char *room, const struct migrati
                          struct errinfo *e)
 {
     enum store__role role = s->readers ? STORE_WRITER : STORE_ALONE;
-    bool first = s->db == NULL;
-    enum err err = first ? s->engine->open(s->path, role, &s->db, e) : ERR_OK;
+    enum err err = s->connection[0] ? ERR_OK : s->engine->open(s->path, role, &s->connection[0], e);
     if (err == ERR_OK)
-        err = store__migrate(s->engine, s->db, room, m, n, e);
-    for (unsigned i = 0; i < s->readers && err == ERR_OK && first; i++)
-        err = s->engine->open(s->path, STORE_READER, &s->reading[i], e);
-    if (err != ERR_OK && first)
+        err = store__migrate(s->engine, s->connection[0], room, m, n, e);
+    for (unsigned i = 1; i <= s->readers && err == ERR_OK && !s->open; i++)
+        err = s->engine->open(s->path, STORE_READER, &s->connection[i], e);
+    if (err != ERR_OK && !s->open)
         close_all(s);
+    s->open = s->open || err == ERR_OK;
     return err;
 }
 
@@ -90,7 +97,7 @@ enum err store_open(struct store *s, const char *room, const struct migration *m
     ASSERT(atomic_load(&s->pending) == 0);
     enum err err = open_all(s, room, m, n, &why);
     if (err != ERR_OK)
-        return errinfo_set(e, err, "%s: %s", s->path, why.text[0] ? why.text : err_text(err));
+        return errinfo_set(e, err, "%s: %s", s->name, why.text[0] ? why.text : err_text(err));
     return ERR_OK;
 }
 
@@ -99,8 +106,10 @@ enum err store_read_now(struct store *s, const struct stmt *stmt, const struct s
                         void *arg, struct errinfo *e)
 {
     int64_t changed;
-    ASSERT(s->db && atomic_load(&s->pending) == 0);
-    return s->engine->run(s->db, stmt, args, n, row, arg, &changed, e);
+    ASSERT(s->open && atomic_load(&s->pending) == 0);
+    if (s->connection[0] == NULL) /* a server's, lost meanwhile */
+        return errinfo_set(e, ERR_UNAVAILABLE, "%s: the connection was lost", s->name);
+    return s->engine->run(s->connection[0], stmt, args, n, row, arg, &changed, e);
 }
 
 /* --- jobs --------------------------------------------------------------------------------------
@@ -114,16 +123,21 @@ static void on_worked(struct work *w)
 
 enum err store_submit(struct store *s, struct loop *from, struct store_job *j)
 {
-    bool reads = j->access == STORE_READ && s->readers > 0;
-    if (s->db == NULL)
+    if (!s->open)
         return ERR_UNAVAILABLE;
+    bool reads = j->access == STORE_READ && s->readers > 0;
+    enum lane lane = reads ? LANE_STORE_READ : LANE_STORE_WRITE;
     j->store = s;
     j->err = ERR_INTERNAL;
     j->work = (struct work){.work = reads ? store__read_one : store__write_batch,
                             .done = on_worked,
                             .group = reads ? NULL : s};
+    if (s->engine == &store__postgres) {
+        lane = LANE_STORE_SERVER;
+        j->work = (struct work){.work = store__server_one, .done = on_worked};
+    }
     atomic_fetch_add(&s->pending, 1);
-    enum err err = run_work(from, reads ? LANE_STORE_READ : LANE_STORE_WRITE, &j->work);
+    enum err err = run_work(from, lane, &j->work);
     if (err != ERR_OK)
         atomic_fetch_sub(&s->pending, 1);
     return err;

@@ -45,11 +45,12 @@ struct migration {
 struct store_options {
     struct loop *loop;
     const char *path; /* of a SQLite file; made with mode 0600 when first opened */
+    const char *url;  /* or of a PostgreSQL server: postgres://...; never said with its userinfo */
     /* Connections that serve STORE_READ jobs beside the writer, up to LIMIT_STORE_READERS. 0: those
      * run with the writers, and the file cannot be opened by anybody else at all. */
     unsigned readers;
 };
-/* Opens nothing yet: a daemon that keeps nothing makes no file. */
+/* Opens nothing yet: a daemon that keeps nothing makes no file. ERR_INVALID: no such URL. */
 enum err store_new(const struct store_options *o, struct store **out) MUSTCHECK;
 /* After the last `done`, or when the process ends. */
 void store_free(struct store *s);
@@ -66,7 +67,8 @@ enum err store_read_now(struct store *s, const struct stmt *stmt, const struct s
                         size_t n, enum err (*row)(void *arg, const struct store_value *v, size_t n),
                         void *arg, struct errinfo *e) MUSTCHECK;
 
-/* A job of one statement: it runs in the order of the calls, together with what else is waiting.
+/* A job of one statement: it runs in the order of the calls (PostgreSQL: beside one another),
+ * together with what else is waiting.
  * When it is committed, and safe from a power cut, `row` gets its rows (NULL: they are not wanted)
  * and then `done` comes once, both on the store's loop, never from inside the call. `done` with an
  * error: nothing of it is kept. ERR_NOMEM or an error of store_submit: neither is called.
@@ -95,13 +97,14 @@ struct store_job {
     struct work work;
     enum err err;
 };
-/* From any loop's own thread; the job is the caller's and lives until `done`. Jobs that write end
- * in the order of the calls of one loop. ERR_BUSY (too much waits), ERR_UNAVAILABLE (not open):
- * `done` will not come. */
+/* From any loop's own thread; the job is the caller's and lives until `done`. Jobs that write
+ * to SQLite end in the order of the calls of one loop. ERR_BUSY (too much waits), ERR_UNAVAILABLE
+ * (not open): `done` will not come. */
 enum err store_submit(struct store *s, struct loop *from, struct store_job *j) MUSTCHECK;
 /* One statement of a job; `row` (may be NULL) at once for each row, its values valid in the call. A
  * row function that fails ends it with that error. ERR_CONFLICT: a constraint (UNIQUE, ...) would
- * not hold; that statement alone is undone and the job may go on. */
+ * not hold; that statement alone is undone and the job may go on. ERR_INVALID: an argument is no
+ * text that every engine can keep (NUL bytes). */
 enum err store_run(struct store_tx *tx, const struct stmt *stmt, const struct store_value *args,
                    size_t n, enum err (*row)(void *arg, const struct store_value *v, size_t n),
                    void *arg) MUSTCHECK;

@@ -28,18 +28,27 @@ struct store_engine {
     /* Several statements as they stand, of this program's own text. */
     enum err (*script)(void *db, const char *sql, struct errinfo *e);
     bool (*in_transaction)(void *db);
+    const char *migrate; /* begins a transaction that no other process migrates beside */
 };
-extern const struct store_engine store__sqlite;
+extern const struct store_engine store__sqlite, store__postgres;
+
+/* What stands in connection[0] opens, migrates and reads at start. Afterwards, while jobs are
+ * pending, SQLite: it is the writing lane's, and thread n of the reading lane has [n + 1].
+ * PostgreSQL: thread n of its lane has [n], NULL where there is none yet or no more. */
+#define STORE_CONNECTIONS LIMIT_STORE_CONNECTIONS
+_Static_assert(LIMIT_STORE_READERS < STORE_CONNECTIONS, "the writer is one more");
 
 struct store {
     struct loop *loop;
-    char *path;
+    char *path; /* or URL, with all its secrets */
+    char *name; /* what may be said of it */
     const struct store_engine *engine;
-    void *db; /* NULL = not open; the writing lane's while jobs are pending */
+    void *connection[STORE_CONNECTIONS];
+    bool open;
     unsigned readers;
-    void *reading[LIMIT_STORE_READERS]; /* one for each thread of the reading lane */
-    atomic_uint pending;                /* jobs that have not been answered */
-    atomic_bool failing;                /* the last batch did: said once */
+    atomic_uint pending;      /* jobs that have not been answered */
+    atomic_bool failing;      /* the latest attempt to write or connect did: said once */
+    _Atomic int64_t retry_ms; /* of a server that is away: when somebody may look; 0 = it is not */
 };
 struct store_tx {
     struct store *store;
@@ -51,6 +60,7 @@ struct store_tx {
 /* batch.c: `work` of a job's struct work, in its lane. */
 void store__write_batch(struct work *first);
 void store__read_one(struct work *w);
+void store__server_one(struct work *w); /* server.c */
 
 enum err store__migrate(const struct store_engine *g, void *db, const char *room,
                         const struct migration *m, size_t n, struct errinfo *e) MUSTCHECK;
