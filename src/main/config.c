@@ -218,6 +218,25 @@ static int take_names(const struct options *o, struct config *c)
     return 0;
 }
 
+/* Everybody on the machine sees the arguments of a process. */
+static bool take_store(const struct options *o, struct config *c)
+{
+    const char *url = option_get(o, "store");
+    if (url == NULL)
+        return true;
+    bool server =
+        str_starts(str_c(url), STR("postgres://")) || str_starts(str_c(url), STR("postgresql://"));
+    bool seen = str_eqz(str_c(option_all(o, "store")->origin), "flag");
+    if (!server)
+        fprintf(stderr, "ropeline: the store is postgres://...; without one it is a SQLite file\n");
+    else if (seen && strchr(url, '@'))
+        fprintf(stderr, "ropeline: --store: a user or password in an argument can be read by "
+                        "everybody here; set ROPELINE_STORE, or `store` in ropeline.yaml\n");
+    else
+        c->core.store_url = url;
+    return c->core.store_url == url;
+}
+
 static int finish(const struct options *o, struct config *c)
 {
     int bad = take_listeners(o, c);
@@ -229,6 +248,10 @@ static int finish(const struct options *o, struct config *c)
         bad = take_many(o, c);
     if (bad)
         return bad;
+    if (!take_store(o, c))
+        return 1;
+    if (option_is(o, "keys"))
+        c->core.key_file = option_get(o, "keys");
     const char *state = option_get(o, "state");
     if (state)
         c->state_dir = state;

@@ -70,6 +70,8 @@ struct config {
     struct config_core { /* of ropeline.yaml's `core` */
         struct str *api_keys, *hosts, *origins;
         size_t api_key_count, host_count, origin_count;
+        const char *store_url;       /* of PostgreSQL; NULL = SQLite in the state directory */
+        const char *key_file;        /* of `keys`; NULL = identity.key in the state directory */
         bool listens;                /* `listen` names it */
         const struct json *settings; /* NULL = the core's defaults */
     } core;

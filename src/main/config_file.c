@@ -395,6 +395,21 @@ static void read_user(struct reader *r, const struct json *v)
 {
     r->config->user = text_of(r, v, "user");
 }
+static void read_store(struct reader *r, const struct json *v)
+{
+    const char *url = text_of(r, v, "store");
+    if (str_starts(str_c(url), STR("postgres://")) || str_starts(str_c(url), STR("postgresql://")))
+        r->config->core.store_url = url;
+    else
+        complain(
+            r, v->line, v->col,
+            "store is the postgres://... of a server; without it the store is a SQLite file in "
+            "the state directory");
+}
+static void read_keys(struct reader *r, const struct json *v)
+{
+    r->config->core.key_file = path_of(r, v, "keys");
+}
 static void refuse(struct reader *r, const struct json *v)
 {
     complain(r, v->line, v->col, "this key is not served yet; remove it");
@@ -415,9 +430,9 @@ static const struct {
     {"user", read_user},
     {"tls", read_tls},
     {"core", read_core},
-    {"keys", refuse},
+    {"keys", read_keys},
     {"user_pools", read_user_pools},
-    {"store", refuse},
+    {"store", read_store},
     {"kv", refuse},
     {"function_uids", refuse},
     {"limits", read_limits},

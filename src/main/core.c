@@ -17,13 +17,17 @@ static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *
 {
     const struct config *g = d->config;
     struct str db = arena_fmt(g->arena, "%s/identity.db", g->state_dir);
-    struct str key = arena_fmt(g->arena, "%s/identity.key", g->state_dir);
-    struct store_options store = {
-        .loop = run_control(d->run), .path = db.p, .readers = LIMIT_STORE_READERS};
+    struct str key = g->core.key_file ? str_c(g->core.key_file)
+                                      : arena_fmt(g->arena, "%s/identity.key", g->state_dir);
+    struct store_options store = {.loop = run_control(d->run),
+                                  .path = g->core.store_url ? NULL : db.p,
+                                  .url = g->core.store_url,
+                                  .readers = LIMIT_STORE_READERS};
     enum err err = db.p && key.p ? store_new(&store, &c->store) : ERR_NOMEM;
     struct identity_options o = {
         .run = d->run,
         .store = c->store,
+        .shared = g->core.store_url != NULL,
         .key_file = key.p,
         .api_keys = g->core.api_keys,
         .api_key_count = g->core.api_key_count,

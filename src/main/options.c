@@ -22,6 +22,12 @@ const struct option_row daemon_options[] = {
      "/metrics, /healthz, /readyz"},
     {"state", 0, OPTION_VALUE, true, NULL, "DIR",
      "state directory (dev: .ropeline beside the file)"},
+    {"store", 0, OPTION_VALUE, true, NULL, "URL",
+     "PostgreSQL for the identity core, postgres://...; with a password only as ROPELINE_STORE "
+     "(default: a SQLite file in the state directory)"},
+    {"keys", 0, OPTION_VALUE, true, NULL, "FILE",
+     "what the core's private keys are sealed with; made when absent (default: identity.key in the "
+     "state directory)"},
     {"workers", 0, OPTION_VALUE, true, NULL, "N", "gateway threads (default: one per core)"},
     {"region", 0, OPTION_VALUE, true, "us-east-1", "NAME", "AWS region in ARNs"},
     {"account", 0, OPTION_VALUE, true, "123456789012", "ID", "AWS account in ARNs"},

@@ -4,6 +4,7 @@
  * PostgreSQL; each app has a name of its own, so that tests may share a database.
  */
 import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import { request, start } from './daemon.mjs';
 
 /** An API without paths: the gateway has nothing to serve. */
@@ -53,11 +54,18 @@ export class Core {
     }
 }
 
-export async function startCore(t, { project = {}, ...options } = {}) {
+const POSTGRES = process.env.ROPELINE_TEST_STORE;
+
+export async function startCore(t, { project = {}, args = [], ...options } = {}) {
+    const store = POSTGRES && {
+        env: { ...options.env, ROPELINE_STORE: POSTGRES },
+        // daemons that share a store share what seals it
+        args: [...args, '--keys', path.join(path.dirname(/[?&]host=([^&]+)/.exec(POSTGRES)[1]), 'keys')],
+    };
     const daemon = await start(
         t,
         { name: 'api.yaml', text: NOTHING, ...project },
-        options,
+        { ...options, args, ...store },
     );
     return new Core(daemon);
 }
