@@ -181,15 +181,6 @@
 #define LIMIT_STORE_BATCH 256     /* jobs of one commit */
 #define LIMIT_STORE_READERS 2     /* connections of one SQLite file that only read */
 #define LIMIT_STORE_CONNECTIONS 8 /* to a PostgreSQL server */
-#define LIMIT_STORE_URL KIB(4)
-#define LIMIT_STORE_ARGUMENTS MIB(16) /* of one statement, as text */
-#define LIMIT_STORE_ATTEMPTS 24       /* at one job: others were faster, connections were lost */
-#define STORE_ATTEMPT_MS 10000        /* the same; no further attempt begins after that */
-#define STORE_ATTEMPT_PAUSE_MS 64     /* the longest pause between two */
-#define TIMEOUT_STORE_CONNECT_S 3
-#define TIMEOUT_STORE_ANSWER_MS 10000  /* to one statement; then its connection is given up */
-#define TIMEOUT_STORE_MIGRATE_MS 60000 /* the same at start, with other nodes that start too */
-#define STORE_RECONNECT_MS 250         /* between attempts to reach a server that is down */
 #define LIMIT_STORE_ROWS MIB(16)
 #define LIMIT_STORE_COLUMNS 32
 #define STORE_LOCK_MS 2000 /* for the lock of a process that is just ending */

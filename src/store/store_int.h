@@ -13,6 +13,18 @@
 
 typedef enum err (*store__row_fn)(void *arg, const struct store_value *v, size_t n);
 
+/* --- caps of database servers -------------------------------------------------------------------
+ */
+#define LIMIT_STORE_URL KIB(4)
+#define LIMIT_STORE_ARGUMENTS MIB(16) /* of one statement, as text */
+#define LIMIT_STORE_ATTEMPTS 24       /* at one job: others were faster, connections were lost */
+#define STORE_ATTEMPT_MS 10000        /* the same; no further attempt begins after that */
+#define STORE_ATTEMPT_PAUSE_MS 64     /* the longest pause between two */
+#define TIMEOUT_STORE_CONNECT_S 3
+#define TIMEOUT_STORE_ANSWER_MS 10000  /* to one statement; then its connection is given up */
+#define TIMEOUT_STORE_MIGRATE_MS 60000 /* the same at start, with other nodes that start too */
+#define STORE_RECONNECT_MS 250         /* between attempts to reach a server that is down */
+
 enum store__role {
     STORE_ALONE,  /* the only connection: nobody else can open the file */
     STORE_WRITER, /* beside readers; another process is kept out by a lock of its own */
