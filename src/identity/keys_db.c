@@ -258,7 +258,7 @@ static enum err make_missing(struct cdi_call *c, struct store_tx *tx, enum keys_
     enum err err = fixed ? make(c, tx, false, c->now_ms, &k->fixed) : ERR_OK;
     if (err == ERR_OK && dynamic)
         err = add_dynamic(c, tx, k);
-    if (err == ERR_OK && dynamic && had)
+    if (err == ERR_OK && dynamic)
         err = retire(c, tx);
     if (err != ERR_OK || !had || !(fixed || dynamic))
         return err;
