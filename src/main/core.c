@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The identity core as a part of the daemon: its store, its settings out of ropeline.yaml, its
- * servers on the workers. */
+ * servers on the workers, and what the gateway asks it. */
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon.h"
 #include "identity/identity.h"
+#include "session_source.h"
 
 struct core {
     struct store *store;
     struct identity *identity;
+    struct core_sessions *sessions;
 };
 
 static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *e)
@@ -47,6 +49,8 @@ enum err core_open(struct daemon *d)
     if (c == NULL)
         return ERR_NOMEM;
     enum err err = open_identity(d, c, &e);
+    if (err == ERR_OK)
+        err = core_sessions_new(d->run, c->identity, d->cache, &c->sessions);
     if (err != ERR_OK) {
         log_error("identity", "%s", e.text[0] ? e.text : err_text(err));
         core_free(c);
@@ -59,6 +63,11 @@ enum err core_open(struct daemon *d)
 enum err core_worker_start(struct core *c, struct loop *worker, int fd)
 {
     return identity_worker_start(c->identity, worker, &fd, 1);
+}
+
+const struct session_source *core_session_source(const struct core *c)
+{
+    return c ? core_sessions_source(c->sessions) : NULL;
 }
 
 void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void *arg), void *arg)
@@ -80,8 +89,10 @@ bool core_control(struct core *c, struct http_exchange *x)
 
 void core_close(struct core *c)
 {
-    if (c)
-        identity_close(c->identity);
+    if (c == NULL)
+        return;
+    core_sessions_close(c->sessions);
+    identity_close(c->identity);
 }
 
 void core_free(struct core *c)
@@ -89,6 +100,7 @@ void core_free(struct core *c)
     if (c == NULL)
         return;
     identity_free(c->identity);
+    core_sessions_free(c->sessions);
     store_free(c->store);
     mem_free(c);
 }

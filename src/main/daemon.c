@@ -269,7 +269,6 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
 {
     const struct config *c = d->config;
     struct run_options run = {.workers = c->workers};
-    struct errinfo e = {0};
     char region[64], account[16];
     enum err err = run_new(&run, &d->run);
     if (err == ERR_OK)
@@ -300,6 +299,13 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     struct store_options store = {.loop = run_control(d->run), .path = plane.p};
     if (err == ERR_OK)
         err = plane.p ? store_new(&store, &d->plane) : ERR_NOMEM;
+    return err;
+}
+
+static enum err make_gateway(struct daemon *d)
+{
+    const struct config *c = d->config;
+    struct errinfo e = {0};
     struct gateway_options gateway = {
         .run = d->run,
         .plane = d->plane,
@@ -308,6 +314,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .lambda = d->lambda,
         .cache = d->cache,
         .issuers = d->issuers,
+        .sessions = core_session_source(d->core),
         .user_pools = c->user_pools,
         .user_pool_count = c->user_pool_count,
         .trusted_proxies = c->trusted_proxies,
@@ -315,8 +322,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .on_decision = c->dev && !c->quiet ? on_decision : NULL,
         .arg = d,
     };
-    if (err == ERR_OK)
-        err = gateway_new(&gateway, &d->gateway, &e);
+    enum err err = gateway_new(&gateway, &d->gateway, &e);
     if (err != ERR_OK && e.text[0])
         log_error("main", "%s", e.text);
     return err;
@@ -325,6 +331,10 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
 static enum err start(struct daemon *d, int keeper_fd)
 {
     enum err err = make_rooms(d, keeper_fd);
+    if (err == ERR_OK && d->keeper->listen[LISTENER_core].wanted)
+        err = core_open(d);
+    if (err == ERR_OK)
+        err = make_gateway(d);
     if (err == ERR_OK && d->config->dev)
         err = watch_start(d);
     if (err == ERR_OK && d->config->tls_count > 0) {
@@ -332,8 +342,6 @@ static enum err start(struct daemon *d, int keeper_fd)
         if (d->tls == NULL)
             return ERR_INVALID;
     }
-    if (err == ERR_OK && d->keeper->listen[LISTENER_core].wanted)
-        err = core_open(d);
     if (err == ERR_OK && !daemon_load(d))
         return ERR_INVALID;
     if (err == ERR_OK)

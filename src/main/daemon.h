@@ -51,6 +51,9 @@ enum err metrics_open(struct daemon *d, int fd) MUSTCHECK;
 
 /* core.c: the identity core and its store. On the control loop, but for what names a worker. */
 enum err core_open(struct daemon *d) MUSTCHECK;
+/* What authorizers of kind `session` ask; NULL when `c` is. */
+struct session_source;
+const struct session_source *core_session_source(const struct core *c);
 enum err core_worker_start(struct core *c, struct loop *worker, int fd) MUSTCHECK;
 void core_worker_drain(struct core *c, struct loop *worker, void (*drained)(void *arg), void *arg);
 /* Answers a request of the control socket when it is the core's; `c` may be NULL. */
