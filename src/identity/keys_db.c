@@ -69,7 +69,7 @@ void keys__time(struct app_keys *k, const struct core_config *g)
         return;
     /* The newest is new to those who verify; the one before it is good while it may still sign. */
     int64_t known_ms = k->created_ms[0] + overlap_ms(g);
-    int64_t former_ms = k->created_ms[1] + longest_ms(g);
+    int64_t former_ms = k->created_ms[1] + interval_ms;
     k->begins_ms = known_ms < former_ms ? known_ms : former_ms;
 }
 

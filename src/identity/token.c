@@ -164,8 +164,9 @@ enum err access_token_read(struct arena *a, struct str token, const struct jwks 
     enum jwt_reason r = jwt_read(a, token, JWS_BIT(JWS_RS256), &jwt, &fault);
     if (r != JWT_OK)
         return refused(r, why);
+    /* None: of POST /recipe/jwt, with which an app may make access tokens by itself. */
     const struct json *version = json_get(jwt.jws.header, "version");
-    if (!jwt.jws.has_kid || !str_eqz(json_str_or(version, STR("")), "5"))
+    if (!jwt.jws.has_kid || (version && !str_eqz(json_str_or(version, STR("")), "5")))
         return refused(JWT_BAD_HEADER, why);
     r = jws_verify(&jwt.jws, keys, now_s, NULL, &fault);
     if (r != JWT_OK)
