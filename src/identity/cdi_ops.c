@@ -13,6 +13,7 @@ const struct cdi_table *const cdi__tables[] = {
     &tenant_provider__table,
     &tenant_read__table,
     &tenant_user__table,
+    &linking__table,
     &metadata__table,
     &roles__table,
     &user_mapping__table,

@@ -9,6 +9,7 @@
 extern const struct cdi_table email_verification__table;
 extern const struct cdi_table emailpassword__table;
 extern const struct cdi_table jwt_ops__table;
+extern const struct cdi_table linking__table;
 extern const struct cdi_table metadata__table;
 extern const struct cdi_table keys_ops__table;
 extern const struct cdi_table misc__table;

@@ -23,5 +23,9 @@ enum err roles__uses_user(struct cdi_call *c, struct store_tx *tx, struct str id
  */
 /* That it was active, under its internal id or the one that the app knew. */
 enum err user__forget_method(struct cdi_call *c, struct store_tx *tx, struct str id) MUSTCHECK;
+/* Deletes one login method of a user and all that was kept under its id. `left`: how many methods
+ * the user still has; the id of a primary user goes with the last one. */
+enum err user__remove_method(struct cdi_call *c, struct store_tx *tx, const struct user *u,
+                             const struct login_method *m, size_t left) MUSTCHECK;
 
 #endif

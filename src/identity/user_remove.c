@@ -36,13 +36,23 @@ static bool is_method(const struct login_method *m, struct str id)
     return str_eq(m->recipe_user_id, id) || str_eq(m->external_id, id);
 }
 
-/* `left`: how many methods the user still has. The id of a primary user goes with the last one. */
-static enum err remove_method(struct cdi_call *c, struct store_tx *tx, const struct user *u,
-                              const struct login_method *m, size_t left)
+/* Others go on under its id: what the app keeps of them stays, what was signed in with it ends. */
+static enum err forget_way_in(struct cdi_call *c, struct store_tx *tx, const struct login_method *m)
+{
+    enum err err = session__forget_user(c, tx, user_shown_method_id(m));
+    for (size_t i = 0; i < user__method_forgetter_count && err == ERR_OK; i++)
+        err = user__method_forgetters[i](c, tx, m->recipe_user_id);
+    return err;
+}
+
+enum err user__remove_method(struct cdi_call *c, struct store_tx *tx, const struct user *u,
+                             const struct login_method *m, size_t left)
 {
     bool names_user = str_eq(m->recipe_user_id, u->id);
     enum err err = user__delete_method(c, tx, m);
-    if (err == ERR_OK && (!names_user || left == 0))
+    if (err == ERR_OK && names_user && left > 0)
+        err = forget_way_in(c, tx, m);
+    else if (err == ERR_OK)
         err = forget_id(c, tx, user_shown_method_id(m), m->recipe_user_id);
     if (err == ERR_OK && !names_user && left == 0)
         err = forget_id(c, tx, user_shown_id(u), u->id);
@@ -66,7 +76,7 @@ static enum err remove_user(struct cdi_call *c, struct store_tx *tx)
     size_t left = u->n;
     for (size_t i = 0; i < u->n && err == ERR_OK; i++)
         if (all || is_method(&u->methods[i], id))
-            err = remove_method(c, tx, u, &u->methods[i], --left);
+            err = user__remove_method(c, tx, u, &u->methods[i], --left);
     return err ? err : cdi_status(c, "OK");
 }
 
