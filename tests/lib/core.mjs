@@ -54,7 +54,8 @@ export class Core {
     }
 }
 
-const POSTGRES = process.env.ROPELINE_TEST_STORE;
+/** Whether the tests run on a PostgreSQL that all daemons share. */
+export const POSTGRES = process.env.ROPELINE_TEST_STORE;
 
 export async function startCore(t, { project = {}, args = [], ...options } = {}) {
     const store = POSTGRES && {

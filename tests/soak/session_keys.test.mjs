@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The core's signing keys follow one another every few seconds while backends with supertokens-node
- * log users in, verify each other's tokens and refresh them: no valid token is refused. Each backend
- * has its own copy of the JWKS, as the SDK keeps it (4 hours; 500 ms between two fetches).
+ * log users in, verify each other's tokens and refresh them, and the gateway and the core verify
+ * them, too: no valid token is refused. Each backend has its own copy of the JWKS, as the SDK keeps
+ * it (4 hours; 500 ms between two fetches).
  * ROPELINE_SOAK_SECONDS (20) says for how long.
  */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startCore } from '../lib/core.mjs';
@@ -46,20 +48,51 @@ async function backend(t, uri) {
         });
 }
 
+/** A route that only sessions of the app may take. */
+const definition = (app) => ({
+    openapi: '3.0.1',
+    info: { title: 'soak', version: '1' },
+    paths: {
+        '/x': {
+            get: {
+                responses: {},
+                security: [{ user: [] }],
+                'x-amazon-apigateway-integration': {
+                    type: 'mock',
+                    requestTemplates: { 'application/json': '{"statusCode": 200}' },
+                    responses: { default: { statusCode: '200' } },
+                },
+            },
+        },
+    },
+    components: {
+        securitySchemes: {
+            user: { type: 'http', scheme: 'bearer', 'x-ropeline-session': { app } },
+        },
+    },
+});
+
 const claims = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
 const kidOf = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url')).kid;
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 
 test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, async (t) => {
-    const core = await startCore(t);
-    const app = await core.app({
-        access_token_dynamic_signing_key_update_interval: '0.001',
-        access_token_validity: VALIDITY_S,
+    const app = `soak-${randomUUID()}`;
+    const core = await startCore(t, {
+        project: { name: 'api.json', text: JSON.stringify(definition(app)), stage: 'dev' },
+        args: ['--quiet'],
+    });
+    await core.ok('PUT', '/recipe/multitenancy/app/v2', {
+        appId: app,
+        coreConfig: {
+            access_token_dynamic_signing_key_update_interval: '0.001',
+            access_token_validity: VALIDITY_S,
+        },
     });
     const backends = await Promise.all(
         Array.from({ length: BACKENDS }, () => backend(t, `${core.url}/appid-${app}`)),
     );
-    const counts = { create: 0, verify: 0, refresh: 0, core: 0 };
+    const counts = { create: 0, verify: 0, refresh: 0, core: 0, gateway: 0 };
     const tokens = []; // {access, until}
     const kids = new Set();
     const refused = [];
@@ -99,6 +132,17 @@ test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, as
             refused.push(`core ${kidOf(one.access)} ${JSON.stringify(answer)}`);
         }
     };
+    const verifyAtGateway = async () => {
+        const one = pick(tokens);
+        if (!one || one.until <= Date.now()) {
+            return;
+        }
+        const { status, body } = await core.daemon.get('/x', { token: `Bearer ${one.access}` });
+        counts.gateway++;
+        if (status !== 200) {
+            refused.push(`gateway ${kidOf(one.access)} ${status} ${body}`);
+        }
+    };
     const client = async () => {
         while (Date.now() < end) {
             let { accessToken, refreshToken } = await ask('create');
@@ -108,6 +152,8 @@ test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, as
                 await verifyAny();
                 await verifyAny();
                 await verifyAtCore();
+                await verifyAtGateway();
+                await verifyAtGateway();
                 // after a second's rest a key may have come and another gone
                 await sleep(Math.random() * 200);
                 ({ accessToken, refreshToken } = await ask('refresh', { token: refreshToken }));
@@ -127,10 +173,12 @@ test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, as
 
     t.diagnostic(
         `${SECONDS} s: ${counts.create} sessions, ${counts.refresh} refreshes, ${counts.verify} ` +
-            `verifications by SDKs and ${counts.core} by the core; ${kids.size} keys signed; ` +
+            `verifications by SDKs, ${counts.core} by the core, ${counts.gateway} by the gateway; ` +
+            `${kids.size} keys signed; ` +
             `${refused.length} valid tokens refused`,
     );
     assert.deepEqual(refused.slice(0, 20), []);
     assert.ok(kids.size >= SECONDS / 4, `${kids.size} keys`);
-    assert.ok(counts.verify > 10 * SECONDS && counts.core > SECONDS, JSON.stringify(counts));
+    assert.ok(counts.verify > 10 * SECONDS && counts.core > SECONDS && counts.gateway > SECONDS,
+        JSON.stringify(counts));
 });
