@@ -43,6 +43,14 @@ struct json_member {
 enum err json_parse(struct arena *a, struct str text, size_t max, const struct json **out,
                     struct errinfo *e) MUSTCHECK;
 
+/* An object of at most LIMIT_JWT_BYTES, in one pass: no member twice, at most LIMIT_JWT_DEPTH deep
+ * and LIMIT_JWT_MEMBERS values, no NUL in any form. Strings without escapes are not copied: `text`
+ * must live as long as the tree. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
+enum err json_parse_object(struct arena *a, struct str text, const struct json **out) MUSTCHECK;
+/* json_parse for text that lives as long as the tree, the quicker way when it can be. */
+enum err json_parse_kept(struct arena *a, struct str text, size_t max,
+                         const struct json **out) MUSTCHECK;
+
 /* Lookups accept NULL and wrong types and then answer NULL / false / the fallback, so that chains
  * like json_get(json_get(doc, "a"), "b") need no checks in between. */
 const struct json *json_get(const struct json *object, const char *key);

@@ -106,7 +106,7 @@ enum err cdi__read_input(struct cdi_call *c, struct str query, struct str body)
         c->in = json_new_object(c->arena, 0);
         return c->in ? ERR_OK : ERR_NOMEM;
     }
-    enum err err = json_parse(c->arena, body, LIMIT_CDI_BODY, &c->in, NULL);
+    enum err err = json_parse_kept(c->arena, body, LIMIT_CDI_BODY, &c->in);
     if (err == ERR_NOMEM)
         return err;
     if (err != ERR_OK || !json_is(c->in, JSON_OBJECT) || has_nul(c->in))

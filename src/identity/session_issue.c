@@ -25,7 +25,7 @@ enum err session__text(struct cdi_call *c, const struct json *v, size_t max, str
 
 enum err session__payload(struct cdi_call *c, struct str text, const struct json **out)
 {
-    enum err err = json_parse(c->arena, text, LIMIT_SESSION_PAYLOAD, out, NULL);
+    enum err err = json_parse_kept(c->arena, text, LIMIT_SESSION_PAYLOAD, out);
     return err == ERR_SYNTAX || err == ERR_LIMIT ? ERR_INTERNAL : err;
 }
 

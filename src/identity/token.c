@@ -275,7 +275,7 @@ enum err refresh_token_fields(struct arena *a, struct str text, struct str nonce
     const struct json *o;
     struct refresh_token found;
     *out = (struct refresh_token){0};
-    enum err err = json_parse(a, text, LIMIT_REFRESH_TOKEN, &o, NULL);
+    enum err err = json_parse_kept(a, text, LIMIT_REFRESH_TOKEN, &o);
     if (err != ERR_OK)
         return err == ERR_NOMEM ? err : ERR_INVALID;
     if (!json_is(o, JSON_OBJECT) ||
@@ -308,8 +308,11 @@ enum err refresh_token_read(struct arena *a, struct str key, struct str text,
     if (err == ERR_OK)
         err = aead_open(str_of(own, sizeof own), nonce, buf_str(&sealed), &fields);
     mem_cleanse(own, sizeof own);
+    struct str own_fields = err == ERR_OK ? arena_str(a, buf_str(&fields)) : STR("");
+    if (own_fields.p == NULL)
+        err = ERR_NOMEM;
     if (err == ERR_OK)
-        err = refresh_token_fields(a, buf_str(&fields), nonce, out);
+        err = refresh_token_fields(a, own_fields, nonce, out);
     return err == ERR_NOMEM || err == ERR_OK ? err : ERR_INVALID;
 }
 

@@ -19,9 +19,4 @@ enum jwt_reason jose__has_key(const struct jws *s, const struct jwks *keys, int6
 enum err jose__sign(const struct jwk *k, const struct jws_alg *alg, struct str header,
                     struct str payload, struct buf *out) MUSTCHECK;
 
-/* Strict JSON of a token, an object: no member twice, at most LIMIT_JWT_DEPTH deep and
- * LIMIT_JWT_MEMBERS values, no NUL in any form. Strings without escapes are not copied: `text` must
- * live as long as the tree. ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM. */
-enum err jose__object(struct arena *a, struct str text, const struct json **out) MUSTCHECK;
-
 #endif

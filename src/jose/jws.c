@@ -111,7 +111,7 @@ enum jwt_reason jws_read(struct arena *a, struct str token, unsigned algs, struc
                                      : jose__memory(why);
         if (i > 0)
             continue;
-        err = jose__object(a, decoded[0], &out->header);
+        err = json_parse_object(a, decoded[0], &out->header);
         if (err != ERR_OK)
             return err == ERR_NOMEM ? jose__memory(why)
                                     : jose__fail(why, JWT_MALFORMED,

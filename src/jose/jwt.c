@@ -16,7 +16,7 @@ enum jwt_reason jwt_read(struct arena *a, struct str token, unsigned algs, struc
     enum jwt_reason r = jws_read(a, token, algs, &out->jws, why);
     if (r != JWT_OK)
         return r;
-    enum err err = jose__object(a, out->jws.payload, &out->claims);
+    enum err err = json_parse_object(a, out->jws.payload, &out->claims);
     if (err == ERR_NOMEM)
         return jose__memory(why);
     if (err != ERR_OK)

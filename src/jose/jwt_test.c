@@ -218,7 +218,7 @@ static void no_member_hides_among_many(void **state)
                 buf_addf(&text, "%c\"m%d\":1", i ? ',' : '{', i == n - 1 && twin >= 0 ? twin : i);
             buf_addc(&text, '}');
             const struct json *v;
-            enum err err = jose__object(memory, buf_str(&text), &v);
+            enum err err = json_parse_object(memory, buf_str(&text), &v);
             assert_int_equal(err, twin < 0 ? ERR_OK : ERR_SYNTAX);
             assert_true(err != ERR_OK || v->n == (size_t)n);
         }
@@ -234,7 +234,7 @@ static void a_document_that_breaks_off_is_refused(void **state)
     for (size_t n = 1; n < sizeof text; n++) {
         const struct json *v;
         char *exact = mem_dup(text, n);
-        enum err err = jose__object(memory, str_of(exact, n), &v);
+        enum err err = json_parse_object(memory, str_of(exact, n), &v);
         assert_int_equal(err, n == sizeof text - 1 ? ERR_OK : ERR_SYNTAX);
         if (err == ERR_OK)
             assert_true(str_eqz(v->members[0].key, "a\xc3\xa9\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\n"));
@@ -472,7 +472,7 @@ static enum err read_object(void *arg)
 {
     const struct json *v = NULL;
     struct arena *a = arena_new(16, KIB(64));
-    enum err err = a ? jose__object(a, str_c(arg), &v) : ERR_NOMEM;
+    enum err err = a ? json_parse_object(a, str_c(arg), &v) : ERR_NOMEM;
     assert_true((err == ERR_OK) == (v != NULL));
     arena_free(a);
     return err;

@@ -29,7 +29,7 @@ static void measure(const struct json *v, size_t depth)
 static void compare_readers(struct arena *a, struct str text)
 {
     const struct json *ours, *theirs;
-    enum err err = jose__object(a, text, &ours);
+    enum err err = json_parse_object(a, text, &ours);
     enum err other = json_parse(a, text, MIB(1), &theirs, NULL);
     deepest = values = 0;
     has_nul = false;

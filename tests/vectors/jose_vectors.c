@@ -307,7 +307,7 @@ static void cookbook_files(void)
 static bool accepted_as_json(struct str text)
 {
     const struct json *v;
-    return jose__object(memory, text, &v) == ERR_OK;
+    return json_parse_object(memory, text, &v) == ERR_OK;
 }
 
 /* The document itself, and as the value of a claim. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JSON of a token: at most 8 KiB, read on every request, so it has a reader of its own that
- * copies no string (docs/decisions). Invariant: it accepts no text that base/json.h refuses, and
- * gives the same tree; tests/fuzz/jwt_fuzz.c compares the two. Stricter: an object at the top, the
- * caps of tokens, and no NUL, escaped or not. */
+ * The JSON of tokens and of small calls: at most 8 KiB, read on every request, so it has a reader
+ * of its own that copies no string (docs/decisions). Invariant: it accepts no text that json_parse
+ * refuses, and gives the same tree; tests/fuzz/jwt_fuzz.c compares the two. Stricter: an object at
+ * the top, the caps of tokens, and no NUL, escaped or not. */
+#include "json.h"
+
 #include "base/limits.h"
 #include "base/map.h"
-#include "jose/jose_int.h"
 
 #define FEW_MEMBERS 16 /* up to here comparing with each is cheaper than hashing */
 
@@ -316,7 +317,7 @@ static enum err read_value(struct reader *r, struct json *to)
     }
 }
 
-enum err jose__object(struct arena *a, struct str text, const struct json **out)
+enum err json_parse_object(struct arena *a, struct str text, const struct json **out)
 {
     struct reader r = {.a = a, .p = text.p, .end = text.p + text.n, .values = 1};
     struct json *top = ARENA_NEW(a, struct json);
@@ -332,4 +333,10 @@ enum err jose__object(struct arena *a, struct str text, const struct json **out)
     if (err == ERR_OK)
         *out = top;
     return err;
+}
+
+enum err json_parse_kept(struct arena *a, struct str text, size_t max, const struct json **out)
+{
+    enum err err = text.n <= LIMIT_JWT_BYTES ? json_parse_object(a, text, out) : ERR_LIMIT;
+    return err == ERR_OK || err == ERR_NOMEM ? err : json_parse(a, text, max, out, NULL);
 }
