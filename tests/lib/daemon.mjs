@@ -201,7 +201,8 @@ export class Daemon {
     }
 
     get args() {
-        const { params = {}, args = [], verb = 'dev', gateway = '127.0.0.1:0' } = this.options;
+        const { params = {}, args = [], verb = 'dev' } = this.options;
+        const { gateway = '127.0.0.1:0', core = '127.0.0.1:0' } = this.options;
         const subject = verb === 'dev' ? [this.project.name] : ['-c', this.project.name];
         return [
             verb,
@@ -209,7 +210,7 @@ export class Daemon {
             '--gateway',
             gateway,
             // without api keys serve keeps the core shut
-            ...(verb === 'dev' ? ['--core', '127.0.0.1:0'] : []),
+            ...(verb === 'dev' ? ['--core', core] : []),
             '--metrics',
             '127.0.0.1:0',
             '--state',
