@@ -7,8 +7,8 @@
 #include "base/limits.h"
 #include "verbs.h"
 
-/* What the core takes as an app's id; anything else must not become a part of a path. */
-static bool is_app(struct str s)
+/* What the core takes as an id of an app or tenant; nothing else may become a part of a path. */
+static bool is_id(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-')
@@ -22,7 +22,7 @@ int ask_core(const struct options *o, const char *method, const char *path, stru
     const char *app = option_get(o, "app");
     AUTO_BUF target = BUF_INIT(KIB(64));
     struct str text = STR("");
-    if (app && !is_app(str_c(app))) {
+    if (app && !is_id(str_c(app))) {
         fprintf(stderr, "ropeline: --app has lower case letters, digits and hyphens\n");
         return 2;
     }
@@ -41,4 +41,52 @@ int ask_core(const struct options *o, const char *method, const char *path, stru
     if (status)
         fprintf(stderr, "ropeline: the core answers %u: %s\n", status, buf_cstr(&words));
     return 1;
+}
+
+bool ask_core_tenant(const struct options *o, struct buf *path)
+{
+    const char *tenant = option_get(o, "tenant");
+    if (tenant == NULL)
+        return true;
+    if (!is_id(str_c(tenant))) {
+        fprintf(stderr, "ropeline: --tenant has lower case letters, digits and hyphens\n");
+        return false;
+    }
+    buf_addf(path, "/%s", tenant);
+    return true;
+}
+
+int ask_core_get(const struct options *o, bool in_tenant, const char *path, const char *name,
+                 struct str value, struct arena *a, const struct json **answer)
+{
+    AUTO_BUF target = BUF_INIT(KIB(64));
+    if (in_tenant && !ask_core_tenant(o, &target))
+        return 2;
+    buf_addz(&target, path);
+    if (name)
+        ask_add(&target, name, value);
+    return target.err ? 1 : ask_core(o, "GET", buf_cstr(&target), STR(""), a, answer);
+}
+
+bool ask_core_said(const struct json *answer, const char *status)
+{
+    return str_eqz(json_str_or(json_get(answer, "status"), STR("")), status);
+}
+
+void ask_core_names(struct buf *out, const struct json *list)
+{
+    for (size_t i = 0; list && i < list->n; i++) {
+        buf_addz(out, i ? ", " : "");
+        buf_add(out, json_str_or(list->items[i], STR("")));
+    }
+}
+
+int ask_core_print(const struct json *v)
+{
+    AUTO_BUF out = BUF_INIT(MIB(64));
+    json_write(&out, v);
+    if (v == NULL || out.err)
+        return 1;
+    puts(buf_cstr(&out));
+    return 0;
 }

@@ -22,6 +22,8 @@ static const struct verb {
     {"cache", "purge", "drop cached decisions", verb_cache},
     {"policy", "eval --jsonl", "evaluate IAM policies from standard input", verb_policy},
     {"keys", "list|show|rotate FILE", "the signing keys in a JWKS file", verb_keys},
+    {"users", "list|show|remove", "the users of the identity core", verb_users},
+    {"roles", "list|grant|revoke ...", "who may do what, in the identity core", verb_roles},
     {"jwt", "verify --jwks FILE", "judge a token from standard input, step by step", verb_jwt},
 };
 

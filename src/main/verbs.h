@@ -23,6 +23,8 @@ int verb_cache(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_jwt(int argc, char **argv);
 int verb_keys(int argc, char **argv);
+int verb_users(int argc, char **argv);
+int verb_roles(int argc, char **argv);
 /* verb_keys_core.c: list or rotate, of an app of the identity core. */
 int keys_of_core(const struct options *o, struct str verb);
 
@@ -35,6 +37,16 @@ unsigned ask_daemon(const char *state, const char *method, const char *target, s
  * stderr. The verb has the options app and state. */
 int ask_core(const struct options *o, const char *method, const char *path, struct str body,
              struct arena *a, const struct json **answer);
+/* "/TENANT" of the option --tenant, where it is given. False: it is none, and it is said. */
+bool ask_core_tenant(const struct options *o, struct buf *path);
+/* GET path?name=value (name NULL: without), in that tenant if the call is one of a tenant. */
+int ask_core_get(const struct options *o, bool in_tenant, const char *path, const char *name,
+                 struct str value, struct arena *a, const struct json **answer);
+bool ask_core_said(const struct json *answer, const char *status);
+/* "a, b, c" */
+void ask_core_names(struct buf *out, const struct json *list);
+/* One line of JSON on stdout; an exit code. NULL (no memory) is 1. */
+int ask_core_print(const struct json *v);
 /* "name=value" with the value escaped, appended to a target with ? or &. */
 void ask_add(struct buf *target, const char *name, struct str value);
 

@@ -46,6 +46,8 @@ test('--version and --help say what there is; an unknown verb is exit 2', async 
         'invoke',
         'logs',
         'cache',
+        'users',
+        'roles',
         'policy',
     ]) {
         assert.match(help.stdout, new RegExp(`^  ${verb} `, 'm'));
