@@ -217,23 +217,21 @@ static void take_result(struct pg *c, struct pipeline *p, enum part i, PGresult 
 static bool take_all(struct pg *c, struct pipeline *p, struct pg_prepared *made, int64_t until,
                      struct errinfo *e)
 {
-    for (enum part i = 0; i <= PART_COUNT; i++) {
-        PGresult *res;
-        if (i < PART_COUNT && !p->has[i])
+    PGresult *res;
+    for (enum part i = 0; i < PART_COUNT; i++) {
+        if (!p->has[i])
             continue;
-        while (next_result(c, until, &res) && res) {
-            if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
-                PQclear(res);
-                return i == PART_COUNT;
-            }
+        for (;;) {
+            if (!next_result(c, until, &res))
+                return false;
+            if (res == NULL) /* the end of this one; the next may still be under way */
+                break;
             take_result(c, p, i, res, made, e);
         }
-        if (res == NULL && PQstatus(c->conn) != CONNECTION_OK)
-            return false;
-        if (PQisBusy(c->conn)) /* the deadline has passed */
-            return false;
     }
-    return false;
+    bool fine = next_result(c, until, &res) && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+    PQclear(res);
+    return fine;
 }
 
 static enum err exchange(struct pg *c, struct pipeline *p, const struct stmt *stmt,
