@@ -182,7 +182,7 @@ struct signer keys_signer(const struct app_keys *k, bool dynamic, int64_t now_ms
      * that counts. */
     if (!dynamic && k->fixed)
         return signer_here(k->fixed);
-    return signer_here(k->dynamic[now_ms < k->begins_ms ? 1 : 0]);
+    return signer_here(k->dynamic[keys__signing(k, now_ms)]);
 }
 
 const struct jwks *keys_verifiers(const struct app_keys *k)

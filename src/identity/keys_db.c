@@ -39,8 +39,8 @@ static const struct stmt STMT_any = SQL("SELECT app_id, sealed FROM refresh_key 
 /* How long a new dynamic key is in the JWKS before it signs. */
 static int64_t overlap_ms(const struct core_config *g)
 {
-    int64_t quarter = g->signing_key_interval_ms / 4;
-    return quarter < OVERLAP_MS ? quarter : OVERLAP_MS;
+    int64_t half = g->signing_key_interval_ms / 2;
+    return half < OVERLAP_MS ? half : OVERLAP_MS;
 }
 
 /* The longest time for which a key is the newest: never so short that more keys than LIMIT_APP_KEYS
@@ -59,18 +59,23 @@ int64_t keys__life_ms(const struct core_config *g)
 void keys__time(struct app_keys *k, const struct core_config *g)
 {
     bool crowded = k->dynamic_n >= LIMIT_APP_KEYS / 2;
-    int64_t interval_ms = crowded ? longest_ms(g) : g->signing_key_interval_ms;
-    k->due_ms = k->begins_ms = k->gone_ms = INT64_MIN;
+    k->overlap_ms = overlap_ms(g);
+    k->interval_ms = crowded ? longest_ms(g) : g->signing_key_interval_ms;
+    k->due_ms = k->gone_ms = INT64_MIN;
     if (k->dynamic_n == 0)
         return;
-    k->due_ms = k->created_ms[0] + interval_ms - overlap_ms(g);
+    k->due_ms = k->created_ms[0] + k->interval_ms - k->overlap_ms;
     k->gone_ms = k->created_ms[k->dynamic_n - 1] + keys__life_ms(g);
-    if (k->dynamic_n == 1)
-        return;
-    /* The newest is new to those who verify; the one before it is good while it may still sign. */
-    int64_t known_ms = k->created_ms[0] + overlap_ms(g);
-    int64_t former_ms = k->created_ms[1] + interval_ms;
-    k->begins_ms = known_ms < former_ms ? known_ms : former_ms;
+}
+
+/* The newest that those who verify have had time to fetch, or else the oldest; when that may not
+ * sign any more, the newest of all. */
+size_t keys__signing(const struct app_keys *k, int64_t now_ms)
+{
+    size_t i = 0;
+    while (i + 1 < k->dynamic_n && k->created_ms[i] + k->overlap_ms > now_ms)
+        i++;
+    return i < k->dynamic_n && k->created_ms[i] + k->interval_ms > now_ms ? i : 0;
 }
 
 void app_keys__unref(struct app_keys *k)

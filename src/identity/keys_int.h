@@ -56,11 +56,11 @@ void keys__drop(struct cdi_call *c);
 extern const char keys_db__schema[];
 struct app_keys {
     _Atomic unsigned refs;
-    uint64_t changes; /* of the registry, before these were read */
-    int64_t read_ms;  /* monotonic */
-    /* wall clock: the next dynamic key is made, the newest begins to sign, the oldest verifies
-     * nothing any more */
-    int64_t due_ms, begins_ms, gone_ms;
+    uint64_t changes;        /* of the registry, before these were read */
+    int64_t read_ms;         /* monotonic */
+    int64_t due_ms, gone_ms; /* wall clock: the next dynamic key is made; the oldest is retired */
+    int64_t overlap_ms, interval_ms; /* a key is published so long before it signs, and is the one
+                                      * that signs until it is so old */
     struct jwks *verifiers;
     struct jwk *fixed;                   /* the static one, or NULL */
     struct jwk *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
@@ -73,8 +73,10 @@ struct app_keys {
 void app_keys__unref(struct app_keys *k);
 /* How long a dynamic key is in the JWKS, from when it is made. */
 int64_t keys__life_ms(const struct core_config *g);
-/* Fills the three times from those of the keys. */
+/* Fills the times from those at which the keys were made. */
 void keys__time(struct app_keys *k, const struct core_config *g);
+/* Which of the dynamic ones signs. */
+size_t keys__signing(const struct app_keys *k, int64_t now_ms);
 enum keys_wanted {
     KEYS_THAT_SIGN, /* a dynamic one that is not due */
     KEYS_ALL,       /* and the static one */

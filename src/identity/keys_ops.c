@@ -39,7 +39,7 @@ static enum err add(struct cdi_call *c, struct json *list, const struct rows *r,
     enum jwk_status status = !row->dynamic || at == 0 ? JWK_ACTIVE
                              : retires_ms > c->now_ms ? JWK_RETIRING
                                                       : JWK_RETIRED;
-    bool signs = !row->dynamic || at == (c->now_ms < k->begins_ms ? 1 : 0);
+    bool signs = !row->dynamic || at == keys__signing(k, c->now_ms);
     bool ends = status != JWK_ACTIVE;
     const struct {
         const char *name;

@@ -230,6 +230,13 @@ static void rotates_on_demand(struct store_tx *tx, int *line)
     CHECK(keys_rotate(&early, tx) == ERR_OK); /* another node's clock */
     CHECK(early.keys->dynamic_n == 2 && early.keys->created_ms[0] == START_MS + 1);
     CHECK(signer_at(early.keys, START_MS + 2).p == early.keys->dynamic[1]->kid.p);
+    /* two in a row: the one that was there before both goes on */
+    struct cdi_call soon = call_at(START_MS + 1000);
+    CHECK(keys_rotate(&soon, tx) == ERR_OK && soon.keys->dynamic_n == 3);
+    CHECK(signer_at(soon.keys, START_MS + 2000).p == soon.keys->dynamic[2]->kid.p);
+    CHECK(signer_at(soon.keys, START_MS + 60500).p == soon.keys->dynamic[1]->kid.p);
+    CHECK(signer_at(soon.keys, START_MS + 61000).p == soon.keys->dynamic[0]->kid.p);
+    cdi__end(&soon);
     cdi__committed(&early);
     cdi__end(&c);
     c = call_at(START_MS + 2);
@@ -386,7 +393,7 @@ static bool a_key_outlives_its_tokens(struct prop *p)
               (long long)g.access_token_validity_s);
     for (unsigned step = 0; step < 3000 && good; step++) {
         good = keep_up(&k, &g, now_ms);
-        int64_t signer_ms = k.created_ms[now_ms < k.begins_ms ? 1 : 0];
+        int64_t signer_ms = k.created_ms[keys__signing(&k, now_ms)];
         good = good && signer_ms + keys__life_ms(&g) >= now_ms + g.access_token_validity_s * 1000;
         now_ms += 1 + prop_below(p, (uint32_t)g.signing_key_interval_ms);
     }
