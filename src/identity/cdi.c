@@ -110,11 +110,40 @@ static void forget_answer(struct cdi_call *c)
     c->text = STR_NONE;
     c->cache_control = STR_NONE;
     c->changes = NULL;
+    c->lacks_key = false;
+}
+
+/* A signing key takes so long that it is not made while the store waits. */
+static void run_make_key(struct work *w)
+{
+    struct request *r = CONTAINER_OF(w, struct request, work);
+    r->err = key_pool_add(r->worker->identity->key_pool);
+}
+
+static void key_made(struct work *w)
+{
+    struct request *r = CONTAINER_OF(w, struct request, work);
+    if (r->err == ERR_OK)
+        next_phase(r); /* the same once more */
+    else
+        respond_error(r, r->err);
+}
+
+static void make_key(struct request *r)
+{
+    r->work = (struct work){.work = run_make_key, .done = key_made};
+    enum err err = run_work(r->worker->loop, LANE_CPU, &r->work);
+    if (err != ERR_OK)
+        respond_error(r, err);
 }
 
 static void after_phase(struct request *r, enum err err)
 {
     struct cdi_call *c = &r->call;
+    if (err != ERR_OK && c->lacks_key) {
+        make_key(r);
+        return;
+    }
     if (err == ERR_OK)
         cdi__committed(c);
     if ((err == ERR_OK || err == ERR_CANCELLED) && c->answered)
@@ -413,6 +442,7 @@ static void handle(struct identity_worker *w, struct http_exchange *x, bool is_o
     r->call = (struct cdi_call){.identity = w->identity,
                                 .arena = a,
                                 .config = &w->identity->base,
+                                .may_wait = true,
                                 .now_ms = loop_wall_us(w->loop) / 1000};
     http_exchange_watch(x, &events, r);
     enum err err = find_op(r);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * RSA keys made ahead of their time: one takes as long as a hundred signatures, too long for
- * whoever makes an app or holds the store's writer. Slots are filled one at a time by the IO lane
- * and emptied by anybody; invariant: a key is given out once. Who needs many finds more the next
- * time, who needs none costs nothing. */
+ * whoever makes an app or holds the store's writer. Slots are filled by the IO lane, one
+ * at a time, and emptied by anybody; invariant: a key is given out once. Who needs many finds more
+ * the next time, who needs none costs nothing. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "jose/jwk.h"
 #include "keys_int.h"
@@ -45,23 +46,39 @@ void key_pool_wipe(char *pem)
 
 /* --- filling ------------------------------------------------------------------------------------
  */
-static char *_Atomic *find_empty(struct key_pool *p)
+static bool is_full(struct key_pool *p)
 {
-    unsigned wanted = atomic_load(&p->wanted);
-    for (unsigned i = 0; i < wanted; i++)
-        if (atomic_load(&p->slots[i]) == NULL)
-            return &p->slots[i];
-    return NULL;
+    unsigned ready = 0;
+    for (unsigned i = 0; i < LIMIT_KEYS_READY; i++)
+        ready += atomic_load(&p->slots[i]) != NULL;
+    return ready >= atomic_load(&p->wanted);
 }
 
-/* In the lane: one key. Only one filling is under way at a time, so that an empty slot stays so. */
+/* One that finds no place is nobody's. */
+static void put(struct key_pool *p, char *pem)
+{
+    for (unsigned i = 0; i < LIMIT_KEYS_READY; i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&p->slots[i], &none, pem))
+            return;
+    }
+    key_pool_wipe(pem);
+}
+
+enum err key_pool_add(struct key_pool *p)
+{
+    char *pem;
+    enum err err = make(&pem);
+    if (err == ERR_OK)
+        put(p, pem);
+    return err;
+}
+
 static void fill_one(struct work *w)
 {
     struct key_pool *p = CONTAINER_OF(w, struct key_pool, work);
-    char *_Atomic *slot = find_empty(p);
-    char *pem;
-    if (slot && make(&pem) == ERR_OK)
-        atomic_store(slot, pem);
+    if (key_pool_add(p) != ERR_OK)
+        log_warn("identity", "no signing key could be made ahead");
 }
 
 static void fill(struct post *post);
@@ -76,7 +93,7 @@ static void fill(struct post *post)
 {
     struct key_pool *p = CONTAINER_OF(post, struct key_pool, post);
     p->work = (struct work){.work = fill_one, .done = filled};
-    if (!p->closed && find_empty(p) && run_work(run_control(p->run), LANE_IO, &p->work) == ERR_OK)
+    if (!p->closed && !is_full(p) && run_work(run_control(p->run), LANE_IO, &p->work) == ERR_OK)
         return;
     atomic_store(&p->asked, false); /* whoever takes next asks again */
 }
@@ -101,7 +118,7 @@ enum err key_pool_new(struct run *run, struct key_pool **out)
     return ERR_OK;
 }
 
-enum err key_pool_take(struct key_pool *p, char **pem)
+enum err key_pool_take(struct key_pool *p, bool may_make, char **pem)
 {
     *pem = NULL;
     for (unsigned i = 0; i < LIMIT_KEYS_READY && *pem == NULL; i++)
@@ -110,7 +127,7 @@ enum err key_pool_take(struct key_pool *p, char **pem)
     if (*pem == NULL && wanted < LIMIT_KEYS_READY)
         atomic_store(&p->wanted, wanted * 2);
     key_pool_expect(p);
-    return *pem ? ERR_OK : make(pem);
+    return *pem ? ERR_OK : may_make ? make(pem) : ERR_BUSY;
 }
 
 void key_pool_close(struct key_pool *p)

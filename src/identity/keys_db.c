@@ -175,7 +175,8 @@ static enum err make(struct cdi_call *c, struct store_tx *tx, bool dynamic, int6
     crypt_uuid(uuid);
     struct str kid = dynamic ? arena_fmt(c->arena, "d-%lld", (long long)created_ms)
                              : arena_fmt(c->arena, "s-%s", uuid);
-    enum err err = kid.p ? key_pool_take(c->identity->key_pool, &pem) : ERR_NOMEM;
+    enum err err = kid.p ? key_pool_take(c->identity->key_pool, !c->may_wait, &pem) : ERR_NOMEM;
+    c->lacks_key = err == ERR_BUSY;
     if (err != ERR_OK)
         return err;
     err = insert(c, tx, kid, created_ms, dynamic, str_c(pem));

@@ -3,7 +3,7 @@
  * Making, changing and removing apps and tenants (specs/identity-core.md 2.9). An app is its tenant
  * "public". Invariant: what is stored has been judged as a whole: a tenant whose settings could not
  * be read is never written. */
-#include "identity_int.h"
+#include "keys_int.h"
 #include "ops_int.h"
 #include "tenant_int.h"
 
@@ -210,6 +210,8 @@ static enum err put(struct cdi_call *c, struct store_tx *tx, struct str app_id, 
         err = store_run(tx, &STMT_insert,
                         ARGS(STORE_S(app_id), STORE_S(id), first, STORE_I(c->now_ms)), NULL, NULL);
     bool created = err == ERR_OK && store_changed(tx) > 0;
+    if (created && is_app)
+        key_pool_expect(c->identity->key_pool);
     err = err ? err : find(c, tx, app_id, id, &t);
     err = err ? err : merge(c, &t);
     err = err ? err : read_factors(c, "firstFactors", &t.first);
