@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // script/bench identity: goal 10, refreshes over HTTP with their RS256 signatures and durable
 // commits, against what `openssl speed` signs on the same CPU; what 1,000,000 stored sessions add
-// to a refresh; and goal 13's memory with the identity core in use.
+// to a refresh; and goal 13's memory with the identity core in use. First, the part "verify": a
+// session at the gateway against OpenSSL's bare verification, and what the look costs whether it was
+// revoked. BENCH_PARTS=verify runs that alone.
 // Environment: BENCH_ROUNDS (8), BENCH_SECONDS (2) each, BENCH_SESSIONS (1000000),
 // ROPELINE_BIN (build/ropeline).
 import { spawnSync } from 'node:child_process';
@@ -14,9 +16,11 @@ import { version } from './lib/peers.mjs';
 import { SUBJECT_CPU, pssKiB, stop, stopAll } from './lib/process.mjs';
 import { Report, alternate, column, median, show, table } from './lib/report.mjs';
 import { BINARY, startRopeline } from './lib/ropeline.mjs';
+import { verify } from './identity/verify.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 8);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 2);
+const PARTS = (process.env.BENCH_PARTS ?? 'verify refresh').split(' ');
 const FEW = 1000;
 const MANY = Number(process.env.BENCH_SESSIONS ?? 1_000_000);
 const CHAINS = 192; // sessions refreshed in a round: three for each connection
@@ -110,16 +114,12 @@ function opensslRound(seconds) {
 
 // --- all of it ----------------------------------------------------------------------------------
 
-async function main() {
+async function refreshes(report) {
   const missing = ['wrk', 'taskset', 'openssl', 'python3'].filter((name) =>
     !['-v', '-V', 'version', '--version'].some((flag) => version(name, [flag])));
   if (missing.length > 0) {
     throw new Error(`not here: ${missing.join(', ')}; script/bootstrap --peers installs them`);
   }
-  console.log(version(BINARY, ['--version']), version('openssl', ['version']) ?? '');
-  console.log(`${cpus()[0].model}; load average before: ${loadavg().map(show).join(' ')}; subject ` +
-    `on CPU ${SUBJECT_CPU}; ${ROUNDS} rounds of ${SECONDS} s`);
-  const report = new Report('identity', 'CPU us per request');
   const few = await startWith(FEW);
   const many = await startWith(MANY);
   const subject = (daemon, name) => ({
@@ -146,6 +146,19 @@ async function main() {
   for (const [name, daemon] of [[FEW_STORED, few], [MANY_STORED, many]]) {
     report.row(`13: Pss of the gateway process after ${name}, MiB`, pssKiB(daemon.gateway) / 1024,
       null, null, '<= 24', 1);
+  }
+}
+
+async function main() {
+  console.log(version(BINARY, ['--version']), version('openssl', ['version']) ?? '');
+  console.log(`${cpus()[0].model}; load average before: ${loadavg().map(show).join(' ')}; subject ` +
+    `on CPU ${SUBJECT_CPU}; ${ROUNDS} rounds of ${SECONDS} s`);
+  const report = new Report('identity', 'CPU us per request');
+  if (PARTS.includes('verify')) {
+    await verify(report, ROUNDS);
+  }
+  if (PARTS.includes('refresh')) {
+    await refreshes(report);
   }
   report.print();
   report.write();

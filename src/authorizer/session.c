@@ -84,25 +84,29 @@ static enum err identity(const void *conf, struct auth_call *c, struct buf *key)
 /* The backend has no use for what only the store and the SDK compare. */
 static bool is_kept_back(struct str name)
 {
-    static const char *const names[] = {"refreshTokenHash1", "parentRefreshTokenHash1",
-                                        "antiCsrfToken"};
+    static const struct str names[] = {STR_INIT("refreshTokenHash1"),
+                                       STR_INIT("parentRefreshTokenHash1"),
+                                       STR_INIT("antiCsrfToken")};
     for (size_t i = 0; i < COUNTOF(names); i++)
-        if (str_eqz(name, names[i]))
+        if (str_eq(name, names[i]))
             return true;
     return false;
 }
 
+/* Whole, or borrowing names and values of the request's. */
 static enum err copy_claims(struct arena *a, const struct json *claims, bool whole,
                             struct json **out)
 {
     struct json *copy = json_new_object(a, claims->n);
     enum err err = copy ? ERR_OK : ERR_NOMEM;
     for (size_t i = 0; i < claims->n && err == ERR_OK; i++) {
-        const struct json *v = claims->members[i].value;
-        if (is_kept_back(claims->members[i].key))
+        const struct json_member *m = &claims->members[i];
+        if (is_kept_back(m->key))
             continue;
-        v = whole ? json_new_copy(a, v) : v;
-        err = v ? json_set(a, copy, claims->members[i].key, v) : ERR_NOMEM;
+        if (whole)
+            err = json_set(a, copy, m->key, json_new_copy(a, m->value));
+        else
+            copy->members[copy->n++] = *m;
     }
     *out = copy;
     return err;

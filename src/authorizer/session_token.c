@@ -14,40 +14,65 @@
 
 /* --- the form of a token ------------------------------------------------------------------------
  */
-static bool take_text(const struct json *claims, const char *name, struct str *out)
+enum claim { SUB, TID, RSUB, HANDLE, HASH, PARENT, ANTI_CSRF, IAT, EXP, CLAIMS };
+static const struct str claim_names[CLAIMS] = {
+    [SUB] = STR_INIT("sub"),
+    [TID] = STR_INIT("tId"),
+    [RSUB] = STR_INIT("rsub"),
+    [HANDLE] = STR_INIT("sessionHandle"),
+    [HASH] = STR_INIT("refreshTokenHash1"),
+    [PARENT] = STR_INIT("parentRefreshTokenHash1"),
+    [ANTI_CSRF] = STR_INIT("antiCsrfToken"),
+    [IAT] = STR_INIT("iat"),
+    [EXP] = STR_INIT("exp"),
+};
+
+/* In one pass: it is done for each request. */
+static void find_claims(const struct json *claims, const struct json **v)
 {
-    return json_str(json_get(claims, name), out);
+    for (size_t i = 0; i < claims->n; i++)
+        for (size_t k = 0; k < CLAIMS; k++)
+            if (str_eq(claims->members[i].key, claim_names[k])) {
+                v[k] = claims->members[i].value;
+                break;
+            }
 }
 
-/* Null or a text. */
-static bool take_or_null(const struct json *claims, const char *name, struct str *out)
+static bool is_text_or_null(const struct json *v)
 {
-    const struct json *v = json_get(claims, name);
-    *out = json_str_or(v, STR(""));
     return v == NULL || v->type == JSON_NULL || v->type == JSON_STRING;
+}
+
+static bool is_sound(const struct jwt *t, const struct json *const *v)
+{
+    struct str version = json_str_or(json_get(t->jws.header, "version"), STR(""));
+    struct str kid = t->jws.kid;
+    bool sound =
+        str_eqz(version, "5") && (str_starts(kid, STR("d-")) || str_starts(kid, STR("s-")));
+    for (size_t k = SUB; k <= HASH; k++)
+        sound = sound && json_is(v[k], JSON_STRING);
+    return sound && v[HANDLE]->s.n > 0 && is_text_or_null(v[PARENT]) &&
+           is_text_or_null(v[ANTI_CSRF]) && json_is(v[IAT], JSON_NUMBER) &&
+           json_is(v[EXP], JSON_NUMBER);
 }
 
 enum err session__read_token(struct arena *a, struct str text, struct session_token *out)
 {
+    const struct json *v[CLAIMS] = {NULL};
     struct jwt_fault why = {0};
-    struct str recipe_user, hash;
     enum jwt_reason reason = jwt_read(a, text, JWS_BIT(JWS_RS256), &out->jwt, &why);
-    const struct json *claims = out->jwt.claims;
     if (reason != JWT_OK)
         return reason == JWT_INTERNAL ? ERR_NOMEM : ERR_INVALID;
-    struct str version = json_str_or(json_get(out->jwt.jws.header, "version"), STR(""));
-    struct str kid = out->jwt.jws.kid;
+    find_claims(out->jwt.claims, v);
+    if (!is_sound(&out->jwt, v))
+        return ERR_INVALID;
     out->text = text;
-    bool sound =
-        str_eqz(version, "5") && (str_starts(kid, STR("d-")) || str_starts(kid, STR("s-")));
-    sound = sound && take_text(claims, "sub", &out->user) && take_text(claims, "tId", &out->tenant);
-    sound = sound && take_text(claims, "rsub", &recipe_user);
-    sound = sound && take_text(claims, "sessionHandle", &out->handle) && out->handle.n > 0;
-    sound = sound && take_text(claims, "refreshTokenHash1", &hash);
-    sound = sound && take_or_null(claims, "parentRefreshTokenHash1", &out->parent);
-    sound = sound && take_or_null(claims, "antiCsrfToken", &out->anti_csrf);
-    sound = sound && json_is(json_get(claims, "iat"), JSON_NUMBER);
-    return sound && json_is(json_get(claims, "exp"), JSON_NUMBER) ? ERR_OK : ERR_INVALID;
+    out->user = v[SUB]->s;
+    out->tenant = v[TID]->s;
+    out->handle = v[HANDLE]->s;
+    out->parent = json_str_or(v[PARENT], STR(""));
+    out->anti_csrf = json_str_or(v[ANTI_CSRF], STR(""));
+    return ERR_OK;
 }
 
 /* --- where it is --------------------------------------------------------------------------------
