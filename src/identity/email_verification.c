@@ -73,13 +73,14 @@ enum err email_verification__rename(struct cdi_call *c, struct store_tx *tx, str
 static enum err read_who(struct cdi_call *c, struct store_tx *tx, struct str *shown_id,
                          struct str *email)
 {
-    *email = user_normal_email(c->arena, cdi_str(c, "email"));
-    if (email->n == 0)
+    enum err err = user_normal_email(c->arena, cdi_str(c, "email"), email);
+    if (err == ERR_OK && email->n == 0)
         return cdi_fail(c, 400,
                         c->op->method == HTTP_GET ? "Field name 'email' is missing in GET request"
                                                   : "Field name 'email' is invalid in JSON input");
     struct str internal;
-    enum err err = user_internal_id(c, tx, cdi_str(c, "userId"), &internal);
+    if (err == ERR_OK)
+        err = user_internal_id(c, tx, cdi_str(c, "userId"), &internal);
     return err ? err : user_external_id(c, tx, internal, shown_id);
 }
 

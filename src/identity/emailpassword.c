@@ -24,8 +24,10 @@ static struct str trim(struct str s)
 /* What cannot be an e-mail (control characters, too long) is no value for the field. */
 static enum err read_email(struct cdi_call *c, struct str *out)
 {
-    *out = user_normal_email(c->arena, cdi_str(c, "email"));
-    return out->n > 0 ? ERR_OK : cdi_fail(c, 400, "Field name 'email' is invalid in JSON input");
+    enum err err = user_normal_email(c->arena, cdi_str(c, "email"), out);
+    if (err == ERR_OK && out->n == 0)
+        err = cdi_fail(c, 400, "Field name 'email' is invalid in JSON input");
+    return err;
 }
 
 /* Leaves the hash of the call's password in *out. */

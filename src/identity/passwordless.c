@@ -24,18 +24,19 @@ static enum err read_device_id(struct cdi_call *c, struct str text,
 /* In their normal forms; "" = not given. */
 static enum err read_contact(struct cdi_call *c, struct str *email, struct str *phone)
 {
+    enum err err = ERR_OK;
     *email = *phone = STR("");
     if (cdi_json(c, "email")) {
-        *email = user_normal_email(c->arena, cdi_str(c, "email"));
-        if (email->n == 0)
+        err = user_normal_email(c->arena, cdi_str(c, "email"), email);
+        if (err == ERR_OK && email->n == 0)
             return cdi_fail(c, 400, "Field name 'email' is invalid in JSON input");
     }
-    if (cdi_json(c, "phoneNumber")) {
-        *phone = user_normal_phone(c->arena, cdi_str(c, "phoneNumber"));
-        if (phone->n == 0)
+    if (err == ERR_OK && cdi_json(c, "phoneNumber")) {
+        err = user_normal_phone(c->arena, cdi_str(c, "phoneNumber"), phone);
+        if (err == ERR_OK && phone->n == 0)
             return cdi_fail(c, 400, "Field name 'phoneNumber' is invalid in JSON input");
     }
-    return ERR_OK;
+    return err;
 }
 
 static unsigned count(const struct cdi_call *c, const char *const *names, size_t n)

@@ -11,17 +11,20 @@ struct update {
 };
 
 static enum err read_one(struct cdi_call *c, const char *name,
-                         struct str (*normal)(struct arena *a, struct str s), bool *given,
-                         struct str *out)
+                         enum err (*normal)(struct arena *a, struct str s, struct str *out),
+                         bool *given, struct str *out)
 {
     const struct json *v = cdi_json(c, name);
+    enum err err = ERR_OK;
     *given = v != NULL;
     *out = STR("");
     if (v == NULL || v->type == JSON_NULL)
         return ERR_OK;
     if (v->type == JSON_STRING)
-        *out = normal(c->arena, v->s);
-    return out->n > 0 ? ERR_OK : cdi_fail(c, 400, "Field name '%s' is invalid in JSON input", name);
+        err = normal(c->arena, v->s, out);
+    if (err == ERR_OK && out->n == 0)
+        err = cdi_fail(c, 400, "Field name '%s' is invalid in JSON input", name);
+    return err;
 }
 
 static enum err read_update(struct cdi_call *c, struct update *u)

@@ -18,8 +18,11 @@ static enum err read_claim(struct cdi_call *c, struct claim *out)
     *out = (struct claim){.provider = cdi_str(c, "thirdPartyId"),
                           .id = cdi_str(c, "thirdPartyUserId"),
                           .verified = json_bool_or(verified, false)};
+    enum err err = ERR_OK;
     if (json_is(id, JSON_STRING))
-        out->email = user_normal_email(c->arena, id->s);
+        err = user_normal_email(c->arena, id->s, &out->email);
+    if (err != ERR_OK)
+        return err;
     if (out->email.n == 0)
         return cdi_fail(c, 400, "Field name 'id' is invalid in JSON input");
     if (!json_is_bool(verified))

@@ -202,33 +202,45 @@ static bool is_control(uint32_t c)
     return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
-struct str user_normal_email(struct arena *a, struct str email)
+/* Nothing that is too long is kept by anybody. */
+static enum err take_normal(struct arena *a, const struct buf *normal, struct str *out)
 {
-    AUTO_BUF out = BUF_INIT(2 * LIMIT_EMAIL);
+    if (normal->err == ERR_LIMIT || (normal->err == ERR_OK && normal->n == 0))
+        return ERR_OK;
+    if (normal->err == ERR_OK)
+        *out = arena_str(a, buf_str(normal));
+    return out->p ? normal->err : ERR_NOMEM;
+}
+
+enum err user_normal_email(struct arena *a, struct str email, struct str *out)
+{
+    AUTO_BUF normal = BUF_INIT(2 * LIMIT_EMAIL);
     struct str s = trim(email);
+    *out = STR("");
     if (s.n > LIMIT_EMAIL || !str_is_utf8(s))
-        return STR_NONE;
+        return ERR_OK;
     for (size_t at = 0; at < s.n;) {
         uint32_t c = small_letter(next_character(s, &at));
         if (is_control(c))
-            return STR_NONE;
-        add_character(&out, c);
+            return ERR_OK;
+        add_character(&normal, c);
     }
-    return out.err || out.n == 0 ? STR_NONE : arena_str(a, buf_str(&out));
+    return take_normal(a, &normal, out);
 }
 
-struct str user_normal_phone(struct arena *a, struct str phone)
+enum err user_normal_phone(struct arena *a, struct str phone, struct str *out)
 {
-    AUTO_BUF out = BUF_INIT(LIMIT_EMAIL);
+    AUTO_BUF normal = BUF_INIT(LIMIT_EMAIL);
     struct str s = trim(phone);
+    *out = STR("");
     if (!str_is_utf8(s))
-        return STR_NONE;
+        return ERR_OK;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char byte = (unsigned char)s.p[i];
         if (byte < 0x20 || byte == 0x7f)
-            return STR_NONE;
+            return ERR_OK;
         if (s.p[0] != '+' || strchr(" -.()/", byte) == NULL)
-            buf_addc(&out, s.p[i]);
+            buf_addc(&normal, s.p[i]);
     }
-    return out.err || out.n == 0 ? STR_NONE : arena_str(a, buf_str(&out));
+    return take_normal(a, &normal, out);
 }

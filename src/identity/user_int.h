@@ -96,12 +96,12 @@ struct json *user_json(struct cdi_call *c, const struct user *u);
  * method. */
 enum err user_reply(struct cdi_call *c, struct store_tx *tx, struct str recipe_user_id,
                     struct json **out) MUSTCHECK;
-/* Trimmed and in its one normal form (lower case: Latin, Greek, Cyrillic, Armenian); "" when
- * it is not UTF-8, has control bytes or is longer than LIMIT_EMAIL. */
-struct str user_normal_email(struct arena *a, struct str email);
+/* Trimmed and in its one normal form (lower case: Latin, Greek, Cyrillic, Armenian). *out is ""
+ * when it is not UTF-8, has control bytes or is longer than LIMIT_EMAIL. ERR_NOMEM. */
+enum err user_normal_email(struct arena *a, struct str email, struct str *out) MUSTCHECK;
 /* Trimmed, without the blanks, hyphens, dots and brackets that people write into "+49 (30) 1234".
  */
-struct str user_normal_phone(struct arena *a, struct str phone);
+enum err user_normal_phone(struct arena *a, struct str phone, struct str *out) MUSTCHECK;
 
 /* --- what other recipes keep of a user (user_recipes.c)
  * -------------------------------------------

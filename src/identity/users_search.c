@@ -154,27 +154,36 @@ enum err users__search(struct cdi_call *c, struct store_tx *tx, bool up, struct 
  */
 enum { BY_EMAIL, BY_PHONE, BY_PARTY, BY_WEBAUTHN, INFOS };
 
+/* Nobody is known by "": that is what those have who have none. */
+static enum err find_normal(struct cdi_call *c, struct store_tx *tx, const struct stmt *stmt,
+                            struct str normal, struct user_list *out)
+{
+    return normal.n == 0 ? ERR_OK
+                         : store_run(tx, stmt,
+                                     ARGS(STORE_S(c->app), STORE_S(c->tenant), STORE_S(normal),
+                                          STORE_I(LIMIT_USERS_FOUND)),
+                                     users__take, out);
+}
+
 static enum err find_by(struct cdi_call *c, struct store_tx *tx, unsigned which,
                         struct user_list *out)
 {
-    struct store_value app = STORE_S(c->app), in = STORE_S(c->tenant);
-    struct store_value most = STORE_I(LIMIT_USERS_FOUND);
+    struct str normal, party = cdi_str(c, "thirdPartyId"), id = cdi_str(c, "thirdPartyUserId");
+    enum err err;
     switch (which) {
     case BY_EMAIL:
-        return store_run(
-            tx, &STMT_email,
-            ARGS(app, in, STORE_S(user_normal_email(c->arena, cdi_str(c, "email"))), most),
-            users__take, out);
+        err = user_normal_email(c->arena, cdi_str(c, "email"), &normal);
+        return err ? err : find_normal(c, tx, &STMT_email, normal, out);
     case BY_PHONE:
-        return store_run(
-            tx, &STMT_phone,
-            ARGS(app, in, STORE_S(user_normal_phone(c->arena, cdi_str(c, "phoneNumber"))), most),
-            users__take, out);
+        err = user_normal_phone(c->arena, cdi_str(c, "phoneNumber"), &normal);
+        return err ? err : find_normal(c, tx, &STMT_phone, normal, out);
     case BY_PARTY:
-        return store_run(tx, &STMT_party,
-                         ARGS(app, in, STORE_S(cdi_str(c, "thirdPartyId")),
-                              STORE_S(cdi_str(c, "thirdPartyUserId")), most),
-                         users__take, out);
+        return party.n == 0 || id.n == 0
+                   ? ERR_OK
+                   : store_run(tx, &STMT_party,
+                               ARGS(STORE_S(c->app), STORE_S(c->tenant), STORE_S(party),
+                                    STORE_S(id), STORE_I(LIMIT_USERS_FOUND)),
+                               users__take, out);
     }
     return ERR_OK; /* nobody has webauthn credentials here */
 }

@@ -228,6 +228,12 @@ test('users', async (t) => {
             [party, phone].sort());
         assert.deepEqual(await by({}), []);
         assert.deepEqual(await by({ webauthnCredentialId: 'c' }), []);
+        // Those who have no address are not found by one that is empty, or none.
+        for (const nothing of ['', ' ', '\u0001', 'x'.repeat(400)]) {
+            assert.deepEqual(await by({ email: nothing }), []);
+            assert.deepEqual(await by({ phoneNumber: nothing }), []);
+            assert.deepEqual(await by({ thirdPartyId: nothing, thirdPartyUserId: nothing }), []);
+        }
         await w.refuses('GET', '/users/by-accountinfo', { doUnionOfAccountInfo: 'true', thirdPartyId: 'a' },
             'If thirdPartyId is provided, thirdPartyUserId must also be provided and vice versa');
     });
