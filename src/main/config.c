@@ -229,7 +229,7 @@ static bool take_store(const struct options *o, struct config *c)
     bool seen = str_eqz(str_c(option_all(o, "store")->origin), "flag");
     if (!server)
         fprintf(stderr, "ropeline: the store is postgres://...; without one it is a SQLite file\n");
-    else if (seen && strchr(url, '@'))
+    else if (seen && (strchr(url, '@') || strstr(url, "password")))
         fprintf(stderr, "ropeline: --store: a user or password in an argument can be read by "
                         "everybody here; set ROPELINE_STORE, or `store` in ropeline.yaml\n");
     else

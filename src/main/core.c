@@ -26,6 +26,10 @@ static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *
                                   .url = g->core.store_url,
                                   .readers = LIMIT_STORE_READERS};
     enum err err = db.p && key.p ? store_new(&store, &c->store) : ERR_NOMEM;
+    if (err == ERR_INVALID)
+        err = errinfo_set(e, err,
+                          "the store is not a URL that can be read: postgres://USER:PASSWORD@HOST/"
+                          "DATABASE, with %%40 for @ and %%2F for / in the password");
     struct identity_options o = {
         .run = d->run,
         .store = c->store,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A job is all or nothing, in its order, and its word is kept: what it was told to be committed is
- * there for whoever asks next, from any thread. */
+ * A job is all or nothing, and its word is kept: what it was told to be committed is there for
+ * whoever asks next, from any thread. On both engines, but for what is a file's alone. */
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "store_int.h"
 
 #include "lib/fault.h"
+#include "lib/postgres.h"
 
 #define WORKERS 4
 
@@ -29,13 +30,16 @@ static const struct stmt fill =
         "INSERT INTO account (name, balance) SELECT $1 || i || hex(zeroblob(200)), i FROM c");
 
 static char dir[] = "/tmp/ropeline-jobs-XXXXXX", path[64];
+static const char *url; /* NULL: SQLite */
 static struct run *r;
 static struct store *s;
 static atomic_int left;
+static unsigned places;
 
 static enum err open_store(struct store **out, unsigned readers, struct errinfo *e)
 {
-    struct store_options o = {.loop = run_control(r), .path = path, .readers = readers};
+    struct store_options o = {
+        .loop = run_control(r), .path = url ? NULL : path, .url = url, .readers = readers};
     enum err err = store_new(&o, out);
     return err ? err : store_open(*out, "test", steps, COUNTOF(steps), e);
 }
@@ -47,6 +51,7 @@ static int setup_with(unsigned readers)
     if (!mkdtemp(dir))
         return -1;
     snprintf(path, sizeof path, "%s/identity.db", dir);
+    places = 0;
     atomic_store(&left, 0);
     if (run_new(&(struct run_options){.workers = WORKERS}, &r) != ERR_OK)
         return -1;
@@ -65,6 +70,21 @@ static int setup_alone(void **state)
     return setup_with(0);
 }
 
+static int setup_server(void **state)
+{
+    void *db;
+    struct errinfo e = {0};
+    (void)state;
+    if (!*postgres_url)
+        return 0;
+    url = postgres_url;
+    if (store__postgres.open(url, STORE_WRITER, &db, &e) != ERR_OK)
+        return -1;
+    enum err err = store__postgres.script(db, POSTGRES_EMPTY, &e);
+    store__postgres.close(db);
+    return err ? -1 : setup_with(LIMIT_STORE_READERS);
+}
+
 static int teardown(void **state)
 {
     char command[100];
@@ -72,6 +92,8 @@ static int teardown(void **state)
     store_free(s);
     s = NULL;
     run_free(r);
+    r = NULL;
+    url = NULL;
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command);
 }
@@ -87,7 +109,6 @@ struct task {
     unsigned place; /* of its done among all */
     void (*then)(struct task *t);
 };
-static unsigned places;
 
 static void on_done(struct store_job *j, enum err err)
 {
@@ -110,7 +131,6 @@ static void submit(struct task *t, enum store_access access,
 
 static void go_on(void)
 {
-    places = 0;
     assert_int_equal(run_main(r), ERR_OK);
 }
 
@@ -205,6 +225,30 @@ static void a_job_that_fails_is_undone_and_spares_its_neighbours(void **state)
     assert_int_equal(more.err, ERR_OK);
     assert_int_equal(more.seen[0], 5);
     holds(2, 13);
+}
+
+static struct task mover, depositor;
+
+static void move_and_deposit(struct task *t)
+{
+    (void)t;
+    submit(&mover, STORE_WRITE, moves_and_then_thinks_better_of_it);
+    submit(&depositor, STORE_WRITE, deposits);
+}
+
+static void a_job_that_fails_is_undone(void **state)
+{
+    (void)state;
+    struct task a = {.name = "a", .n = 5, .then = move_and_deposit};
+    mover = (struct task){.name = "a", .n = 100};
+    depositor = (struct task){.name = "a", .n = 1};
+    submit(&a, STORE_WRITE, opens);
+    go_on();
+    assert_int_equal(a.err, ERR_OK);
+    assert_int_equal(mover.err, ERR_DENIED);
+    assert_int_equal(depositor.err, ERR_OK);
+    assert_int_equal(depositor.seen[0], 5);
+    holds(1, 6);
 }
 
 static enum err opens_twice(struct store_job *j, struct store_tx *tx)
@@ -505,24 +549,48 @@ static void many_threads_lose_nothing(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_ALONE(name) cmocka_unit_test_setup_teardown(name, setup_alone, teardown)
+/* On SQLite and on PostgreSQL, which is another test with another name. */
+#define TEST_BOTH(name)                                                     \
+    TEST(name),                                                             \
+    {                                                                       \
+#name "_on_postgresql", server_##name, setup_server, teardown, NULL \
+    }
+#define ON_SERVER(name)                     \
+    static void server_##name(void **state) \
+    {                                       \
+        if (!*postgres_url)                 \
+            skip();                         \
+        name(state);                        \
+    }
+ON_SERVER(a_job_that_fails_is_undone)
+ON_SERVER(a_conflict_undoes_its_statement_alone)
+ON_SERVER(the_number_of_changed_rows_is_told)
+ON_SERVER(a_row_function_ends_its_statement)
+ON_SERVER(what_is_done_is_read)
+ON_SERVER(readers_do_not_wait_for_the_writer)
+ON_SERVER(a_reader_cannot_write)
+ON_SERVER(without_memory_a_statement_fails_and_no_more)
+ON_SERVER(many_threads_lose_nothing)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(jobs_end_in_their_order),
         TEST(a_job_that_fails_is_undone_and_spares_its_neighbours),
-        TEST(a_conflict_undoes_its_statement_alone),
-        TEST(the_number_of_changed_rows_is_told),
-        TEST(a_row_function_ends_its_statement),
-        TEST(what_is_done_is_read),
-        TEST(readers_do_not_wait_for_the_writer),
-        TEST(a_reader_cannot_write),
+        TEST_BOTH(a_job_that_fails_is_undone),
+        TEST_BOTH(a_conflict_undoes_its_statement_alone),
+        TEST_BOTH(the_number_of_changed_rows_is_told),
+        TEST_BOTH(a_row_function_ends_its_statement),
+        TEST_BOTH(what_is_done_is_read),
+        TEST_BOTH(readers_do_not_wait_for_the_writer),
+        TEST_BOTH(a_reader_cannot_write),
         TEST_ALONE(without_readers_one_connection_does_it_all),
         TEST(readers_or_not_the_file_is_ours_alone),
         TEST(a_full_disk_keeps_nothing_and_passes),
         TEST_ALONE(a_full_disk_keeps_nothing_and_passes),
-        TEST(without_memory_a_statement_fails_and_no_more),
+        TEST_BOTH(without_memory_a_statement_fails_and_no_more),
         TEST(a_store_that_is_not_open_takes_no_job),
-        TEST(many_threads_lose_nothing),
+        TEST_BOTH(many_threads_lose_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, postgres_setup, postgres_teardown);
 }

@@ -3,7 +3,7 @@
  * The engine PostgreSQL: one connection, its prepared statements, and transactions that are as
  * strict as SQLite's (SERIALIZABLE). What belongs together goes out in one pipeline: BEGIN with the
  * first statement, a savepoint around each that writes. No wait is without an end, and the URL's
- * userinfo is in no text that leaves this file. */
+ * password is in no text that leaves this file. */
 #include "postgres_int.h"
 
 #include <errno.h>
@@ -17,8 +17,9 @@ enum oid { OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_NUMER
 
 static enum err lost(struct pg *c, struct errinfo *e, const char *why)
 {
+    size_t line = strcspn(why, "\n"); /* what follows are hints */
     c->fate = PG_LOST;
-    return errinfo_set(e, ERR_UNAVAILABLE, "%.*s", STR_ARG(str_trim(str_c(why))));
+    return errinfo_set(e, ERR_UNAVAILABLE, "%.*s", (int)line, why);
 }
 
 /* --- waiting -----------------------------------------------------------------------------------
@@ -75,7 +76,8 @@ static enum err failed(struct pg *c, const PGresult *res, bool parsing, struct e
     const char *constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
     if (state == NULL || PQstatus(c->conn) == CONNECTION_BAD)
         return lost(c, e, text ? text : PQerrorMessage(c->conn));
-    if (is_class(state, "08") || is_class(state, "57P") || is_class(state, "25006") ||
+    if (is_class(state, "08") || is_class(state, "57P") ||
+        (is_class(state, "25006") && c->access == STORE_WRITE) || /* it is a standby */
         (is_class(state, "53") && !is_class(state, "53100")) ||
         (is_class(state, "0A000") && !parsing)) /* a plan is out of date */
         return lost(c, e, text ? text : state);
@@ -240,7 +242,7 @@ static enum err exchange(struct pg *c, struct pipeline *p, const struct stmt *st
     AUTO_BUF sql = BUF_INIT(KIB(64));
     buf_addf(&sql, "%s%s", stmt->sql, made->locking ? " FOR UPDATE" : "");
     if (sql.err)
-        return errinfo_set(e, sql.err, "%s", err_text(sql.err));
+        return p->err = errinfo_set(e, sql.err, "%s", err_text(sql.err));
     int64_t until = deadline(c);
     bool fine = PQenterPipelineMode(c->conn) && send_all(c, p, made, buf_cstr(&sql), values, n) &&
                 flush(c, until) && take_all(c, p, made, until, e) && PQexitPipelineMode(c->conn);
@@ -430,6 +432,13 @@ static enum err open_db(const char *url, enum store__role role, void **db, struc
     return ERR_OK;
 }
 
+/* An "@" or "/" that a password has and that is not escaped puts the rest of it into these. */
+static bool is_clean(const char *host, const char *port, const char *dbname)
+{
+    return strspn(port, "0123456789,") == strlen(port) && !strchr(host, '@') &&
+           !strchr(dbname, '@');
+}
+
 /* "postgres://host:port/database": what may be said of a URL. */
 enum err pg__name(const char *url, struct buf *out)
 {
@@ -443,9 +452,11 @@ enum err pg__name(const char *url, struct buf *out)
         port = str_eqz(str_c(o->keyword), "port") ? v : port;
         dbname = str_eqz(str_c(o->keyword), "dbname") ? v : dbname;
     }
-    buf_addf(out, "postgres://%s%s%s/%s", host, *port ? ":" : "", port, dbname);
+    bool clean = is_clean(host, port, dbname);
+    if (clean)
+        buf_addf(out, "postgres://%s%s%s/%s", host, *port ? ":" : "", port, dbname);
     PQconninfoFree(options);
-    return out->err;
+    return clean ? out->err : ERR_INVALID;
 }
 
 const struct store_engine store__postgres = {

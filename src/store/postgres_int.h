@@ -34,7 +34,8 @@ void pg__begin(struct pg *c, enum store_access access);
 /* Commits when `err` is ERR_OK, undoes it otherwise. Returns what became of it; c->fate says more.
  */
 enum err pg__end(struct pg *c, enum err err, struct errinfo *e) MUSTCHECK;
-/* What may be said of a URL: no user, no password, no parameters. ERR_INVALID: it is none. */
+/* What may be said of a URL: no user, no password, no parameters. ERR_INVALID: it is none, or one
+ * whose password is not escaped. */
 enum err pg__name(const char *url, struct buf *out) MUSTCHECK;
 
 #endif

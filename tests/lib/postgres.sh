@@ -33,13 +33,23 @@ make() {
     done | as_owner tee -a "$dir/data/postgresql.conf" >/dev/null
 }
 
+# Whatever becomes of the test, nothing of it stays.
+outlive() { # PID
+    while kill -0 "$1" 2>/dev/null && [[ -e $dir ]]; do sleep 0.5; done
+    "$0" stop "$dir"
+    rm -rf "$dir"
+}
+
 owner=
 [[ $(id -u) != 0 ]] || owner=postgres
 case $command in
 start)
     [[ -x $bin/postgres ]] || exit 77
     [[ -z $owner ]] || id "$owner" >/dev/null 2>&1 || exit 77
-    [[ -e $dir/data ]] || make "$@"
+    if [[ ! -e $dir/data ]]; then
+        make "$@"
+        (cd / && outlive "$PPID" >/dev/null 2>&1 </dev/null &)
+    fi
     # it must not keep the caller's output open
     (cd / && as_owner "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/data/log" --wait --silent \
         --options="-c listen_addresses='' -c unix_socket_directories='$dir'" start >/dev/null 2>&1 </dev/null)
