@@ -45,7 +45,7 @@ struct migration {
 struct store_options {
     struct loop *loop;
     const char *path; /* of a SQLite file; made with mode 0600 when first opened */
-    const char *url;  /* or of a PostgreSQL server: postgres://...; said without user and password */
+    const char *url; /* or of a PostgreSQL server: postgres://...; said without user and password */
     /* Connections that serve STORE_READ jobs beside the writer, up to LIMIT_STORE_READERS. 0: those
      * run with the writers, and the file cannot be opened by anybody else at all. */
     unsigned readers;
