@@ -11,10 +11,11 @@
 static const struct stmt STMT_roles =
     SQL("SELECT role FROM user_role WHERE app_id = $1 AND tenant_id = $2 AND user_id = $3 "
         "ORDER BY role");
+/* CROSS: the few roles of the user come first, not the many permissions of the app. */
 static const struct stmt STMT_permissions =
-    SQL("SELECT DISTINCT p.permission FROM user_role u JOIN role_permission p "
-        "ON p.app_id = u.app_id AND p.role = u.role "
-        "WHERE u.app_id = $1 AND u.tenant_id = $2 AND u.user_id = $3 ORDER BY p.permission");
+    SQL("SELECT DISTINCT p.permission FROM user_role u CROSS JOIN role_permission p "
+        "WHERE u.app_id = $1 AND u.tenant_id = $2 AND u.user_id = $3 "
+        "AND p.app_id = u.app_id AND p.role = u.role ORDER BY p.permission");
 
 struct names {
     struct str *p;
