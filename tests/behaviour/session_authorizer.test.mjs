@@ -250,19 +250,33 @@ test('sessions at the gateway', async (t) => {
         const http = await ask('GET', '/http/me', bearer(token));
         assert.equal(http.status, 200, http.body);
         assert.equal(http.json.authorizer.jwt.claims.sub, 'ana');
-        const forward = Number(gw.listening.authorize.split(':').at(-1));
-        const may = (headers) =>
-            request(forward, 'GET', '/_authorize', {
-                headers: {
-                    'X-Forwarded-Method': 'GET',
-                    'X-Forwarded-Uri': '/plain/usual',
-                    ...headers,
-                },
+    });
+
+    await t.test('the same for other gateways, by forward-auth', async () => {
+        const port = Number(gw.listening.authorize.split(':').at(-1));
+        const may = (method, uri, headers) =>
+            request(port, 'GET', '/_authorize', {
+                headers: { 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri, ...headers },
             });
-        const passed = await may(cookie(token));
+        const s = await backend.session(having(['viewer']), { csrf: true });
+        const token = s.accessToken.token;
+        const passed = await may('GET', '/plain/usual', cookie(token));
         assert.equal(passed.status, 200);
-        assert.equal(passed.headers['ropeline-principal-id'], 'ana');
-        assert.equal((await may({})).status, 401);
+        assert.equal(passed.headers['ropeline-principal-id'], s.session.userId);
+        assert.equal(passed.headers['ropeline-claim-sessionhandle'], s.session.handle);
+        assert.equal(passed.headers['ropeline-claim-refreshtokenhash1'], undefined);
+        assert.equal((await may('GET', '/plain/usual', {})).status, 401);
+        assert.equal((await may('GET', '/table/orders', bearer(token))).status, 200);
+        assert.equal((await may('DELETE', '/table/orders', bearer(token))).status, 403);
+        // anti-CSRF asks for the method of the request, not for that of the question
+        assert.equal((await may('GET', '/plain/token', cookie(token))).status, 200);
+        assert.equal((await may('POST', '/plain/token', cookie(token))).status, 401);
+        const shown = cookie(token, { 'anti-csrf': s.antiCsrfToken });
+        assert.equal((await may('POST', '/plain/token', shown)).status, 200);
+        const child = await backend.refresh(await backend.session());
+        const first = await may('GET', '/plain/usual', bearer(child.accessToken.token));
+        assert.equal(first.status, 200);
+        assert.equal(decode(first.headers['st-access-token']).parentRefreshTokenHash1, null);
     });
 
     await t.test('what is no session of this core is 401, which lets the SDK refresh', async () => {
@@ -501,8 +515,15 @@ test('sessions at the gateway', async (t) => {
         );
         assert.ok(Date.now() - since < 1000);
         assert.deepEqual(await statuses(16, 'DELETE', '/fresh/orders/7', headers), [403]);
-        // by its claims it goes on until the next refresh
+        // by its claims it goes on, until the app has changed them and the token was refreshed
         assert.equal(await status('DELETE', '/table/orders/7', headers), 200);
+        await core.ok('PUT', '/recipe/jwt/data', {
+            sessionHandle: s.session.handle,
+            userDataInJWT: having([]),
+        });
+        assert.equal(await status('DELETE', '/table/orders/7', headers), 200);
+        const next = bearer((await backend.refresh(s)).accessToken.token);
+        assert.equal(await status('DELETE', '/table/orders/7', next), 403);
     });
 
     await t.test('fresh: what a role may do, and a role that is removed, count as soon', async () => {
