@@ -6,6 +6,7 @@
 #include "session_db_int.h"
 
 #include "base/crypt.h"
+#include "session_ops_int.h"
 
 const char session_db__schema[] =
     "CREATE TABLE session_info (app_id TEXT NOT NULL, session_handle TEXT NOT NULL, "
@@ -166,7 +167,10 @@ enum err session__revoke(struct cdi_call *c, struct store_tx *tx, struct str han
     if (err != ERR_OK)
         return err == ERR_NOTFOUND ? ERR_OK : err;
     *was = v[1].i >= c->now_ms;
-    return cdi_changed(c, tx, IDENTITY_SESSION_REVOKED, handle, v[0].s);
+    /* its tokens named the user behind the method */
+    struct str recipe, user;
+    err = session__user(c, tx, v[0].s, &recipe, &user);
+    return err ? err : cdi_changed(c, tx, IDENTITY_SESSION_REVOKED, handle, user);
 }
 
 enum err session__revoke_user(struct cdi_call *c, struct store_tx *tx, struct str user,

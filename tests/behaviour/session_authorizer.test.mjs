@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Core } from '../lib/core.mjs';
 import { eventually, request, start, test } from '../lib/daemon.mjs';
+import { Backend, bearer, cookie, decode, having } from '../lib/sessions.mjs';
 import { jwt, rsa } from '../lib/tokens.mjs';
 
 const ECHO = `exports.handler = async ({ requestContext, headers }) => ({
@@ -168,58 +169,6 @@ const PROJECT = {
     text: JSON.stringify(TEMPLATE),
     files: { 'Echo/index.js': ECHO, 'Guard/index.js': GUARD },
 };
-
-const decode = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
-const bearer = (token) => ({ Authorization: `Bearer ${token}` });
-const cookie = (token, more = {}) => ({ Cookie: `a=b; sAccessToken=${encodeURIComponent(token)}`, ...more });
-
-/** What a backend with the SDK does, by the calls that it makes. */
-class Backend {
-    constructor(core) {
-        this.core = core;
-    }
-
-    session(claims = {}, { user = randomUUID(), csrf = false } = {}) {
-        return this.core.ok('POST', '/recipe/session', {
-            userId: user,
-            enableAntiCsrf: csrf,
-            userDataInJWT: claims,
-            userDataInDatabase: {},
-        });
-    }
-
-    refresh({ refreshToken: { token } }) {
-        return this.core.ok('POST', '/recipe/session/refresh', {
-            refreshToken: token,
-            enableAntiCsrf: false,
-            useDynamicSigningKey: true,
-        });
-    }
-
-    revoke(...sessions) {
-        return this.core.ok('POST', '/recipe/session/remove', {
-            sessionHandles: sessions.map(({ session }) => session.handle),
-        });
-    }
-
-    role(role, permissions = []) {
-        return this.core.ok('PUT', '/recipe/role', { role, permissions });
-    }
-
-    give(userId, role) {
-        return this.core.ok('PUT', '/recipe/user/role', { userId, role });
-    }
-
-    take(userId, role) {
-        return this.core.ok('POST', '/recipe/user/role/remove', { userId, role });
-    }
-}
-
-/** The claims that the SDK makes of roles and permissions. */
-const having = (roles = [], permissions = []) => ({
-    'st-role': { v: roles, t: Date.now() },
-    'st-perm': { v: permissions, t: Date.now() },
-});
 
 test('sessions at the gateway', async (t) => {
     const gw = await start(t, PROJECT, {
@@ -574,6 +523,25 @@ test('sessions at the gateway', async (t) => {
             await change();
             await eventually('asked again', async () => (await me()) === 200 && calls() > before, 1000);
         }
+        const signUp = async () => {
+            const form = { email: `${randomUUID()}@example.com`, password: 'correct-horse1' };
+            return (await core.ok('POST', '/recipe/signup', form)).user.id;
+        };
+        const [primary, linked] = [await signUp(), await signUp()];
+        const link = { recipeUserId: linked, primaryUserId: primary };
+        await core.ok('POST', '/recipe/accountlinking/user/primary', { recipeUserId: primary });
+        await core.ok('POST', '/recipe/accountlinking/user/link', link);
+        const s = await backend.session({}, { user: linked });
+        assert.equal(decode(s.accessToken.token).sub, primary);
+        const behindIt = () => gw.calls().filter((one) => one === primary).length;
+        await status('GET', '/lambda/me', { Authorization: primary });
+        assert.equal(behindIt(), 1);
+        await backend.revoke(s);
+        await eventually(
+            'asked again for the user behind it',
+            async () => (await status('GET', '/lambda/me', { Authorization: primary })) === 200 && behindIt() > 1,
+            1000,
+        );
         const before = calls();
         await backend.revoke(await backend.session({}, { user: 'somebody else' }));
         await new Promise((resolve) => setTimeout(resolve, 200));
