@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { Core } from '../lib/core.mjs';
-import { eventually, request, start, test } from '../lib/daemon.mjs';
+import { POSTGRES, startCore } from '../lib/core.mjs';
+import { eventually, request, test } from '../lib/daemon.mjs';
 import { Backend, bearer, cookie, decode, having } from '../lib/sessions.mjs';
 import { jwt, rsa } from '../lib/tokens.mjs';
 
@@ -171,10 +171,11 @@ const PROJECT = {
 };
 
 test('sessions at the gateway', async (t) => {
-    const gw = await start(t, PROJECT, {
+    const core = await startCore(t, {
+        project: PROJECT,
         args: ['--workers', '2', '--authorize', '127.0.0.1:0'],
     });
-    const core = new Core(gw);
+    const gw = core.daemon;
     const backend = new Backend(core);
     const ask = (method, target, headers) => request(gw.port, method, target, { headers });
     const status = async (...args) => (await ask(...args)).status;
@@ -357,6 +358,29 @@ test('sessions at the gateway', async (t) => {
             await backend.revoke(s);
             assert.deepEqual(await statuses(16, 'GET', where, headers), [401], where);
         }
+    });
+
+    const alone = POSTGRES ? false : 'one node: ROPELINE_TEST_STORE names no database for two';
+    await t.test('what another node revokes or takes away counts here', { skip: alone }, async (t) => {
+        const other = new Backend(await startCore(t));
+        const user = randomUUID();
+        await other.role('admin');
+        await other.give(user, 'admin');
+        const s = await other.session({}, { user });
+        const headers = bearer(s.accessToken.token);
+        const becomes = (where, expected) =>
+            eventually(
+                `${where} is ${expected}`,
+                async () => (await statuses(8, 'GET', where, headers)).join() === expected,
+                1500,
+            );
+        await becomes('/fresh/orders', '200');
+        await becomes('/plain/kept', '200');
+        await other.take(user, 'admin');
+        await becomes('/fresh/orders', '403');
+        await other.revoke(s);
+        await becomes('/plain/kept', '401');
+        await becomes('/plain/quick', '401');
     });
 
     await t.test('what checkDatabase asks, the store answers', async () => {
