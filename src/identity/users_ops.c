@@ -133,7 +133,7 @@ static enum err get_users(struct cdi_call *c, struct store_tx *tx)
 {
     struct str recipes[RECIPES], id;
     struct user_list list = {.arena = c->arena};
-    int64_t limit, time;
+    int64_t limit = 0, time = 0;
     bool up;
     enum err err = read_order(c, &up);
     if (err == ERR_OK && users__is_search(c)) {

@@ -52,10 +52,10 @@ static bool is_narrow_cached_policy(const struct decision_record *r)
     return false;
 }
 
-/* What the steps api_key and throttle say, and the smallest change that would alter it. */
+/* What steps say, and the smallest change that would alter it. */
 static const struct {
     const char *step, *key, *begins, *hint;
-} limit_hints[] = {
+} hints[] = {
     {"api_key", "refused", "no x-api-key", "send the key's value in the header x-api-key"},
     {"api_key", "refused", "more than one", "send one x-api-key header"},
     {"api_key", "refused", "the authorizer returned no",
@@ -77,21 +77,35 @@ static const struct {
     {"throttle", "bucket", "the account's", "raise limits in ropeline.yaml"},
     {"throttle", "quota", "cannot be stored",
      "make room for, or give back the right to write, plane.db in the state directory"},
+    {"authorize", "session", "neither Authorization",
+     "send the access token as Authorization: Bearer TOKEN or in the cookie sAccessToken; a fetch "
+     "to another origin needs credentials: include"},
+    {"authorize", "session", "there is more than one",
+     "two cookies sAccessToken have different Domain or Path: delete one; sIdRefreshToken is of an "
+     "SDK before cookies were changed: delete it"},
+    {"authorize", "session", "the session was revoked", "sign in again"},
+    {"authorize", "session", "the session has ended", "sign in again"},
+    {"authorize", "session", "the anti-csrf header",
+     "send the header anti-csrf with the value that came with the session, as the web SDK does"},
+    {"authorize", "session", "the header rid",
+     "send a header rid with any value, as the web SDK does"},
+    {"authorize", "session", "expired",
+     "refresh the session; the web SDK does so by itself when it sees the 401, for which an answer "
+     "to another origin needs CORS headers (gateway response UNAUTHORIZED)"},
 };
 
-static void hint_at_limits(const struct decision_record *r, struct buf *out)
+static void hint_at_rows(const struct decision_record *r, struct buf *out)
 {
-    for (size_t i = 0; i < COUNTOF(limit_hints); i++)
-        if (str_starts(value_of(r, limit_hints[i].step, limit_hints[i].key),
-                       str_c(limit_hints[i].begins))) {
-            buf_addz(out, limit_hints[i].hint);
+    for (size_t i = 0; i < COUNTOF(hints); i++)
+        if (str_starts(value_of(r, hints[i].step, hints[i].key), str_c(hints[i].begins))) {
+            buf_addz(out, hints[i].hint);
             return;
         }
 }
 
 void explain_hint(const struct decision_record *r, struct buf *out)
 {
-    hint_at_limits(r, out);
+    hint_at_rows(r, out);
     if (is_narrow_cached_policy(r))
         buf_addz(
             out,

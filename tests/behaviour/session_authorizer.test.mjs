@@ -58,7 +58,9 @@ const ROLES = {
     },
     permissions: { 'orders:purge': ['DELETE /orders'] },
 };
+const SHORT = `t-${randomUUID()}`; // an app whose tokens live for a second
 const KINDS = {
+    short: { app: SHORT },
     usual: {},
     checked: { checkDatabase: true },
     token: { antiCsrf: 'VIA_TOKEN' },
@@ -266,6 +268,28 @@ test('sessions at the gateway', async (t) => {
             { app: other },
         );
         assert.equal(await status('GET', '/plain/quick', bearer(theirs.accessToken.token)), 401);
+    });
+
+    await t.test('another app, which is made while the gateway runs, and the end of a token', async () => {
+        const { accessToken } = await backend.session();
+        assert.equal(await status('GET', '/plain/short', bearer(accessToken.token)), 401);
+        const coreConfig = { access_token_validity: 1 };
+        await core.ok('PUT', '/recipe/multitenancy/app/v2', { appId: SHORT, coreConfig });
+        const fresh = () =>
+            core.ok(
+                'POST',
+                '/recipe/session',
+                { userId: 'x', enableAntiCsrf: false, userDataInJWT: {}, userDataInDatabase: {} },
+                { app: SHORT },
+            );
+        const { token, expiry } = (await fresh()).accessToken;
+        // unknown keys are asked for once a second
+        const good = async () => status('GET', '/plain/short', bearer((await fresh()).accessToken.token));
+        await eventually('its keys are known', async () => (await good()) === 200, 3000);
+        await new Promise((resolve) => setTimeout(resolve, expiry - Date.now() + 20));
+        assert.equal(await status('GET', '/plain/short', bearer(token)), 401);
+        assert.match(await why(), /expired [\d.]+ s ago[^]*hint: refresh the session/);
+        assert.equal(await status('GET', '/plain/quick', bearer((await fresh()).accessToken.token)), 401);
     });
 
     await t.test('where no session is required, one that is there must still be good', async () => {
