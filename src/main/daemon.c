@@ -362,6 +362,7 @@ int daemon_main(void *arg, int keeper_fd)
         return 1;
     d->config = s->config;
     d->keeper = s->keeper;
+    signal(SIGXFSZ, SIG_IGN); /* a database that may not grow is an error like others */
     enum err err = start(d, keeper_fd);
     if (err == ERR_OK)
         err = run_main(d->run);

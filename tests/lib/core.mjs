@@ -8,7 +8,7 @@ import path from 'node:path';
 import { request, start } from './daemon.mjs';
 
 /** An API without paths: the gateway has nothing to serve. */
-const NOTHING = `openapi: 3.0.1
+export const NOTHING = `openapi: 3.0.1
 info: {title: nothing, version: '1'}
 paths: {}
 `;
@@ -57,8 +57,10 @@ export class Core {
 /** Whether the tests run on a PostgreSQL that all daemons share. */
 export const POSTGRES = process.env.ROPELINE_TEST_STORE;
 
-export async function startCore(t, { project = {}, args = [], ...options } = {}) {
-    const store = POSTGRES && {
+/** `sqlite`: on a file, whatever the others run on. */
+export async function startCore(t, { project = {}, args = [], sqlite, ...options } = {}) {
+    const chosen = sqlite || options.env?.ROPELINE_STORE;
+    const store = POSTGRES && !chosen && {
         env: { ...options.env, ROPELINE_STORE: POSTGRES },
         // daemons that share a store share what seals it
         args: [...args, '--keys', path.join(path.dirname(/[?&]host=([^&]+)/.exec(POSTGRES)[1]), 'keys')],

@@ -48,7 +48,7 @@ start)
     [[ -z $owner ]] || id "$owner" >/dev/null 2>&1 || exit 77
     if [[ ! -e $dir/data ]]; then
         make "$@"
-        (cd / && outlive "$PPID" >/dev/null 2>&1 </dev/null &)
+        (cd / && outlive "$PPID" &) >/dev/null 2>&1 </dev/null
     fi
     # it must not keep the caller's output open
     (cd / && as_owner "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/data/log" --wait --silent \
