@@ -116,7 +116,7 @@ export async function checkKills(core, { kills, owners = 16 }) {
     );
     try {
         for (let i = 0; i < kills && !failure; i++) {
-            await sleep(20 + Math.random() * 150);
+            await sleep(20 + Math.random() * 400);
             const { daemon } = core;
             for (const { pid } of daemon.family()) {
                 process.kill(pid, 'SIGKILL');
