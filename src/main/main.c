@@ -24,6 +24,7 @@ static const struct verb {
     {"keys", "list|show|rotate FILE", "the signing keys in a JWKS file", verb_keys},
     {"users", "list|show|remove", "the users of the identity core", verb_users},
     {"roles", "list|grant|revoke ...", "who may do what, in the identity core", verb_roles},
+    {"sessions", "list|show|revoke", "who is logged in with the identity core", verb_sessions},
     {"jwt", "verify --jwks FILE", "judge a token from standard input, step by step", verb_jwt},
 };
 

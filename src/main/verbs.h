@@ -25,6 +25,7 @@ int verb_jwt(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_users(int argc, char **argv);
 int verb_roles(int argc, char **argv);
+int verb_sessions(int argc, char **argv);
 /* verb_keys_core.c: list or rotate, of an app of the identity core. */
 int keys_of_core(const struct options *o, struct str verb);
 
