@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  * examples/supertokens-lambda as its README tells it: unmodified supertokens-node in Lambda
  * functions behind the gateway, our core, a real backend. Sign-in, roles, expiry, refresh, theft and
- * revocation through the three authorizers of the guide and through Ropeline's own. One daemon.
+ * revocation through the three authorizers of the guide and through Ropeline's own; and the
+ * unmodified web SDK, which refreshes by itself. One daemon.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closedPort } from '../lib/backend.mjs';
 import { Core } from '../lib/core.mjs';
 import { eventually, request, sleep, start, test } from '../lib/daemon.mjs';
+import { webSdk } from '../lib/web_sdk.mjs';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/supertokens-lambda', import.meta.url));
-const SDK = fileURLToPath(new URL('node_modules/supertokens-node', import.meta.url));
-const skip = existsSync(SDK) ? false : 'supertokens-node is not installed (script/bootstrap --test)';
+const installed = (name) => fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
+const SDK = installed('supertokens-node');
+const skip = [SDK, installed('supertokens-website')].every(existsSync)
+    ? false
+    : 'supertokens-node or -website is not installed (script/bootstrap --test)';
 const APP = 'lambda';
 const LIFE_S = 4; // of an access token
 const KEPT_S = 2; // what the TOKEN authorizer said
@@ -285,4 +291,61 @@ test("the guide's recipe: supertokens-node in Lambda authorizers", { skip }, asy
             assert.equal((await editor.ask('GET', '/prod/reports')).status, 401);
         });
     }
+
+    await t.test('the web SDK refreshes by itself upon our 401, and reads our 403', async () => {
+        const page = webSdk(createRequire(import.meta.url)('supertokens-website'), {
+            apiDomain: params.ApiDomain,
+            apiBasePath: '/prod/auth',
+            websiteDomain: 'http://127.0.0.1:3000',
+            tokenTransferMethod: 'header',
+        });
+        const url = (target) => params.ApiDomain + target;
+        const fields = { email: `user${++n}@example.com`, password: 'correct-horse1' };
+        const body = JSON.stringify({
+            formFields: Object.entries(fields).map(([id, value]) => ({ id, value })),
+        });
+        const signUp = await page.fetch(url('/prod/auth/signup'), {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', rid: 'emailpassword' },
+            body,
+        });
+        assert.equal((await signUp.json()).status, 'OK');
+        assert.ok(await page.sdk.doesSessionExist());
+        await give(await page.sdk.getUserId(), 'editor');
+        const ask = async (method, target) => (await page.fetch(url(target), { method })).status;
+        for (const [method, target] of [['PUT', '/prod/orders/7'], ['GET', '/profile']]) {
+            await sleep(LIFE_S * 1000 + 100);
+            page.asked.length = 0;
+            const expected = method === 'GET' ? 200 : 403; // its token was made before the role was
+            assert.equal(await ask(method, target), expected);
+            assert.deepEqual(page.asked, [
+                `${method} ${target} 401`,
+                'POST /prod/auth/session/refresh 200',
+                `${method} ${target} ${expected}`,
+            ]);
+        }
+        const refused = page.events.find(({ action }) => action === 'API_INVALID_CLAIM');
+        assert.equal(refused.claimValidationErrors[0].id, 'st-role');
+        // Ropeline's own: the same, and the token that it hands is the one that is shown next
+        const again = await page.fetch(url('/prod/auth/signin'), {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', rid: 'emailpassword' },
+            body,
+        });
+        assert.equal((await again.json()).status, 'OK');
+        await sleep(LIFE_S * 1000 + 100);
+        page.asked.length = 0;
+        assert.equal(await ask('GET', '/prod/reports'), 200);
+        assert.deepEqual(page.asked, [
+            'GET /prod/reports 401',
+            'POST /prod/auth/session/refresh 200',
+            'GET /prod/reports 200',
+        ]);
+        const token = await page.sdk.getAccessToken();
+        const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+        assert.equal(claims.parentRefreshTokenHash1, null);
+        assert.equal(await ask('GET', '/prod/reports'), 200);
+        await page.sdk.signOut();
+        assert.ok(!(await page.sdk.doesSessionExist()));
+    });
 });
