@@ -18,8 +18,8 @@ static enum err open_room(struct identity *i, struct errinfo *e)
                   ? (i->base.api_keys[i->base.api_key_count++] = i->o.api_keys[k], ERR_OK)
                   : errinfo_set(e, ERR_LIMIT, "at most %d api keys", LIMIT_CORE_API_KEYS);
     if (err == ERR_OK)
-        err =
-            store_open(i->o.store, "identity", identity__migrations, identity__migration_count, e);
+        err = store_open(i->o.store, IDENTITY_ROOM, identity__migrations, identity__migration_count,
+                         e);
     if (err == ERR_OK)
         err = tenants__new(i, e);
     if (err == ERR_OK)

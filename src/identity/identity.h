@@ -31,6 +31,9 @@ struct identity_options {
  * only. ERR_INVALID: a setting or key file is wrong, and `e` says which. */
 enum err identity_new(const struct identity_options *o, struct identity **out,
                       struct errinfo *e) MUSTCHECK;
+/* Whose tables they are in the store, and how many steps of them this release knows. */
+#define IDENTITY_ROOM "identity"
+size_t identity_schema_steps(void);
 /* On each worker's own thread; takes the listening sockets over. */
 enum err identity_worker_start(struct identity *i, struct loop *worker, const int *fds,
                                size_t n) MUSTCHECK;

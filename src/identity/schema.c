@@ -5,6 +5,7 @@
 #include "schema_int.h"
 
 #include "change_int.h"
+#include "identity/identity.h"
 #include "keys_int.h"
 #include "metadata_int.h"
 #include "one_time_int.h"
@@ -21,3 +22,8 @@ const struct migration identity__migrations[] = {
     {one_time__schema}, {passwordless_db__schema}, {totp_db__schema},
 };
 const size_t identity__migration_count = COUNTOF(identity__migrations);
+
+size_t identity_schema_steps(void)
+{
+    return identity__migration_count;
+}

@@ -25,6 +25,8 @@ static const struct verb {
     {"users", "list|show|remove", "the users of the identity core", verb_users},
     {"roles", "list|grant|revoke ...", "who may do what, in the identity core", verb_roles},
     {"sessions", "list|show|revoke", "who is logged in with the identity core", verb_sessions},
+    {"backup", "FILE", "copy what the identity core keeps, also while it runs", verb_backup},
+    {"restore", "FILE", "put such a copy back, while it does not run", verb_restore},
     {"jwt", "verify --jwks FILE", "judge a token from standard input, step by step", verb_jwt},
 };
 

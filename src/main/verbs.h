@@ -23,6 +23,8 @@ int verb_cache(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_jwt(int argc, char **argv);
 int verb_keys(int argc, char **argv);
+int verb_backup(int argc, char **argv);
+int verb_restore(int argc, char **argv); /* verb_backup.c */
 int verb_users(int argc, char **argv);
 int verb_roles(int argc, char **argv);
 int verb_sessions(int argc, char **argv);

@@ -187,18 +187,15 @@ static enum err make_file(const char *path, int *fd, struct errinfo *e)
     return ERR_OK;
 }
 
-/* PATH.lock, for as long as the descriptor is open: readers of this process must not be kept out,
- * so the file's own lock cannot be it. */
-static enum err lock_out(struct sqlite *q, const char *path, struct errinfo *e)
+enum err store__lock_out(const char *path, int *fd, struct errinfo *e)
 {
     AUTO_BUF name = BUF_INIT(KIB(8));
     buf_addf(&name, "%s.lock", path);
     if (name.err)
         return errinfo_set(e, name.err, "%s", err_text(name.err));
-    enum err err = make_file(buf_cstr(&name), &q->lock, e);
+    enum err err = make_file(buf_cstr(&name), fd, e);
     const struct timespec pause = {0, 10000000};
-    for (int left = STORE_LOCK_MS / 10; err == ERR_OK && flock(q->lock, LOCK_EX | LOCK_NB);
-         left--) {
+    for (int left = STORE_LOCK_MS / 10; err == ERR_OK && flock(*fd, LOCK_EX | LOCK_NB); left--) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return errinfo_set(e, ERR_IO, "%s: %s", buf_cstr(&name), strerror(errno));
         if (left == 0)
@@ -230,7 +227,7 @@ static enum err prepare_file(struct sqlite *q, const char *path, enum store__rol
     int fd = -1;
     if (role == STORE_READER)
         return ERR_OK;
-    enum err err = role == STORE_WRITER ? lock_out(q, path, e) : ERR_OK;
+    enum err err = role == STORE_WRITER ? store__lock_out(path, &q->lock, e) : ERR_OK;
     /* Before any connection: closing a file drops all locks that its process has on it. */
     if (err == ERR_OK)
         err = make_file(path, &fd, e);

@@ -8,6 +8,7 @@
 #ifndef ROPELINE_STORE_STORE_H
 #define ROPELINE_STORE_STORE_H
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "run/run.h"
 
@@ -110,5 +111,16 @@ enum err store_run(struct store_tx *tx, const struct stmt *stmt, const struct st
                    void *arg) MUSTCHECK;
 /* How many rows the latest store_run of INSERT, UPDATE or DELETE changed. */
 int64_t store_changed(const struct store_tx *tx);
+
+/* --- backups of a SQLite file, without a store -------------------------------------------------
+ */
+/* A copy of `path` as it is now, checked, mode 0600, in one file that must not be there yet; a
+ * daemon may be writing meanwhile. ERR_CONFLICT: `to` is there; else `e` says it. */
+enum err store_backup(const char *path, const char *to, struct errinfo *e) MUSTCHECK;
+/* Puts `from` in the place of `path` when it is whole, has tables of `room` and is of no newer
+ * release than one that knows `known` steps. What was there gets the name that `kept` then says.
+ * ERR_BUSY: a daemon has it open; otherwise all is as it was, and `e` says why. */
+enum err store_restore(const char *from, const char *path, const char *room, size_t known,
+                       struct buf *kept, struct errinfo *e) MUSTCHECK;
 
 #endif

@@ -74,6 +74,10 @@ void store__write_batch(struct work *first);
 void store__read_one(struct work *w);
 void store__server_one(struct work *w); /* server.c */
 
+/* sqlite.c: PATH.lock, for as long as the descriptor is open: readers of this process must not be
+ * kept out, so the file's own lock cannot be it. ERR_BUSY: another process holds it. */
+enum err store__lock_out(const char *path, int *fd, struct errinfo *e) MUSTCHECK;
+
 enum err store__migrate(const struct store_engine *g, void *db, const char *room,
                         const struct migration *m, size_t n, struct errinfo *e) MUSTCHECK;
 

@@ -6,9 +6,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before } from 'node:test';
 import { Core, NOTHING, startCore } from '../lib/core.mjs';
-import { eventually, isRoot, refusal, served, sleep, start, test } from '../lib/daemon.mjs';
+import {
+    eventually,
+    isRoot,
+    refusal,
+    ropeline,
+    served,
+    sleep,
+    start,
+    test,
+} from '../lib/daemon.mjs';
 import { Postgres } from '../lib/postgres.mjs';
 
 const PASSWORD = /s3cret/;
@@ -290,4 +300,65 @@ test('a file that may not be written is told by its name', async (t) => {
     await daemon.launch();
     assert.equal((await daemon.exited).code, 1);
     assert.match(daemon.transcript, /identity\.db: Permission denied/);
+});
+
+/* ---- backups ---- */
+
+test('a backup is made under load, and put back', async (t) => {
+    const core = await startCore(t, { sqlite: true });
+    const { daemon } = core;
+    const file = path.join(daemon.outside, 'backup.db');
+    const before = (await underLoad(core, 8, ({ made }) => made.size >= 50)).made;
+    const { user } = await signUp(core, 'a@example.com');
+    let backup;
+    const { made } = await underLoad(core, 8, () => {
+        backup ??= daemon.ropeline('backup', file).then((result) => {
+            backup.over = true;
+            return result;
+        });
+        return backup.over;
+    });
+    const said = await backup;
+    assert.equal(said.code, 0, said.all);
+    assert.match(said.stdout, /backup\.db is a copy of \S+identity\.db\nkeep \S+identity\.key too/);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.deepEqual(await lost(core, made), []);
+    await core.ok('PUT', '/recipe/role', { role: 'made-later' });
+
+    const again = await daemon.ropeline('backup', file);
+    assert.deepEqual([again.code, again.stdout], [1, '']);
+    assert.match(again.stderr, /backup\.db: is there already/);
+    const early = await daemon.ropeline('restore', file);
+    assert.equal(early.code, 1);
+    assert.match(early.stderr, /identity\.db: a daemon has it open; stop it first/);
+
+    await daemon.end();
+    const restored = await daemon.ropeline('restore', file);
+    assert.equal(restored.code, 0, restored.all);
+    assert.match(restored.stdout, /what it was before is \S+identity\.db\.before-\d+/);
+    await daemon.launch();
+    await daemon.ready();
+    const now = new Core(daemon);
+    assert.deepEqual(await lost(now, before), []);
+    assert.deepEqual(await lost(now, ['made-later']), ['made-later']);
+    const signedIn = await now.ok('POST', '/recipe/signin', {
+        email: 'a@example.com',
+        password: 'pass-word-1',
+    });
+    assert.equal(signedIn.user.id, user.id);
+});
+
+test('backup and restore of a server are refused by its name', async () => {
+    for (const [verb, tool] of [['backup', /pg_dump/], ['restore', /pg_restore/]]) {
+        const said = await ropeline([verb, 'x.db'], { env: { ROPELINE_STORE: server.url } });
+        assert.equal(said.code, 1);
+        assert.match(said.stderr, /the store is a PostgreSQL server/);
+        assert.match(said.stderr, tool);
+        assert.doesNotMatch(said.all, PASSWORD);
+    }
+    const none = await ropeline(['backup', 'x.db', '--state', '/nowhere']);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /\/nowhere\/identity\.db is not there; name .* --state DIR/);
+    assert.equal((await ropeline(['backup'])).code, 2);
+    assert.match((await ropeline(['restore', '--help'])).stdout, /The daemon must not be running/);
 });
