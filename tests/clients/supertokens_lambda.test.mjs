@@ -24,6 +24,8 @@ const skip = [SDK, installed('supertokens-website')].every(existsSync)
 const APP = 'lambda';
 const LIFE_S = 4; // of an access token
 const KEPT_S = 2; // what the TOKEN authorizer said
+const PASSWORD = 'correct-horse1';
+const secrets = new Set([PASSWORD]); // and each token that a client was given
 
 function project() {
     const files = {};
@@ -76,6 +78,11 @@ class Client {
         }
         this.access = rs.headers['st-access-token'] ?? this.access;
         this.refreshToken = rs.headers['st-refresh-token'] ?? this.refreshToken;
+        for (const token of [this.access, this.refreshToken, ...this.cookies.values()]) {
+            if (token?.length > 100) {
+                secrets.add(decodeURIComponent(token).slice(-40));
+            }
+        }
     }
 
     async ask(method, target, { body, token = this.access } = {}) {
@@ -95,7 +102,7 @@ class Client {
     }
 
     form(action, email) {
-        const formFields = Object.entries({ email, password: 'correct-horse1' });
+        const formFields = Object.entries({ email, password: PASSWORD });
         return this.ask('POST', `/prod/auth/${action}`, {
             body: { formFields: formFields.map(([id, value]) => ({ id, value })) },
         });
@@ -300,7 +307,7 @@ test("the guide's recipe: supertokens-node in Lambda authorizers", { skip }, asy
             tokenTransferMethod: 'header',
         });
         const url = (target) => params.ApiDomain + target;
-        const fields = { email: `user${++n}@example.com`, password: 'correct-horse1' };
+        const fields = { email: `user${++n}@example.com`, password: PASSWORD };
         const body = JSON.stringify({
             formFields: Object.entries(fields).map(([id, value]) => ({ id, value })),
         });
@@ -347,5 +354,25 @@ test("the guide's recipe: supertokens-node in Lambda authorizers", { skip }, asy
         assert.equal(await ask('GET', '/prod/reports'), 200);
         await page.sdk.signOut();
         assert.ok(!(await page.sdk.doesSessionExist()));
+    });
+
+    await t.test('no token and no password is in a log, a record or the state directory', async () => {
+        assert.ok(secrets.size > 20);
+        const places = { 'what the daemon says': gw.transcript };
+        for (const verb of [['explain', '--last', '--json'], ['logs', 'TokenAuthorizer']]) {
+            places[verb[0]] = (await gw.ropeline(...verb)).stdout;
+            assert.ok(places[verb[0]].length > 0, verb[0]);
+        }
+        for (const name of readdirSync(gw.state, { recursive: true, withFileTypes: true })) {
+            if (name.isFile()) {
+                places[name.name] = readFileSync(path.join(name.parentPath ?? name.path, name.name), 'latin1');
+            }
+        }
+        assert.ok(places['identity.db']);
+        for (const [place, text] of Object.entries(places)) {
+            for (const secret of secrets) {
+                assert.ok(!text.includes(secret), `${place} has ${secret}`);
+            }
+        }
     });
 });
