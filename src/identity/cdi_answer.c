@@ -116,5 +116,8 @@ enum err cdi_strings(struct cdi_call *c, struct store_tx *tx, const struct stmt 
 {
     struct strings s = {c->arena, json_new_array(c->arena, 8)};
     *out = s.out;
-    return s.out ? store_run(tx, stmt, args, n_args, take_string, &s) : ERR_NOMEM;
+    enum err err = s.out ? store_run(tx, stmt, args, n_args, take_string, &s) : ERR_NOMEM;
+    return err == ERR_LIMIT
+               ? cdi_fail(c, 400, "the answer would have more than %d rows", LIMIT_CDI_LIST)
+               : err;
 }

@@ -119,7 +119,7 @@ enum err cdi_fail(struct cdi_call *c, unsigned status, const char *fmt, ...) PRI
 enum err cdi_row(struct cdi_call *c, struct store_tx *tx, const struct stmt *stmt,
                  const struct store_value *args, size_t n_args, struct store_value *out,
                  size_t n) MUSTCHECK;
-/* All first columns, as an array of strings; at most LIMIT_CDI_LIST. */
+/* All first columns, as an array of strings. More than LIMIT_CDI_LIST: the call is answered 400. */
 enum err cdi_strings(struct cdi_call *c, struct store_tx *tx, const struct stmt *stmt,
                      const struct store_value *args, size_t n_args, struct json **out) MUSTCHECK;
 

@@ -14,10 +14,11 @@
 #define LIMIT_KEYS_KEPT 1024     /* apps whose keys are in memory */
 #define LIMIT_APP_KEYS 250       /* dynamic ones of an app that verify at a time */
 #define LIMIT_KEYS_READY 64      /* RSA keys made ahead */
-#define LIMIT_CDI_ARENA MIB(8)
-#define LIMIT_CDI_LIST 100000  /* rows of one answer */
-#define LIMIT_CORE_API_KEYS 16 /* of one app */
-#define LIMIT_PASSWORD KIB(4)  /* argon2; bcrypt sees the first 72 bytes only */
+#define LIMIT_CDI_ARENA MIB(32)
+#define LIMIT_CDI_LIST 100000   /* rows of one answer; they fit into the arena */
+#define LIMIT_LOGIN_METHODS 100 /* of one user */
+#define LIMIT_CORE_API_KEYS 16  /* of one app */
+#define LIMIT_PASSWORD KIB(4)   /* argon2; bcrypt sees the first 72 bytes only */
 /* what an imported password hash may cost, unless the configuration asks for more itself */
 #define LIMIT_BCRYPT_ROUNDS 15 /* of 2^n: about two seconds */
 #define LIMIT_ARGON2_MEMORY_KIB 262144

@@ -157,6 +157,9 @@ static enum err link_users(struct cdi_call *c, struct store_tx *tx)
         err = judge_link(c, tx, true, &p);
     if (err != ERR_OK || c->answered)
         return err;
+    if (p.primary->n >= LIMIT_LOGIN_METHODS)
+        return cdi_fail(c, 400, "a user cannot have more than %d login methods",
+                        LIMIT_LOGIN_METHODS);
     const struct login_method *m = &p.joining->methods[0];
     err = user__set_primary(c, tx, m, p.primary->id, true);
     if (err == ERR_OK)

@@ -391,6 +391,51 @@ test('users', async (t) => {
         }
     });
 
+    await t.test('an id of one app means nothing in another', async () => {
+        const [w, other] = [await world(core), await world(core)];
+        const { id } = await w.withPassword('mine@cross.example');
+        const theirs = (await other.withPassword('theirs@cross.example')).id;
+        await w.put('/recipe/user/metadata', { userId: id, metadataUpdate: { mine: true } });
+        assert.deepEqual(await other.post('/user/remove', { userId: id }), { status: 'OK' });
+        assert.equal((await w.user(id)).status, 'OK');
+        assert.deepEqual((await w.get('/recipe/user/metadata', { userId: id })).metadata, { mine: true });
+        assert.deepEqual((await other.get('/recipe/user/metadata', { userId: id })).metadata, {});
+        assert.deepEqual(
+            await other.post('/recipe/userid/map', { superTokensUserId: id, externalUserId: 'x' }),
+            { status: 'UNKNOWN_SUPERTOKENS_USER_ID_ERROR' },
+        );
+        await other.post('/recipe/accountlinking/user/primary', { recipeUserId: theirs });
+        await other.refuses('POST', '/recipe/accountlinking/user/link',
+            { recipeUserId: id, primaryUserId: theirs }, 'Unknown user ID provided');
+        await w.tenant('t1');
+        const rs = await other.post('/recipe/multitenancy/tenant/user', { recipeUserId: id });
+        assert.equal(rs.status, 'UNKNOWN_USER_ID_ERROR');
+    });
+
+    await t.test('an address has one normal form, and only what is the same is the same', async () => {
+        const w = await world(core);
+        const again = (email) => w.post('/recipe/signup', { email, password: 'pass word 1' });
+        await w.withPassword('Straße.É@EXAMPLE.com');
+        for (const same of ['straße.é@example.com', ' STRAßE.É@example.COM\n']) {
+            assert.deepEqual(await again(same), { status: 'EMAIL_ALREADY_EXISTS_ERROR' });
+        }
+        await w.withPassword('admin@example.com');
+        assert.deepEqual(await again('ADMIN@example.com'), { status: 'EMAIL_ALREADY_EXISTS_ERROR' });
+        // Dotless i, a Cyrillic letter, a full stop that is none: others.
+        for (const other of ['adm\u0131n@example.com', '\u0430dmin@example.com', 'admin@example\u3002com']) {
+            await w.withPassword(other);
+        }
+        const found = await w.get('/users/by-accountinfo', {
+            doUnionOfAccountInfo: 'true',
+            email: 'ADMIN@EXAMPLE.COM',
+        });
+        assert.deepEqual(found.users.map((u) => u.emails), [['admin@example.com']]);
+        for (const none of ['a\u0007@example.com', 'a\u009b@example.com', `${'a'.repeat(10_000)}@example.com`]) {
+            await w.refuses('POST', '/recipe/signup', { email: none, password: 'pass word 1' },
+                "Field name 'email' is invalid in JSON input");
+        }
+    });
+
     await t.test('who was active since', async () => {
         const w = await world(core);
         const since = Date.now();
