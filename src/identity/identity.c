@@ -10,9 +10,21 @@
 #include "schema_int.h"
 #include "sweep_int.h"
 
+/* A name that nobody knows could be one that somebody relies on. */
+static enum err check_settings(const struct json *settings, struct errinfo *e)
+{
+    for (size_t k = 0; settings && k < settings->n; k++)
+        if (!core_config_knows(settings->members[k].key))
+            return errinfo_set(e, ERR_INVALID, "core.settings: the core has no setting %.*s",
+                               STR_ARG(str_sub(settings->members[k].key, 0, 80)));
+    return ERR_OK;
+}
+
 static enum err open_room(struct identity *i, struct errinfo *e)
 {
-    enum err err = core_config_read(i->arena, NULL, i->o.config, &i->base, e);
+    enum err err = check_settings(i->o.config, e);
+    if (err == ERR_OK)
+        err = core_config_read(i->arena, NULL, i->o.config, &i->base, e);
     for (size_t k = 0; err == ERR_OK && k < i->o.api_key_count; k++)
         err = i->base.api_key_count < LIMIT_CORE_API_KEYS
                   ? (i->base.api_keys[i->base.api_key_count++] = i->o.api_keys[k], ERR_OK)

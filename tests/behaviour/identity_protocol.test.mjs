@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCore } from '../lib/core.mjs';
-import { raw } from '../lib/daemon.mjs';
+import { isRoot, raw, refusal, served } from '../lib/daemon.mjs';
 
 test('the protocol of the core', async (t) => {
     const core = await startCore(t);
@@ -65,4 +65,14 @@ test('the protocol of the core', async (t) => {
         );
         assert.match(String(rs.text ?? rs), /403 Forbidden/);
     });
+});
+
+test('a setting that the core does not have is refused by name', async (t) => {
+    const text = 'openapi: 3.0.1\ninfo: {title: nothing, version: "1"}\npaths: {}\n';
+    const files = { 'keys.txt': 'a-key-of-twenty-and-more-characters\n' };
+    const core = 'core: {api_keys: keys.txt, settings: {acces_token_validity: 60}}\n';
+    const [project, options] = served({ text, files }, `${isRoot ? 'user: nobody\n' : ''}${core}`);
+    const { code, transcript } = await refusal(t, project, { ...options, args: ['--core', '127.0.0.1:0'] });
+    assert.equal(code, 1);
+    assert.match(transcript, /core\.settings: the core has no setting acces_token_validity/);
 });
