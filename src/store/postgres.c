@@ -347,18 +347,26 @@ static enum err run(void *db, const struct stmt *stmt, const struct store_value 
 }
 
 /* --- transactions ----------------------------------------------------------------------------- */
-void pg__begin(struct pg *c, enum store_access access)
+/* Held by a session, not by its transaction, whose snapshot must be younger than the lock. */
+#define TURN "(7092313508241733990)"
+
+enum err pg__begin(struct pg *c, enum store_access access, bool in_turn, struct errinfo *e)
 {
     c->fate = PG_FINE;
     c->access = access;
-    c->in_job = true;
+    c->in_job = false;
     c->began = false; /* with the first statement */
+    enum err err = ERR_OK;
+    if (in_turn)
+        err = plain(c, "SELECT pg_advisory_lock" TURN, NULL, 0, e);
+    c->in_turn = in_turn && err == ERR_OK;
+    c->in_job = err == ERR_OK;
+    return err;
 }
 
-enum err pg__end(struct pg *c, enum err err, struct errinfo *e)
+static enum err end_transaction(struct pg *c, enum err err, struct errinfo *e)
 {
     char tag[32] = "";
-    c->in_job = false;
     if (c->fate == PG_LOST || !c->began)
         return err;
     if (err != ERR_OK || c->fate == PG_AGAIN) {
@@ -371,6 +379,19 @@ enum err pg__end(struct pg *c, enum err err, struct errinfo *e)
         c->fate = PG_UNKNOWN;
     if (err == ERR_OK && strcmp(tag, "COMMIT") != 0) /* a failed statement was not minded */
         return errinfo_set(e, ERR_INTERNAL, "the transaction had failed before");
+    return err;
+}
+
+enum err pg__end(struct pg *c, enum err err, struct errinfo *e)
+{
+    struct errinfo why = {0};
+    c->in_job = false;
+    err = end_transaction(c, err, e);
+    enum pg_fate fate = c->fate;
+    if (c->in_turn && fate != PG_LOST && fate != PG_UNKNOWN)
+        (void)!plain(c, "SELECT pg_advisory_unlock" TURN, NULL, 0, &why);
+    c->fate = fate; /* what is committed is: a connection that went now is the next job's concern */
+    c->in_turn = false;
     return err;
 }
 
@@ -421,6 +442,8 @@ static enum err open_db(const char *url, enum store__role role, void **db, struc
         err = plain(c,
                     "SET statement_timeout = 10000; SET lock_timeout = 5000;"
                     "SET idle_in_transaction_session_timeout = 10000;"
+                    /* who reads a whole table meets everybody who writes it */
+                    "SET enable_seqscan = off;"
                     "SET default_transaction_read_only = off",
                     NULL, 0, e);
     }

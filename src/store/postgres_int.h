@@ -20,8 +20,8 @@ struct pg {
     struct buf text; /* the arguments of the latest statement */
     int patience_ms; /* for one answer */
     enum store_access access;
-    bool in_job, began;
-    enum {
+    bool in_job, began, in_turn;
+    enum pg_fate {
         PG_FINE,
         PG_AGAIN,   /* nothing of this job is kept, and another attempt may do better */
         PG_LOST,    /* the same, and the connection is gone */
@@ -29,8 +29,10 @@ struct pg {
     } fate;
 };
 
-/* A job's transaction; it begins with its first statement. */
-void pg__begin(struct pg *c, enum store_access access);
+/* A job's transaction; it begins with its first statement. `in_turn`: beside no other such job, on
+ * any node. */
+enum err pg__begin(struct pg *c, enum store_access access, bool in_turn,
+                   struct errinfo *e) MUSTCHECK;
 /* Commits when `err` is ERR_OK, undoes it otherwise. Returns what became of it; c->fate says more.
  */
 enum err pg__end(struct pg *c, enum err err, struct errinfo *e) MUSTCHECK;

@@ -54,7 +54,7 @@ static enum err connection(struct store *s, unsigned thread, struct pg **out, st
 }
 
 /* True: nothing of it is kept, and it is worth another attempt. */
-static bool attempt(struct store *s, struct store_job *j, unsigned thread)
+static bool attempt(struct store *s, struct store_job *j, unsigned thread, bool in_turn)
 {
     struct store_tx tx = {.store = s};
     struct pg *c;
@@ -62,8 +62,9 @@ static bool attempt(struct store *s, struct store_job *j, unsigned thread)
     if (j->err != ERR_OK)
         return false;
     tx.db = c;
-    pg__begin(c, j->access);
-    j->err = pg__end(c, j->run(j, &tx), &tx.why);
+    j->err = pg__begin(c, j->access, in_turn, &tx.why);
+    if (j->err == ERR_OK)
+        j->err = pg__end(c, j->run(j, &tx), &tx.why);
     bool again = c->fate == PG_AGAIN || c->fate == PG_LOST;
     if (c->fate == PG_AGAIN)
         j->err = ERR_BUSY;
@@ -79,10 +80,10 @@ void store__server_one(struct work *w)
 {
     struct store_job *j = CONTAINER_OF(w, struct store_job, work);
     int64_t until = now_ms() + STORE_ATTEMPT_MS;
-    for (unsigned n = 1; attempt(j->store, j, w->thread); n++) {
+    /* Who has lost twice waits for its turn among the losers: then one of them gets through. */
+    for (unsigned n = 1; attempt(j->store, j, w->thread, n > 2); n++) {
         if (n == LIMIT_STORE_ATTEMPTS || now_ms() >= until)
             break;
-        if (n > 1)
-            pause_before(n);
+        pause_before(n);
     }
 }
