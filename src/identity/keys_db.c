@@ -114,7 +114,8 @@ static enum err take(struct app_keys *k, bool dynamic, int64_t created_ms, struc
 
 static enum err parse(struct str kid, struct str pem, struct jwk **out)
 {
-    const struct jwk_about about = {.has_kid = true, .kid = kid, .alg = &jws_algs[JWS_RS256]};
+    const struct jwk_about about = {
+        .has_kid = true, .kid = kid, .alg = &jws_algs[JWS_RS256], .is_pair = true};
     enum err err = jwk_parse_pem(pem, JWK_OWN, &about, out, NULL);
     return err == ERR_NOMEM || err == ERR_OK ? err : ERR_INTERNAL;
 }

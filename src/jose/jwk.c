@@ -145,7 +145,7 @@ enum err jwk__finish(EVP_PKEY *pkey, bool is_private, const struct jwk_about *ab
     }
     k->core->pkey = pkey;
     k->has_private = is_private;
-    err = jwk__judge(pkey, is_private, k, e);
+    err = jwk__judge(pkey, is_private && !(about && about->is_pair), k, e);
     if (err == ERR_OK)
         err = choose_algs(k, about->alg, e);
     if (err != ERR_OK) {

@@ -52,6 +52,8 @@ struct jwk_about {
     int64_t created_s; /* 0 = unknown */
     enum jwk_status status;
     int64_t retires_s;
+    bool is_pair; /* its halves were judged when it was made, and nobody could change them since: it
+                     is not done again, which takes RSA a tenth of a second */
 };
 
 /* ERR_INVALID: weak, malformed or contradictory. ERR_UNSUPPORTED: a key for something else (unknown
