@@ -9,6 +9,9 @@
 #include "base/pattern.h"
 #include "keys_int.h"
 
+#define KEY_WAIT_MS 20
+#define KEY_WAITS 250
+
 struct request {
     struct cdi_call call;
     struct identity_worker *worker;
@@ -22,6 +25,8 @@ struct request {
     enum err err; /* of a phase in the CPU or hashing lane */
     struct store_job job;
     struct work work;
+    struct timer timer;
+    unsigned waits; /* for a signing key */
     struct http_response rs;
 };
 
@@ -113,35 +118,20 @@ static void forget_answer(struct cdi_call *c)
     c->lacks_key = false;
 }
 
-/* A signing key takes so long that it is not made while the store waits. */
-static void run_make_key(struct work *w)
+/* A signing key takes so long that the store does not wait for it: the pool is making one, and the
+ * phase runs once more when it may be there. In the end it is made in the phase itself. */
+static void look_again(struct timer *t)
 {
-    struct request *r = CONTAINER_OF(w, struct request, work);
-    r->err = key_pool_add(r->worker->identity->key_pool);
-}
-
-static void key_made(struct work *w)
-{
-    struct request *r = CONTAINER_OF(w, struct request, work);
-    if (r->err == ERR_OK)
-        next_phase(r); /* the same once more */
-    else
-        respond_error(r, r->err);
-}
-
-static void make_key(struct request *r)
-{
-    r->work = (struct work){.work = run_make_key, .done = key_made};
-    enum err err = run_work(r->worker->loop, LANE_CPU, &r->work);
-    if (err != ERR_OK)
-        respond_error(r, err);
+    struct request *r = CONTAINER_OF(t, struct request, timer);
+    r->call.may_wait = ++r->waits < KEY_WAITS;
+    next_phase(r);
 }
 
 static void after_phase(struct request *r, enum err err)
 {
     struct cdi_call *c = &r->call;
     if (err != ERR_OK && c->lacks_key) {
-        make_key(r);
+        timer_start(r->worker->loop, &r->timer, KEY_WAIT_MS, look_again);
         return;
     }
     if (err == ERR_OK)

@@ -82,8 +82,8 @@ struct cdi_call {
     struct str cache_control; /* "" = none */
     struct cdi_changes *changes;
     struct app_keys *keys; /* a reference, of keys.c */
-    /* The phase may be run once more when a signing key has been made outside of its transaction;
-     * and that is what it asks for with its error. */
+    /* The phase may be run once more when the pool has made a signing key; and that is what it asks
+     * for with its error. */
     bool may_wait, lacks_key;
 };
 

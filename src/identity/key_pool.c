@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * RSA keys made ahead of their time: one takes as long as a hundred signatures, too long for
- * whoever makes an app or holds the store's writer. Slots are filled by the IO lane, one
- * at a time, and emptied by anybody; invariant: a key is given out once. Who needs many finds more
+ * whoever makes an app or holds the store's writer. Slots are filled by the IO lane and
+ * emptied by anybody; invariant: a key is given out once. Who needs many finds more
  * the next time, who needs none costs nothing. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "jose/jwk.h"
 #include "keys_int.h"
 
-#define READY_LEAST 4
+#define READY_LEAST 2
+#define FILLERS 2 /* as many as the lane has threads */
 
 struct key_pool {
     struct run *run;
     char *_Atomic slots[LIMIT_KEYS_READY];
     _Atomic unsigned wanted; /* how many are to be ready: twice as many after each lack */
-    _Atomic bool asked;      /* a filling is under way or on its way */
     bool closed;             /* of the control loop */
-    struct post post;
-    struct work work;
+    struct filler {
+        struct key_pool *pool;
+        _Atomic bool asked; /* it is under way or on its way */
+        struct post post;
+        struct work work;
+    } fillers[FILLERS];
 };
 
 static enum err make(char **pem)
@@ -46,12 +50,12 @@ void key_pool_wipe(char *pem)
 
 /* --- filling ------------------------------------------------------------------------------------
  */
-static bool is_full(struct key_pool *p)
+static unsigned ready(struct key_pool *p)
 {
-    unsigned ready = 0;
+    unsigned n = 0;
     for (unsigned i = 0; i < LIMIT_KEYS_READY; i++)
-        ready += atomic_load(&p->slots[i]) != NULL;
-    return ready >= atomic_load(&p->wanted);
+        n += atomic_load(&p->slots[i]) != NULL;
+    return n;
 }
 
 /* One that finds no place is nobody's. */
@@ -65,19 +69,12 @@ static void put(struct key_pool *p, char *pem)
     key_pool_wipe(pem);
 }
 
-enum err key_pool_add(struct key_pool *p)
-{
-    char *pem;
-    enum err err = make(&pem);
-    if (err == ERR_OK)
-        put(p, pem);
-    return err;
-}
-
 static void fill_one(struct work *w)
 {
-    struct key_pool *p = CONTAINER_OF(w, struct key_pool, work);
-    if (key_pool_add(p) != ERR_OK)
+    char *pem;
+    if (make(&pem) == ERR_OK)
+        put(CONTAINER_OF(w, struct filler, work)->pool, pem);
+    else
         log_warn("identity", "no signing key could be made ahead");
 }
 
@@ -85,25 +82,29 @@ static void fill(struct post *post);
 
 static void filled(struct work *w)
 {
-    struct key_pool *p = CONTAINER_OF(w, struct key_pool, work);
-    fill(&p->post);
+    fill(&CONTAINER_OF(w, struct filler, work)->post);
 }
 
 static void fill(struct post *post)
 {
-    struct key_pool *p = CONTAINER_OF(post, struct key_pool, post);
-    p->work = (struct work){.work = fill_one, .done = filled};
-    if (!p->closed && !is_full(p) && run_work(run_control(p->run), LANE_IO, &p->work) == ERR_OK)
+    struct filler *f = CONTAINER_OF(post, struct filler, post);
+    struct key_pool *p = f->pool;
+    f->work = (struct work){.work = fill_one, .done = filled};
+    if (!p->closed && ready(p) < atomic_load(&p->wanted) &&
+        run_work(run_control(p->run), LANE_IO, &f->work) == ERR_OK)
         return;
-    atomic_store(&p->asked, false); /* whoever takes next asks again */
+    atomic_store(&f->asked, false); /* whoever takes next asks again */
 }
 
 void key_pool_expect(struct key_pool *p)
 {
-    if (atomic_exchange(&p->asked, true))
-        return;
-    p->post.fn = fill;
-    run_post(run_control(p->run), &p->post);
+    for (unsigned i = 0; i < FILLERS; i++) {
+        struct filler *f = &p->fillers[i];
+        if (atomic_exchange(&f->asked, true))
+            continue;
+        f->post.fn = fill;
+        run_post(run_control(p->run), &f->post);
+    }
 }
 
 /* --- from start to end --------------------------------------------------------------------------
@@ -114,20 +115,39 @@ enum err key_pool_new(struct run *run, struct key_pool **out)
     if (p == NULL)
         return ERR_NOMEM;
     p->run = run;
+    for (unsigned i = 0; i < FILLERS; i++)
+        p->fillers[i].pool = p;
     atomic_init(&p->wanted, READY_LEAST);
     return ERR_OK;
 }
 
-enum err key_pool_take(struct key_pool *p, bool may_make, char **pem)
+static void want_more(struct key_pool *p)
+{
+    unsigned wanted = atomic_load(&p->wanted);
+    if (wanted < LIMIT_KEYS_READY)
+        atomic_store(&p->wanted, wanted * 2);
+}
+
+bool key_pool_has(struct key_pool *p, unsigned n)
+{
+    if (ready(p) >= n)
+        return true;
+    bool more = !atomic_load(&p->fillers[0].asked); /* once for each lack */
+    if (more)
+        want_more(p);
+    key_pool_expect(p);
+    return false;
+}
+
+enum err key_pool_take(struct key_pool *p, char **pem)
 {
     *pem = NULL;
     for (unsigned i = 0; i < LIMIT_KEYS_READY && *pem == NULL; i++)
         *pem = atomic_exchange(&p->slots[i], NULL);
-    unsigned wanted = atomic_load(&p->wanted);
-    if (*pem == NULL && wanted < LIMIT_KEYS_READY)
-        atomic_store(&p->wanted, wanted * 2);
+    if (*pem == NULL)
+        want_more(p);
     key_pool_expect(p);
-    return *pem ? ERR_OK : may_make ? make(pem) : ERR_BUSY;
+    return *pem ? ERR_OK : make(pem);
 }
 
 void key_pool_close(struct key_pool *p)

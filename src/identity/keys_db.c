@@ -176,8 +176,7 @@ static enum err make(struct cdi_call *c, struct store_tx *tx, bool dynamic, int6
     crypt_uuid(uuid);
     struct str kid = dynamic ? arena_fmt(c->arena, "d-%lld", (long long)created_ms)
                              : arena_fmt(c->arena, "s-%s", uuid);
-    enum err err = kid.p ? key_pool_take(c->identity->key_pool, !c->may_wait, &pem) : ERR_NOMEM;
-    c->lacks_key = err == ERR_BUSY;
+    enum err err = kid.p ? key_pool_take(c->identity->key_pool, &pem) : ERR_NOMEM;
     if (err != ERR_OK)
         return err;
     err = insert(c, tx, kid, created_ms, dynamic, str_c(pem));
@@ -262,6 +261,12 @@ static enum err make_missing(struct cdi_call *c, struct store_tx *tx, enum keys_
 {
     bool had = k->dynamic_n > 0, fixed = wanted != KEYS_THAT_SIGN && k->fixed == NULL;
     bool dynamic = wanted == KEYS_ROTATED || k->due_ms <= c->now_ms;
+    if (c->may_wait && !key_pool_has(c->identity->key_pool, (unsigned)fixed + dynamic)) {
+        bool good = had && !fixed && wanted != KEYS_ROTATED &&
+                    k->created_ms[0] + k->interval_ms > c->now_ms;
+        c->lacks_key = !good; /* those that are there still do */
+        return good ? ERR_OK : ERR_BUSY;
+    }
     enum err err = fixed ? make(c, tx, false, c->now_ms, &k->fixed) : ERR_OK;
     if (err == ERR_OK && dynamic)
         err = add_dynamic(c, tx, k);

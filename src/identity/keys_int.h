@@ -100,11 +100,11 @@ void rotations__free(struct identity *i);
  */
 struct key_pool; /* thread-safe */
 enum err key_pool_new(struct run *run, struct key_pool **out) MUSTCHECK;
-/* A new private key of RSA 2048 in PEM, to be given back to key_pool_wipe. When none is ready it is
- * made here, or else that is ERR_BUSY. Any thread. */
-enum err key_pool_take(struct key_pool *p, bool may_make, char **pem) MUSTCHECK;
-/* One more that is ready, made here: up to half a second. Any thread. */
-enum err key_pool_add(struct key_pool *p) MUSTCHECK;
+/* A new private key of RSA 2048 in PEM, to be given back to key_pool_wipe: a ready one, or else
+ * made here, which takes up to half a second. Any thread. */
+enum err key_pool_take(struct key_pool *p, char **pem) MUSTCHECK;
+/* Whether n are ready; if not, they will be soon. Any thread. */
+bool key_pool_has(struct key_pool *p, unsigned n);
 /* Some will be wanted soon. Any thread. */
 void key_pool_expect(struct key_pool *p);
 void key_pool_wipe(char *pem);
