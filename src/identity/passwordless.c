@@ -325,6 +325,7 @@ static enum err list(struct cdi_call *c, struct store_tx *tx)
     struct passwordless_device_id id = {.hash = cdi_str(c, "preAuthSessionId")};
     struct str email, phone;
     struct json *devices = NULL;
+    enum passwordless_by key = BY_DEVICE_HASH;
     if (count(c, by, COUNTOF(by)) != 1)
         return cdi_fail(c, 400,
                         "Please provide exactly one of email, phoneNumber, deviceId or "
@@ -332,7 +333,12 @@ static enum err list(struct cdi_call *c, struct store_tx *tx)
     enum err err = read_contact(c, &email, &phone);
     if (err == ERR_OK && cdi_json(c, "deviceId"))
         err = read_device_id(c, cdi_str(c, "deviceId"), &id);
-    err = err ? err : passwordless_list(c, tx, id.hash, email, phone, &devices);
+    if (cdi_json(c, "email"))
+        key = BY_EMAIL;
+    else if (cdi_json(c, "phoneNumber"))
+        key = BY_PHONE;
+    struct str value = key == BY_EMAIL ? email : key == BY_PHONE ? phone : id.hash;
+    err = err ? err : passwordless_list(c, tx, key, value, &devices);
     struct json *o = err ? NULL : cdi_reply(c, "OK");
     err = err ? err : json_set(c->arena, o, STR("devices"), devices);
     return err ? err : cdi_ok(c, o);

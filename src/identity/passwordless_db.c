@@ -235,17 +235,20 @@ static enum err take_listed(void *arg, const struct store_value *v, size_t n)
     return err ? err : json_push(a, l->codes, code);
 }
 
-enum err passwordless_list(struct cdi_call *c, struct store_tx *tx, struct str hash,
-                           struct str email, struct str phone, struct json **out)
+enum err passwordless_list(struct cdi_call *c, struct store_tx *tx, enum passwordless_by by,
+                           struct str key, struct json **out)
 {
+    static const struct stmt *const list[] = {
+        [BY_DEVICE_HASH] = &STMT_list_hash,
+        [BY_EMAIL] = &STMT_list_email,
+        [BY_PHONE] = &STMT_list_phone,
+    };
     struct listing l = {.call = c, .devices = json_new_array(c->arena, 2)};
-    const struct stmt *stmt = hash.n    ? &STMT_list_hash
-                              : email.n ? &STMT_list_email
-                                        : &STMT_list_phone;
-    struct str by = hash.n ? hash : email.n ? email : phone;
     *out = l.devices;
     if (l.devices == NULL)
         return ERR_NOMEM;
-    return store_run(tx, stmt, ARGS(STORE_S(c->app), STORE_S(c->tenant), STORE_S(by)), take_listed,
-                     &l);
+    if (key.n == 0) /* every device of an e-mail has the telephone "" */
+        return ERR_OK;
+    return store_run(tx, list[by], ARGS(STORE_S(c->app), STORE_S(c->tenant), STORE_S(key)),
+                     take_listed, &l);
 }

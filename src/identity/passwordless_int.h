@@ -62,9 +62,10 @@ enum err passwordless_find_code(struct cdi_call *c, struct store_tx *tx, struct 
 /* And its device, when that was the last. */
 enum err passwordless_remove_code(struct cdi_call *c, struct store_tx *tx,
                                   struct str code_id) MUSTCHECK;
-/* As GET /recipe/signinup/codes shows them, by what is not "". */
-enum err passwordless_list(struct cdi_call *c, struct store_tx *tx, struct str hash,
-                           struct str email, struct str phone, struct json **out) MUSTCHECK;
+/* As GET /recipe/signinup/codes shows them. An empty `key` is nobody's. */
+enum passwordless_by { BY_DEVICE_HASH, BY_EMAIL, BY_PHONE };
+enum err passwordless_list(struct cdi_call *c, struct store_tx *tx, enum passwordless_by by,
+                           struct str key, struct json **out) MUSTCHECK;
 /* What nobody can use any more. */
 enum err passwordless_purge(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
 
