@@ -2,12 +2,17 @@
  *
  * The identity core as a part of the daemon: its store, its settings out of ropeline.yaml, its
  * servers on the workers, and what the gateway asks it. */
+#include <time.h>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon.h"
 #include "identity/identity.h"
 #include "session_source.h"
+
+#define CORE_STORE_PATIENCE_MS 5000
+#define CORE_STORE_PAUSE_MS 250
 
 struct core {
     struct store *store;
@@ -46,13 +51,33 @@ static enum err open_identity(struct daemon *d, struct core *c, struct errinfo *
     return err ? err : identity_new(&o, &c->identity, e);
 }
 
+/* A server that is away may be starting, as we are. Longer than this it is for whoever starts us to
+ * wait; and with it the keeper, which gives up at ten deaths within a minute, never does. */
+static enum err open_patiently(struct daemon *d, struct core *c, struct errinfo *e)
+{
+    const struct timespec pause = {0, CORE_STORE_PAUSE_MS * 1000000L};
+    enum err err = open_identity(d, c, e);
+    for (int left = CORE_STORE_PATIENCE_MS / CORE_STORE_PAUSE_MS;
+         err == ERR_UNAVAILABLE && left > 0; left--) {
+        if (left == CORE_STORE_PATIENCE_MS / CORE_STORE_PAUSE_MS)
+            log_error("identity", "%s; trying again for %d s", e->text,
+                      CORE_STORE_PATIENCE_MS / 1000);
+        store_free(c->store);
+        c->store = NULL;
+        nanosleep(&pause, NULL);
+        *e = (struct errinfo){0};
+        err = open_identity(d, c, e);
+    }
+    return err;
+}
+
 enum err core_open(struct daemon *d)
 {
     struct errinfo e = {0};
     struct core *c = mem_alloc(sizeof *c);
     if (c == NULL)
         return ERR_NOMEM;
-    enum err err = open_identity(d, c, &e);
+    enum err err = open_patiently(d, c, &e);
     if (err == ERR_OK)
         err = core_sessions_new(d->run, c->identity, d->cache, &c->sessions);
     if (err != ERR_OK) {

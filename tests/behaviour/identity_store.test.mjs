@@ -132,6 +132,17 @@ test('a server that is away when a daemon starts is told by its name', async (t)
     assert.doesNotMatch(transcript, PASSWORD);
 });
 
+test('a gateway that dies while the server is away comes back with it', async (t) => {
+    const core = await startCore(t, server.options);
+    await core.ok('PUT', '/recipe/role', { role: 'kept' });
+    server.stop();
+    process.kill(core.daemon.gateway().pid, 'SIGKILL');
+    await core.daemon.waitFor('trying again for 5 s');
+    server.start();
+    await eventually('it is back', async () =>
+        (await makeRole(core, 'kept').catch(() => ({}))).status === 200);
+});
+
 test('the password is in no log, no argument and no file of the daemon', async (t) => {
     const core = await startCore(t, server.options);
     const { daemon } = core;
