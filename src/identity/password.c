@@ -344,7 +344,7 @@ bool password_is_dated(const struct core_config *g, struct str hash)
            h.argon2.memory_kib < k.memory_kib || h.argon2.passes < k.passes;
 }
 
-/* The core's names, and how its messages spell them. */
+/* The core's names, in whatever letters, and how its messages spell them. */
 static const struct {
     const char *name, *words;
     enum kind kind;
@@ -360,7 +360,7 @@ enum err password_check_import(const struct core_config *g, struct str alg, stru
 {
     struct hash h;
     size_t i = 0;
-    while (i < COUNTOF(algs) && !str_eqz(alg, algs[i].name))
+    while (i < COUNTOF(algs) && !str_ieq(alg, str_c(algs[i].name)))
         i++;
     if (i == COUNTOF(algs))
         return errinfo_set(e, ERR_UNSUPPORTED, "Unsupported password hashing algorithm");
