@@ -243,7 +243,7 @@ static void an_import_says_what_is_wrong(void **state)
         {"FIREBASE_SCRYPT", "x", ERR_INVALID, "Password hash is in invalid Firebase SCrypt format"},
         {"ARGON2", "$2a" B5 "Iiq3ZpINtwHaNw18Rp7ZaHcKREQK/g6", ERR_INVALID,
          "Password hash is in invalid Argon2 format"},
-        {"bcrypt", "$2a" B5 "Iiq3ZpINtwHaNw18Rp7ZaHcKREQK/g6", ERR_UNSUPPORTED,
+        {"md5", "$2a" B5 "Iiq3ZpINtwHaNw18Rp7ZaHcKREQK/g6", ERR_UNSUPPORTED,
          "Unsupported password hashing algorithm"},
         {"MD5", "x", ERR_UNSUPPORTED, "Unsupported password hashing algorithm"},
         {"BCRYPT", "$2a" B5 "Iiq3ZpINtwHaNw18Rp7ZaHcKREQK/g6", ERR_OK, ""},
