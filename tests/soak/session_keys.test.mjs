@@ -178,7 +178,9 @@ test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, as
         while (Date.now() < end - 5000) {
             await sleep(5000);
             const { code, all } = await ropeline(
-                ['keys', 'rotate', '--app', app, '--state', core.daemon.state]);
+                ['keys', 'rotate', '--app', app, '--state', core.daemon.state],
+                { timeout: 120_000 }, // it makes a key, and everybody else is busy
+            );
             assert.equal(code, 0, all);
         }
     };
