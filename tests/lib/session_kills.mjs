@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { sleep } from './daemon.mjs';
+import { PATIENCE, sleep } from './daemon.mjs';
 import { Client } from './session_history.mjs';
 
 /** A port of our own choice, so that the daemon comes back where it was. */
@@ -78,13 +78,16 @@ class Owner {
     }
 }
 
+/** What a connection says of a daemon that was killed; an answer that is none is a failure. */
+const DYING = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /** True: an answer; false: the daemon was dying. */
 async function attempt(owner, client) {
     try {
         await owner.act(client);
         return true;
     } catch (e) {
-        if (e.code === 'ERR_ASSERTION') {
+        if (!DYING.has(e.code)) {
             throw e;
         }
         return false;
@@ -92,12 +95,15 @@ async function attempt(owner, client) {
 }
 
 /**
- * `core` was started with a state directory and a core listener that stay. Returns how long each
- * start took, to listening, in milliseconds, and how many answers there were.
+ * `core` was started with a state directory and a core listener that stay. Returns for each start
+ * how many milliseconds it took until it listened (`restarts`) and until it had answered somebody
+ * (`firsts`: of the lives that were long enough), and how many answers there were.
  */
 export async function checkKills(core, { kills, owners = 16 }) {
     const all = Array.from({ length: owners }, (_, i) => new Owner(`owner-${i}`));
     const restarts = [];
+    const firsts = [];
+    let began = null; // of the start whose first answer is still to come
     let going = true;
     let failure = null;
     let client = new Client(core.port, owners);
@@ -106,6 +112,9 @@ export async function checkKills(core, { kills, owners = 16 }) {
         while (going && !failure) {
             if (!(await attempt(owner, client))) {
                 await sleep(5);
+            } else if (began !== null) {
+                firsts.push(performance.now() - began);
+                began = null;
             }
         }
     };
@@ -116,18 +125,20 @@ export async function checkKills(core, { kills, owners = 16 }) {
     );
     try {
         for (let i = 0; i < kills && !failure; i++) {
-            await sleep(20 + Math.random() * 400);
+            await sleep((20 + Math.random() * 400) * PATIENCE);
             const { daemon } = core;
+            began = null;
             for (const { pid } of daemon.family()) {
                 process.kill(pid, 'SIGKILL');
             }
             await daemon.exited;
-            const began = performance.now();
+            const start = performance.now();
             await daemon.launch();
             await daemon.ready();
-            restarts.push(performance.now() - began);
+            restarts.push(performance.now() - start);
             client.close();
             client = new Client(core.port, owners);
+            began = start;
         }
     } finally {
         going = false;
@@ -137,7 +148,9 @@ export async function checkKills(core, { kills, owners = 16 }) {
     if (failure) {
         throw failure;
     }
-    return { restarts, answers: all.reduce((sum, { acknowledged }) => sum + acknowledged, 0) };
+    return { restarts, firsts, answers: all.reduce((sum, { acknowledged }) => sum + acknowledged, 0) };
 }
 
-export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+/** The value below which `part` of all are, in whole milliseconds. */
+export const quantile = (values, part) =>
+    Math.round([...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]);
