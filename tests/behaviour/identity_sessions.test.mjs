@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The calls of the session recipe one by one, and `sessions`, the verb that looks at them.
+ * The calls of the session recipe one by one, and `sessions`, the verb that looks at them; what a
+ * start of the daemon leaves of them.
  */
 import assert from 'node:assert/strict';
 import { startCore } from '../lib/core.mjs';
@@ -7,9 +8,30 @@ import { ropeline, sleep, test } from '../lib/daemon.mjs';
 
 const claims = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
 const header = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url'));
+/** A route for who has a session of the base app. */
+const API = {
+    openapi: '3.0.1',
+    info: { title: 'sessions', version: '1' },
+    paths: {
+        '/me': {
+            get: {
+                responses: {},
+                security: [{ user: [] }],
+                'x-amazon-apigateway-integration': {
+                    type: 'mock',
+                    requestTemplates: { 'application/json': '{"statusCode": 200}' },
+                    responses: { default: { statusCode: '200' } },
+                },
+            },
+        },
+    },
+    components: { securitySchemes: { user: { type: 'http', scheme: 'bearer', 'x-ropeline-session': {} } } },
+};
 
 test('sessions by their calls', async (t) => {
-    const core = await startCore(t);
+    const core = await startCore(t, {
+        project: { name: 'api.json', text: JSON.stringify(API), stage: 'dev' },
+    });
     const app = await core.app();
     const post = (path, input, more) => core.ok('POST', path, input, { app, ...more });
     const create = (more = {}, options) =>
@@ -188,5 +210,25 @@ test('sessions by their calls', async (t) => {
         for (const args of [[], ['list'], ['revoke'], ['revoke', 'x', '--user', 'y']]) {
             assert.equal((await verb(...args)).code, 2, args.join(' '));
         }
+    });
+
+    await t.test('what was revoked stays so when the daemon dies and comes back', async () => {
+        const { daemon } = core;
+        const input = { userId: 'fay', enableAntiCsrf: false, userDataInJWT: {}, userDataInDatabase: {} };
+        const [gone, kept] = [
+            await core.ok('POST', '/recipe/session', input),
+            await core.ok('POST', '/recipe/session', input),
+        ];
+        const me = async ({ accessToken }) =>
+            (await daemon.get('/me', { token: `Bearer ${accessToken.token}` })).status;
+        assert.deepEqual([await me(gone), await me(kept)], [200, 200]);
+        await core.ok('POST', '/recipe/session/remove', { sessionHandles: [gone.session.handle] });
+        for (const { pid } of daemon.family()) {
+            process.kill(pid, 'SIGKILL');
+        }
+        await daemon.exited;
+        await daemon.launch();
+        await daemon.ready();
+        assert.deepEqual([await me(gone), await me(kept)], [401, 200]);
     });
 });
