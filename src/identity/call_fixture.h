@@ -150,17 +150,27 @@ static inline void submit(struct post *p)
         sem_post(&turn);
 }
 
+/* The phase that is next; `run`: what a transaction does with it. */
+static inline void run_next(struct attempt *t,
+                            enum err (*run)(struct store_job *j, struct store_tx *tx))
+{
+    enum cdi_where where = t->call.op->phases[t->phase].where;
+    if (where != CDI_READ && where != CDI_WRITE) {
+        t->err = run_phase(t, NULL);
+        return;
+    }
+    t->job = (struct store_job){.access = where == CDI_WRITE ? STORE_WRITE : STORE_READ,
+                                .run = run,
+                                .done = after_transaction};
+    t->post = (struct post){.fn = submit};
+    run_post(run_control(running), &t->post);
+    sem_wait(&turn);
+}
+
 static inline void run_attempt(struct attempt *t)
 {
-    for (t->phase = 0; !t->call.answered && t->phase < COUNTOF(t->call.op->phases); t->phase++) {
-        enum cdi_where where = t->call.op->phases[t->phase].where;
-        assert_true(where == CDI_READ || where == CDI_WRITE);
-        t->job = (struct store_job){.access = where == CDI_WRITE ? STORE_WRITE : STORE_READ,
-                                    .run = in_transaction,
-                                    .done = after_transaction};
-        t->post = (struct post){.fn = submit};
-        run_post(run_control(running), &t->post);
-        sem_wait(&turn);
+    for (; !t->call.answered && t->phase < COUNTOF(t->call.op->phases); t->phase++) {
+        run_next(t, in_transaction);
         if (t->err != ERR_OK)
             break;
     }
@@ -179,19 +189,25 @@ static inline void find_op(struct attempt *t, const char *what)
         fail_msg("no such call: %s", what);
 }
 
-/* One attempt in an arena of its own; what is kept of the answer is its text. */
+/* A call of the base app, in an arena of its own. */
+static inline struct cdi_call new_call(struct arena *a)
+{
+    assert_non_null(a);
+    return (struct cdi_call){.identity = core,
+                             .arena = a,
+                             .app = STR("public"),
+                             .config = &core->base,
+                             .version = CDI_NEWEST,
+                             .now_ms = 1000};
+}
+
+/* One attempt; what is kept of the answer is its text. */
 static inline enum err attempt(const char *what, const char *input, long round, bool *hit,
                                struct buf *out)
 {
     struct attempt t = {.input = str_c(input), .round = round};
     struct arena *a = arena_new(256, LIMIT_CDI_ARENA);
-    assert_non_null(a);
-    t.call = (struct cdi_call){.identity = core,
-                               .arena = a,
-                               .app = STR("public"),
-                               .config = &core->base,
-                               .version = CDI_NEWEST,
-                               .now_ms = 1000};
+    t.call = new_call(a);
     find_op(&t, what);
     run_attempt(&t);
     *hit = t.hit;

@@ -256,6 +256,9 @@ static enum err verify_write(struct cdi_call *c, struct store_tx *tx)
     enum session_step step = SESSION_UNAUTHORISED;
     struct session_tokens *t = &v->tokens;
     char hash2[HASH_TEXT];
+    /* What a run that was undone made is nobody's: another fork may have come between. */
+    t->claims = STR_NONE;
+    t->access = v->shown;
     enum err err = want_keys(c, tx, t);
     if (err == ERR_OK && !v->is_read)
         err = read_access(c, v);
@@ -263,7 +266,6 @@ static enum err verify_write(struct cdi_call *c, struct store_tx *tx)
         err = judge(c, tx, v, true, &row, &step);
     if (err != ERR_OK || c->answered)
         return err;
-    t->access = v->shown;
     refresh_hash2(v->shown.hash1, hash2);
     if (session_apply(step, &row, str_of(hash2, HASH_TEXT - 1), STR_NONE,
                       c->config->refresh_token_validity_s * 1000, c->now_ms))
@@ -309,6 +311,7 @@ static enum err regenerate_write(struct cdi_call *c, struct store_tx *tx)
     struct session_tokens *t = &v->tokens;
     const struct json *given = cdi_json(c, "userDataInJWT");
     struct session_row row;
+    t->claims = STR_NONE; /* of a run that was undone */
     enum err err = want_keys(c, tx, t);
     if (err == ERR_OK && !v->is_read)
         err = read_old(c, v);
