@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { startCore } from '../lib/core.mjs';
 import { test } from '../lib/daemon.mjs';
 import {
-    Client, checkHistories, checkRaces, checkRevocations, checkThefts,
+    Client, checkForks, checkHistories, checkRaces, checkRevocations, checkThefts,
 } from '../lib/session_history.mjs';
 
 test('histories of sessions', async (t) => {
@@ -22,6 +22,9 @@ test('histories of sessions', async (t) => {
     });
     await t.test('no race is taken for a theft', async () => {
         assert.equal(await checkRaces(client, { races: 100 }), 100);
+    });
+    await t.test('of forks the first one used goes on', async () => {
+        assert.equal(await checkForks([client], { forks: 50 }), 50);
     });
     await t.test('what was revoked stays so', async () => {
         assert.equal(await checkRevocations(client, { revocations: 100 }), 100);

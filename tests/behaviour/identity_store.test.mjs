@@ -20,6 +20,7 @@ import {
     test,
 } from '../lib/daemon.mjs';
 import { Postgres } from '../lib/postgres.mjs';
+import { Client, checkForks } from '../lib/session_history.mjs';
 
 const PASSWORD = /s3cret/;
 const AWAY = 'the store cannot be reached at the moment\n';
@@ -242,6 +243,13 @@ test('two daemons on one server are one core', async (t) => {
 });
 
 /* ---- SQLite ---- */
+
+test('tabs of one session at two daemons: the first one used goes on', async (t) => {
+    const nodes = await Promise.all([startCore(t, server.options), startCore(t, server.options)]);
+    const clients = nodes.map(({ port }) => new Client(port, 16));
+    t.after(() => clients.forEach((client) => client.close()));
+    assert.equal(await checkForks(clients, { forks: 50, width: 4 }), 50);
+});
 
 test('a disk that is full: clear errors, nothing lost, service by itself', async (t) => {
     const core = await startCore(t, { sqlite: true });

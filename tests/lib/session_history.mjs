@@ -239,6 +239,29 @@ export async function checkRaces(client, { races, width = 16, tabs = 4 }) {
     return done;
 }
 
+/**
+ * The access tokens of several tabs' refreshes are used at once, at one node or at `clients` of
+ * several: all are good, the first one goes on and has a new token, the others have none.
+ */
+export async function checkForks(clients, { forks, width = 16, tabs = 4 }) {
+    let done = 0;
+    const at = (i) => clients[i % clients.length];
+    const tab = (one) => Promise.all(Array.from({ length: tabs }, (_, i) => one(at(i), i)));
+    await many(forks, width, async () => {
+        const { token } = (await at(done).create('forked')).refreshToken;
+        const children = await tab((client) => client.refresh(token));
+        const used = await tab((client, i) => client.verify(children[i].accessToken.token, false));
+        assert.deepEqual(used.map(({ status }) => status), used.map(() => 'OK'));
+        const renewed = used.flatMap(({ accessToken }, i) => (accessToken ? [i] : []));
+        assert.equal(renewed.length, 1, `of ${tabs} children ${renewed.length} have a new token`);
+        const after = await tab((client, i) => client.refresh(children[i].refreshToken.token));
+        const going = after.flatMap(({ status }, i) => (status === 'OK' ? [i] : []));
+        assert.deepEqual(going, renewed);
+        done++;
+    });
+    return done;
+}
+
 /** What was revoked before a call began is revoked for it, whatever else happens at that moment. */
 export async function checkRevocations(client, { revocations, width = 16 }) {
     let done = 0;

@@ -10,8 +10,8 @@ import path from 'node:path';
 import { startCore } from '../lib/core.mjs';
 import { eventually, test } from '../lib/daemon.mjs';
 import {
-    Client, checkHistories, checkRaces, checkRevocations, checkThefts, claims, hasFaketime, stepClock,
-    steppedClock,
+    Client, checkForks, checkHistories, checkRaces, checkRevocations, checkThefts, claims, hasFaketime,
+    stepClock, steppedClock,
 } from '../lib/session_history.mjs';
 
 const OPERATIONS = Number(process.env.ROPELINE_HISTORY ?? 20_000);
@@ -49,6 +49,9 @@ test('histories under a clock that is stepped', { skip, timeout: 7_200_000 }, as
     const races = OPERATIONS / 10;
     assert.equal(await checkRaces(client, { races }), races);
     t.diagnostic(`${races} races, none taken for a theft`);
+    const forks = OPERATIONS / 100;
+    assert.equal(await checkForks([client], { forks }), forks);
+    t.diagnostic(`${forks} forks, of each the first one used went on`);
     const revocations = OPERATIONS / 100;
     assert.equal(await checkRevocations(client, { revocations }), revocations);
     t.diagnostic(`${revocations} revocations, none undone`);
