@@ -181,9 +181,10 @@ static inline void find_op(struct attempt *t, const char *what)
 {
     struct str path, method = str_cut(str_c(what), ' ', &path);
     size_t slash = str_chr(path, '/', 0);
-    enum http_method m = str_eqz(method, "GET")   ? HTTP_GET
-                         : str_eqz(method, "PUT") ? HTTP_PUT
-                                                  : HTTP_POST;
+    enum http_method m = str_eqz(method, "GET")      ? HTTP_GET
+                         : str_eqz(method, "PUT")    ? HTTP_PUT
+                         : str_eqz(method, "DELETE") ? HTTP_DELETE
+                                                     : HTTP_POST;
     t->call.tenant = slash ? str_sub(path, 0, slash) : STR("public");
     if (cdi__op(str_from(path, slash), m, STR(""), &t->call.op) != ERR_OK)
         fail_msg("no such call: %s", what);

@@ -25,5 +25,7 @@ const struct cdi_table *const cdi__tables[] = {
     &passwordless_user__table,
     &thirdparty__table,
     &totp__table,
+    &dashboard__table,
+    &dashboard_session__table,
 };
 const size_t cdi__table_count = COUNTOF(cdi__tables);

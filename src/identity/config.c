@@ -17,6 +17,7 @@ static const char *const kind_names[] = {
 
 #define ABOVE 1U   /* more than `least`, not `least` itself */
 #define PER_APP 2U /* all tenants of an app have the same */
+#define SECRET 4U  /* shown to nobody */
 
 struct setting {
     const char *name;
@@ -67,8 +68,8 @@ static const struct setting settings_of_core[] = {
     {"argon2_parallelism", KIND_INT, AT(argon2_parallelism), 1, 2, 1, 64, 0,
      "must be between 1 and 64"},
     {"firebase_password_hashing_signer_key", KIND_STRING, AT(firebase_signer_key), 0, 0, 0, 0,
-     PER_APP, ""},
-    {"api_keys", KIND_KEYS, AT(api_keys), 0, 0, 0, 0, PER_APP, ""},
+     PER_APP | SECRET, ""},
+    {"api_keys", KIND_KEYS, AT(api_keys), 0, 0, 0, 0, PER_APP | SECRET, ""},
     {"ip_allow_regex", KIND_STRING, AT(ip_allow), 0, 0, 0, 0, 0, ""},
     {"ip_deny_regex", KIND_STRING, AT(ip_deny), 0, 0, 0, 0, 0, ""},
     {"base_path", KIND_STRING, AT(base_path), 0, 0, 0, 0, 0, ""},
@@ -349,4 +350,78 @@ const char *core_config_differs(const struct core_config *app, const struct core
         if ((settings_of_core[i].flags & PER_APP) && !is_same(&settings_of_core[i], app, tenant))
             return settings_of_core[i].name;
     return NULL;
+}
+
+/* --- as the dashboard shows them -----------------------------------------------------------------
+ */
+static const char *type_of(const struct setting *s)
+{
+    return s->kind == KIND_BOOLEAN                         ? "boolean"
+           : s->kind == KIND_STRING || s->kind == KIND_ALG ? "string"
+                                                           : "number";
+}
+
+/* In units of the setting. */
+static struct json *number_of(struct arena *a, double value)
+{
+    struct json *v = json_new_null(a);
+    struct str text = arena_fmt(a, "%.10g", value);
+    return v && text.p && json_read_number(a, text, v) == ERR_OK ? v : NULL;
+}
+
+static struct json *value_of(struct arena *a, const struct setting *s, const struct core_config *g)
+{
+    const void *member = (const char *)g + s->member;
+    const struct str *text = member;
+    switch (s->kind) {
+    case KIND_BOOLEAN:
+        return json_new_bool(a, *(const bool *)member);
+    case KIND_ALG:
+        return json_new_str(a, g->password_alg == PASSWORD_ARGON2 ? STR("ARGON2") : STR("BCRYPT"));
+    case KIND_STRING:
+    case KIND_KEYS:
+        return text->n > 0 ? json_new_str(a, *text) : json_new_null(a);
+    default:
+        return number_of(a, (double)*(const int64_t *)member / s->unit);
+    }
+}
+
+static enum err describe(struct arena *a, const struct setting *s, const struct core_config *g,
+                         const struct core_config *otherwise, struct json *list)
+{
+    struct json *o = json_new_object(a, 9), *choices = NULL;
+    const struct {
+        const char *name;
+        bool is;
+    } flags[] = {{"isDifferentAcrossTenants", !(s->flags & PER_APP)},
+                 {"isNullable", s->kind == KIND_STRING},
+                 {"isPluginProperty", false},
+                 {"isPluginPropertyEditable", false}};
+    enum err err = json_set(a, o, STR("key"), json_new_str(a, str_c(s->name)));
+    err = err ? err : json_set(a, o, STR("valueType"), json_new_str(a, str_c(type_of(s))));
+    err = err ? err : json_set(a, o, STR("value"), value_of(a, s, g));
+    err = err ? err : json_set(a, o, STR("defaultValue"), value_of(a, s, otherwise));
+    err = err ? err : json_set(a, o, STR("description"), json_new_str(a, STR("")));
+    for (size_t i = 0; i < COUNTOF(flags) && err == ERR_OK; i++)
+        err = json_set(a, o, str_c(flags[i].name), json_new_bool(a, flags[i].is));
+    if (err == ERR_OK && s->kind == KIND_ALG) {
+        choices = json_new_array(a, 2);
+        err = json_push(a, choices, json_new_str(a, STR("ARGON2")));
+        err = err ? err : json_push(a, choices, json_new_str(a, STR("BCRYPT")));
+        err = err ? err : json_set(a, o, STR("possibleValues"), choices);
+    }
+    return err ? err : json_push(a, list, o);
+}
+
+enum err core_config_describe(struct arena *a, const struct core_config *g, struct json **out)
+{
+    struct core_config otherwise;
+    struct errinfo e;
+    struct json *list = json_new_array(a, COUNTOF(settings_of_core));
+    enum err err = list ? core_config_read(a, NULL, NULL, &otherwise, &e) : ERR_NOMEM;
+    for (size_t i = 0; i < COUNTOF(settings_of_core) && err == ERR_OK; i++)
+        if (!(settings_of_core[i].flags & SECRET))
+            err = describe(a, &settings_of_core[i], g, &otherwise, list);
+    *out = list;
+    return err;
 }

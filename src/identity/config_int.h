@@ -41,6 +41,9 @@ enum err core_config_read(struct arena *a, const struct core_config *base,
                           struct errinfo *e) MUSTCHECK;
 /* The name of a setting that all tenants of an app share, and that differs here; NULL = none. */
 const char *core_config_differs(const struct core_config *app, const struct core_config *tenant);
+/* Each setting as the dashboard shows it, with its value here; what is secret is left out. */
+enum err core_config_describe(struct arena *a, const struct core_config *g,
+                              struct json **out) MUSTCHECK;
 /* Whether there is such a setting in the core, read here or not. */
 bool core_config_knows(struct str name);
 

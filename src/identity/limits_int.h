@@ -30,9 +30,10 @@
 #define LIMIT_TOTP_DEVICES 64 /* of one user */
 #define LIMIT_TOTP_SKEW 50    /* periods on either side */
 #define LIMIT_TOTP_PERIOD_S 86400
-#define LIMIT_TOTP_SECRET 128 /* bytes */
-#define LIMIT_TOTP_CODE 8     /* longer ones are wrong without a look */
-#define LIMIT_EMAIL 320       /* RFC 5321: 64, @ and 255 */
+#define LIMIT_TOTP_SECRET 128      /* bytes */
+#define LIMIT_TOTP_CODE 8          /* longer ones are wrong without a look */
+#define LIMIT_EMAIL 320            /* RFC 5321: 64, @ and 255 */
+#define LIMIT_DASHBOARD_USERS 1000 /* of one app */
 #define LIMIT_SESSION_PAYLOAD KIB(64)
 #define LIMIT_REFRESH_TOKEN KIB(8)
 #define LIMIT_SEALED KIB(64)

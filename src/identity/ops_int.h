@@ -6,6 +6,8 @@
 
 #include "cdi_int.h"
 
+extern const struct cdi_table dashboard__table;
+extern const struct cdi_table dashboard_session__table;
 extern const struct cdi_table email_verification__table;
 extern const struct cdi_table emailpassword__table;
 extern const struct cdi_table jwt_ops__table;

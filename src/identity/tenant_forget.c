@@ -38,6 +38,8 @@ const struct tenant_table tenant__tables[] = {
     TENANT_ROWS(passwordless_device),
     APP_ROWS(totp_device),
     TENANT_ROWS(totp_try),
+    APP_ROWS(dashboard_user),
+    APP_ROWS(dashboard_session),
     TENANT_ROWS(tenant),
 };
 const size_t tenant__table_count = COUNTOF(tenant__tables);
