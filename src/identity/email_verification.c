@@ -78,6 +78,9 @@ static enum err read_who(struct cdi_call *c, struct store_tx *tx, struct str *sh
         return cdi_fail(c, 400,
                         c->op->method == HTTP_GET ? "Field name 'email' is missing in GET request"
                                                   : "Field name 'email' is invalid in JSON input");
+    if (err == ERR_OK && cdi_str(c, "userId").n > LIMIT_USER_ID)
+        return cdi_fail(c, 400, "Field name 'userId' cannot be longer than %d bytes",
+                        LIMIT_USER_ID);
     struct str internal;
     if (err == ERR_OK)
         err = user_internal_id(c, tx, cdi_str(c, "userId"), &internal);

@@ -9,11 +9,12 @@
 #define LIMIT_CDI_BODY MIB(1)
 #define LIMIT_CDI_CONNECTIONS 1024 /* of one worker */
 #define LIMIT_TENANT_ID 64
-#define LIMIT_FACTORS 64         /* of one tenant */
-#define LIMIT_TENANTS_KEPT 16384 /* settings in memory */
-#define LIMIT_KEYS_KEPT 1024     /* apps whose keys are in memory */
-#define LIMIT_APP_KEYS 250       /* dynamic ones of an app that verify at a time */
-#define LIMIT_KEYS_READY 64      /* RSA keys made ahead */
+#define LIMIT_FACTORS 64           /* of one tenant */
+#define LIMIT_PROVIDER_CLIENTS 100 /* of one third party */
+#define LIMIT_TENANTS_KEPT 16384   /* settings in memory */
+#define LIMIT_KEYS_KEPT 1024       /* apps whose keys are in memory */
+#define LIMIT_APP_KEYS 250         /* dynamic ones of an app that verify at a time */
+#define LIMIT_KEYS_READY 64        /* RSA keys made ahead */
 #define LIMIT_CDI_ARENA MIB(32)
 #define LIMIT_CDI_LIST 100000   /* rows of one answer; they fit into the arena */
 #define LIMIT_LOGIN_METHODS 100 /* of one user */
@@ -31,7 +32,6 @@
 #define LIMIT_TOTP_SKEW 50    /* periods on either side */
 #define LIMIT_TOTP_PERIOD_S 86400
 #define LIMIT_TOTP_SECRET 128      /* bytes */
-#define LIMIT_TOTP_CODE 8          /* longer ones are wrong without a look */
 #define LIMIT_EMAIL 320            /* RFC 5321: 64, @ and 255 */
 #define LIMIT_DASHBOARD_USERS 1000 /* of one app */
 #define LIMIT_SESSION_PAYLOAD KIB(64)

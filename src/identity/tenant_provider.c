@@ -74,6 +74,8 @@ static const char *judge(struct str id, const struct json *config)
     const struct json *clients = json_get(config, "clients");
     if (id.n == 0)
         return "thirdPartyId cannot be null or empty";
+    if (json_is(clients, JSON_ARRAY) && clients->n > LIMIT_PROVIDER_CLIENTS)
+        return "the clients list is too long";
     for (size_t i = 0; json_is(clients, JSON_ARRAY) && i < clients->n; i++) {
         struct str type = json_str_or(json_get(clients->items[i], "clientType"), STR_NONE);
         for (size_t k = 0; k < i; k++)
@@ -113,6 +115,8 @@ static enum err put(struct cdi_call *c, struct store_tx *tx)
     if (!json_is(given, JSON_STRING))
         return cdi_fail(c, 400, "Field name 'thirdPartyId' is invalid in JSON input");
     id = cdi_trim(given->s);
+    if (id.n > LIMIT_USER_ID)
+        return cdi_fail(c, 400, "Field name 'thirdPartyId' is invalid in JSON input");
     const char *wrong = cdi_bool(c, "skipValidation", false) ? NULL : judge(id, config);
     if (wrong)
         return cdi_fail(c, 400, "Invalid third party config: %s", wrong);

@@ -7,24 +7,28 @@
 
 #include "ops_int.h"
 
-static enum err refuse_empty(struct cdi_call *c, const char *const *names, size_t n)
+/* What the tables have as a key. */
+static enum err check_names(struct cdi_call *c, const char *const *names, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (cdi_json(c, names[i]) && cdi_str(c, names[i]).n == 0)
             return cdi_fail(c, 400, "%s cannot be empty", names[i]);
+        if (cdi_str(c, names[i]).n > LIMIT_USER_ID)
+            return cdi_fail(c, 400, "%s cannot be longer than %d bytes", names[i], LIMIT_USER_ID);
+    }
     return ERR_OK;
 }
 
-#define REFUSE_EMPTY(c, ...)                              \
-    refuse_empty((c), (const char *const[]){__VA_ARGS__}, \
-                 sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+#define CHECK_NAMES(c, ...)                              \
+    check_names((c), (const char *const[]){__VA_ARGS__}, \
+                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 /* --- devices ------------------------------------------------------------------------------------
  */
 static enum err read_device(struct cdi_call *c, struct totp_device *out)
 {
     int64_t skew = cdi_int(c, "skew", 0), period = cdi_int(c, "period", 0);
-    enum err err = REFUSE_EMPTY(c, "userId", "deviceName", "secretKey");
+    enum err err = CHECK_NAMES(c, "userId", "deviceName", "secretKey");
     if (err != ERR_OK)
         return err;
     if (skew < 0)
@@ -99,7 +103,7 @@ static enum err import(struct cdi_call *c, struct store_tx *tx)
 
 static enum err rename_device(struct cdi_call *c, struct store_tx *tx)
 {
-    enum err err = REFUSE_EMPTY(c, "userId", "existingDeviceName", "newDeviceName");
+    enum err err = CHECK_NAMES(c, "userId", "existingDeviceName", "newDeviceName");
     if (err == ERR_OK)
         err = totp_rename(c, tx, cdi_str(c, "userId"), cdi_str(c, "existingDeviceName"),
                           cdi_str(c, "newDeviceName"));
@@ -116,7 +120,7 @@ static enum err list(struct cdi_call *c, struct store_tx *tx)
     struct totp_device *devices = NULL;
     struct json *list = json_new_array(a, 2);
     size_t n = 0;
-    enum err err = REFUSE_EMPTY(c, "userId");
+    enum err err = CHECK_NAMES(c, "userId");
     err = err ? err : totp_devices(c, tx, cdi_str(c, "userId"), false, &devices, &n);
     for (size_t i = 0; i < n && err == ERR_OK; i++) {
         const struct totp_device *d = &devices[i];
@@ -135,7 +139,7 @@ static enum err list(struct cdi_call *c, struct store_tx *tx)
 static enum err remove_device(struct cdi_call *c, struct store_tx *tx)
 {
     bool did = false;
-    enum err err = REFUSE_EMPTY(c, "userId", "deviceName");
+    enum err err = CHECK_NAMES(c, "userId", "deviceName");
     if (err == ERR_OK)
         err = totp_remove(c, tx, cdi_str(c, "userId"), cdi_str(c, "deviceName"), &did);
     struct json *o = err ? NULL : cdi_reply(c, "OK");
@@ -218,15 +222,12 @@ static enum err judge(struct cdi_call *c, struct store_tx *tx, const struct totp
     enum err err = count_failures(c, tx, &failures);
     if (err != ERR_OK || c->answered)
         return err;
-    if (code.n > LIMIT_TOTP_CODE) /* no code at all; kept short in the table */
-        code = str_sub(code, 0, LIMIT_TOTP_CODE);
-    else
-        err = match(c, devices, n, code, &device, &life_s);
+    err = match(c, devices, n, code, &device, &life_s);
     if (err == ERR_OK && device)
         err = totp_was_used(c, tx, user, code, &used);
     const struct totp_try t = {.at_ms = c->now_ms,
                                .expires_ms = c->now_ms + 1000 * life_s,
-                               .code = code,
+                               .code = device ? code : STR(""), /* else whatever was typed */
                                .valid = device && !used};
     err = err ? err : totp_note_try(c, tx, user, &t);
     if (err != ERR_OK || t.valid)
@@ -238,7 +239,7 @@ static enum err verify(struct cdi_call *c, struct store_tx *tx)
 {
     struct totp_device *devices = NULL;
     size_t n = 0, verified = 0;
-    enum err err = REFUSE_EMPTY(c, "userId");
+    enum err err = CHECK_NAMES(c, "userId");
     err = err ? err : totp_devices(c, tx, cdi_str(c, "userId"), true, &devices, &n);
     if (err == ERR_OK && n == 0)
         return cdi_status(c, "UNKNOWN_USER_ID_ERROR");
@@ -262,7 +263,7 @@ static enum err verify_device(struct cdi_call *c, struct store_tx *tx)
     struct str user = cdi_str(c, "userId"), name = cdi_str(c, "deviceName");
     struct totp_device *devices = NULL;
     size_t n = 0, at = 0;
-    enum err err = REFUSE_EMPTY(c, "userId", "deviceName");
+    enum err err = CHECK_NAMES(c, "userId", "deviceName");
     err = err ? err : totp_devices(c, tx, user, true, &devices, &n);
     if (err != ERR_OK)
         return err;
