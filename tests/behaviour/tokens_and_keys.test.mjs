@@ -100,7 +100,7 @@ test('a broken key file is refused by name and left as it is', async (t) => {
         assert.match(done.stderr, words);
         assert.equal(readFileSync(path.join(cwd, 'keys.json'), 'utf8'), text);
     }
-    for (const args of [['keys'], ['keys', 'list'], ['keys', 'show', 'keys.json'], ['keys', 'burn', 'x'],
+    for (const args of [['keys'], ['keys', 'show', 'keys.json'], ['keys', 'burn', 'x'],
         ['keys', 'rotate', 'k', '--overlap', 'soon'], ['jwt'], ['jwt', 'verify'], ['jwt', 'verify', '--key', 'a',
             '--jwks', 'b'], ['jwt', 'verify', '--key', 'a', '--skew', '-1'], ['jwt', 'verify', '--key', 'a', '--alg',
             'none'], ['jwt', 'verify', '--key', 'a', '--alg', 'HS256', '--alg', 'RS256']]) {
