@@ -30,13 +30,13 @@ static enum err read_email(struct cdi_call *c, struct str *out)
     return err;
 }
 
-/* Leaves the hash of the call's password in *out. */
-static enum err make_hash(struct cdi_call *c, struct str *out)
+/* Leaves the hash of the password in that field in *out. */
+static enum err make_hash(struct cdi_call *c, const char *field, struct str *out)
 {
-    enum err err = password_hash(c->arena, c->config, cdi_str(c, "password"), out);
+    enum err err = password_hash(c->arena, c->config, cdi_str(c, field), out);
     if (err == ERR_LIMIT)
         return cdi_fail(c, 400, "Password is longer than %zu bytes", LIMIT_PASSWORD);
-    return err == ERR_INVALID ? cdi_fail(c, 400, "Field name 'password' is invalid in JSON input")
+    return err == ERR_INVALID ? cdi_fail(c, 400, "Field name '%s' is invalid in JSON input", field)
                               : err;
 }
 
@@ -60,7 +60,7 @@ static enum err signup_hash(struct cdi_call *c, struct store_tx *tx)
 {
     struct signup *s = c->state;
     (void)tx;
-    return make_hash(c, &s->hash);
+    return make_hash(c, "password", &s->hash);
 }
 
 static enum err signup_write(struct cdi_call *c, struct store_tx *tx)
@@ -157,7 +157,7 @@ static enum err change_hash(struct cdi_call *c, struct store_tx *tx)
 {
     struct change *s = c->state;
     (void)tx;
-    return cdi_json(c, "password") ? make_hash(c, &s->hash) : ERR_OK;
+    return cdi_json(c, "password") ? make_hash(c, "password", &s->hash) : ERR_OK;
 }
 
 /* A token that was mailed for the old password, or to the old address, must not open the new. */
@@ -229,6 +229,82 @@ static enum err reset_take(struct cdi_call *c, struct store_tx *tx)
     if (err == ERR_OK)
         err = user_external_id(c, tx, t.user_id, &shown);
     return err ? err : reply_user_email(c, shown, t.email);
+}
+
+/* The older way to spend a token: with the new password, in one call. */
+struct reset {
+    struct str hash;
+};
+
+static enum err reset_check(struct cdi_call *c, struct store_tx *tx)
+{
+    struct one_time t = {.use = ONE_TIME_RESET};
+    c->state = ARENA_NEW(c->arena, struct reset);
+    if (c->state == NULL)
+        return ERR_NOMEM;
+    if (!str_eqz(cdi_str(c, "method"), "token"))
+        return cdi_fail(c, 400, "Unsupported method for password reset");
+    if (cdi_str(c, "newPassword").n == 0)
+        return cdi_fail(c, 400, "Password cannot be an empty string");
+    enum err err = one_time_find(c, tx, cdi_str(c, "token"), &t);
+    return err == ERR_NOTFOUND || err == ERR_EXPIRED
+               ? cdi_status(c, "RESET_PASSWORD_INVALID_TOKEN_ERROR")
+               : err;
+}
+
+static enum err reset_hash(struct cdi_call *c, struct store_tx *tx)
+{
+    struct reset *s = c->state;
+    (void)tx;
+    return make_hash(c, "newPassword", &s->hash);
+}
+
+/* The method whose password a token changes: the one that it was made for, or that of its user with
+ * its e-mail. ERR_NOTFOUND. */
+static enum err reset_method(struct cdi_call *c, struct store_tx *tx, const struct one_time *t,
+                             struct login_method *out)
+{
+    struct user *u = NULL;
+    enum err err = user_load(c, tx, t->user_id, &u);
+    const struct login_method *of_email = NULL;
+    for (size_t i = 0; err == ERR_OK && i < u->n; i++) {
+        const struct login_method *m = &u->methods[i];
+        if (!str_eq(m->recipe, RECIPE))
+            continue;
+        if (str_eq(m->recipe_user_id, t->user_id)) {
+            *out = *m;
+            return ERR_OK;
+        }
+        if (str_eq(m->email, t->email))
+            of_email = m;
+    }
+    if (of_email)
+        *out = *of_email;
+    return err == ERR_OK && of_email == NULL ? ERR_NOTFOUND : err;
+}
+
+static enum err reset_write(struct cdi_call *c, struct store_tx *tx)
+{
+    const struct reset *s = c->state;
+    struct one_time t = {.use = ONE_TIME_RESET};
+    struct login_method m;
+    struct str shown;
+    enum err err = one_time_take(c, tx, cdi_str(c, "token"), &t);
+    if (err == ERR_OK)
+        err = reset_method(c, tx, &t, &m);
+    if (err == ERR_NOTFOUND || err == ERR_EXPIRED)
+        return cdi_status(c, "RESET_PASSWORD_INVALID_TOKEN_ERROR");
+    if (err == ERR_OK)
+        err = user_set_password(c, tx, m.recipe_user_id, s->hash);
+    if (err == ERR_OK)
+        err = end_resets(c, tx, &m);
+    if (err == ERR_OK)
+        err = user_external_id(c, tx, t.user_id, &shown);
+    if (err != ERR_OK)
+        return err;
+    struct json *reply = cdi_reply(c, "OK");
+    err = json_set(c->arena, reply, STR("userId"), json_new_str(c->arena, shown));
+    return err ? err : cdi_ok(c, reply);
 }
 
 enum err emailpassword__forget(struct cdi_call *c, struct store_tx *tx, struct str recipe_user_id)
@@ -327,6 +403,13 @@ static const struct cdi_op ops[] = {
      0,
      "token:s",
      {{CDI_WRITE, reset_take}},
+     NULL},
+    {HTTP_POST,
+     "/recipe/user/password/reset",
+     CDI_TENANT,
+     0,
+     "method:s token:s newPassword:s",
+     {{CDI_READ, reset_check}, {CDI_HASH, reset_hash}, {CDI_WRITE, reset_write}},
      NULL},
     {HTTP_POST,
      "/recipe/user/passwordhash/import",

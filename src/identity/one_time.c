@@ -94,21 +94,38 @@ static enum err delete_all(struct cdi_call *c, struct store_tx *tx, const struct
                      taking ? see_deleted : NULL, taking);
 }
 
-enum err one_time_take(struct cdi_call *c, struct store_tx *tx, struct str token,
-                       struct one_time *t)
+static enum err find_hash(struct cdi_call *c, struct store_tx *tx, struct str hash,
+                          struct one_time *t)
 {
-    char hash[HASH_TEXT];
     struct store_value v[3];
-    enum err err = hash_of(token, hash);
-    if (err == ERR_OK)
-        err = cdi_row(
-            c, tx, &STMT_find,
-            ARGS(STORE_S(c->app), STORE_S(str_c(hash)), STORE_I(t->use), STORE_S(t->tenant)), v,
-            COUNTOF(v));
+    enum err err = cdi_row(
+        c, tx, &STMT_find,
+        ARGS(STORE_S(c->app), STORE_S(hash), STORE_I(t->use), STORE_S(t->tenant)), v, COUNTOF(v));
     if (err != ERR_OK)
         return err;
     t->user_id = v[0].s;
     t->email = v[1].s;
+    return v[2].i < c->now_ms ? ERR_EXPIRED : ERR_OK;
+}
+
+enum err one_time_find(struct cdi_call *c, struct store_tx *tx, struct str token,
+                       struct one_time *t)
+{
+    char hash[HASH_TEXT];
+    enum err err = hash_of(token, hash);
+    return err ? err : find_hash(c, tx, str_c(hash), t);
+}
+
+enum err one_time_take(struct cdi_call *c, struct store_tx *tx, struct str token,
+                       struct one_time *t)
+{
+    char hash[HASH_TEXT];
+    enum err err = hash_of(token, hash);
+    if (err != ERR_OK)
+        return err;
+    enum err found = find_hash(c, tx, str_c(hash), t);
+    if (found != ERR_OK && found != ERR_EXPIRED)
+        return found;
     struct taking taking = {str_c(hash), false};
     struct one_time others = *t;
     if (t->use == ONE_TIME_RESET)
@@ -116,7 +133,7 @@ enum err one_time_take(struct cdi_call *c, struct store_tx *tx, struct str token
     err = delete_all(c, tx, &others, &taking);
     if (err == ERR_OK && !taking.taken)
         err = ERR_NOTFOUND; /* somebody else was faster */
-    return err == ERR_OK && v[2].i < c->now_ms ? ERR_EXPIRED : err;
+    return err ? err : found;
 }
 
 enum err one_time_end(struct cdi_call *c, struct store_tx *tx, const struct one_time *t)

@@ -18,6 +18,9 @@ struct one_time {
 /* In a writing phase. `*token`: 64 letters of base64url, 384 random bits. */
 enum err one_time_make(struct cdi_call *c, struct store_tx *tx, const struct one_time *t,
                        int64_t life_ms, struct str *token) MUSTCHECK;
+/* Fills in user_id and email, and takes nothing. ERR_NOTFOUND, ERR_EXPIRED. */
+enum err one_time_find(struct cdi_call *c, struct store_tx *tx, struct str token,
+                       struct one_time *t) MUSTCHECK;
 /* In a writing phase: fills in user_id and email, and ends the token together with all others for
  * the same (those of a reset: of the user; of a verification: of the user and e-mail). Of callers
  * at once exactly one gets ERR_OK. ERR_NOTFOUND: there is none, or no more; ERR_EXPIRED: it has
