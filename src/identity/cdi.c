@@ -10,7 +10,7 @@
 #include "keys_int.h"
 
 #define KEY_WAIT_MS 20
-#define KEY_WAITS 250
+#define KEY_WAITS 1000
 
 struct request {
     struct cdi_call call;
@@ -119,18 +119,16 @@ static void forget_answer(struct cdi_call *c)
 }
 
 /* A signing key takes so long that the store does not wait for it: the pool is making one, and the
- * phase runs once more when it may be there. In the end it is made in the phase itself. */
+ * phase runs once more when it may be there. */
 static void look_again(struct timer *t)
 {
-    struct request *r = CONTAINER_OF(t, struct request, timer);
-    r->call.may_wait = ++r->waits < KEY_WAITS;
-    next_phase(r);
+    next_phase(CONTAINER_OF(t, struct request, timer));
 }
 
 static void after_phase(struct request *r, enum err err)
 {
     struct cdi_call *c = &r->call;
-    if (err != ERR_OK && c->lacks_key) {
+    if (err != ERR_OK && c->lacks_key && ++r->waits < KEY_WAITS) {
         timer_start(r->worker->loop, &r->timer, KEY_WAIT_MS, look_again);
         return;
     }

@@ -87,7 +87,8 @@ struct identity_keys_question {
     struct str app;
     void (*done)(struct identity_keys_question *q);
     void *arg;
-    enum err err;        /* ERR_OK: ask identity_keys again; ERR_NOTFOUND: there is no such app */
+    enum err err; /* ERR_OK: ask identity_keys again; ERR_NOTFOUND: there is no such app, or it has
+                     no keys */
     struct arena *arena; /* in: the asker's */
     void *state;         /* of this room */
 };

@@ -59,8 +59,17 @@ static bool wants_all(const struct cdi_call *c)
 static bool is_good(const struct cdi_call *c, const struct app_keys *k, bool all)
 {
     const struct key_registry *g = c->identity->keys;
-    return !(all && k->fixed == NULL) && k->due_ms > c->now_ms && k->gone_ms >= c->now_ms &&
+    return !(all && k->fixed == NULL) && k->gone_ms >= c->now_ms &&
            !(g->shared && mono_ms(g) - k->read_ms > SHARED_MS);
+}
+
+/* Whether a key is to be made before something is signed. One that is only due is left for later
+ * when none is ready. */
+static bool is_enough(const struct cdi_call *c, const struct app_keys *k)
+{
+    if (k->due_ms > c->now_ms)
+        return true;
+    return c->may_wait && keys__may_sign(k, c->now_ms) && !key_pool_has(c->identity->key_pool, 1);
 }
 
 static struct app_keys *cached(struct cdi_call *c, bool all)
@@ -92,9 +101,15 @@ static enum err load(struct cdi_call *c, struct store_tx *tx, enum keys_wanted w
 static enum err for_call(struct cdi_call *c, struct store_tx *tx, bool all, struct app_keys **out)
 {
     *out = cached(c, all);
-    if (*out)
+    if (*out && is_enough(c, *out))
         return ERR_OK;
     return load(c, tx, all ? KEYS_ALL : KEYS_THAT_SIGN, out);
+}
+
+enum err keys_known_for_call(struct cdi_call *c, struct store_tx *tx)
+{
+    struct app_keys *k;
+    return load(c, tx, KEYS_KNOWN, &k);
 }
 
 enum err keys_rotate(struct cdi_call *c, struct store_tx *tx)

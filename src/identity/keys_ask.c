@@ -7,8 +7,10 @@
 #include "base/mem.h"
 #include "keys_int.h"
 
-#define LOOK_LEAST_MS 1000
-#define LOOK_MOST_MS 15000
+#define LOOK_LEAST_MS 100
+#define LOOK_MOST_MS 1000
+#define AHEAD_MS 30000 /* when a key is made for the one that comes next */
+#define TRIES 5
 
 /* --- a call that nobody made --------------------------------------------------------------------
  */
@@ -26,24 +28,23 @@ static void begin(struct loading *l, struct identity *i, struct arena *a, struct
                                    .tenant = STR("public"),
                                    .config = &i->base,
                                    .version = CDI_NEWEST,
-                                   .now_ms = now_ms}};
+                                   .now_ms = now_ms,
+                                   .may_wait = true}};
 }
 
 /* In a transaction that may run again. */
-static enum err load(struct loading *l, struct store_tx *tx)
+static enum err load_settings(struct loading *l, struct store_tx *tx)
 {
     struct cdi_call *c = &l->call;
-    struct app_keys *k;
     tenants__unref(l->settings);
     l->settings = tenants__get(c->identity, c->app, c->tenant);
     c->changes = NULL;
     enum err err = l->settings
                        ? ERR_OK
                        : tenants__load(c->identity, tx, c->arena, c->app, c->tenant, &l->settings);
-    if (err != ERR_OK)
-        return err;
-    c->config = tenants__config(l->settings);
-    return keys_for_call(c, tx, &k);
+    if (err == ERR_OK)
+        c->config = tenants__config(l->settings);
+    return err;
 }
 
 static void end(struct loading *l, enum err err)
@@ -59,20 +60,42 @@ static void end(struct loading *l, enum err err)
 struct wanting {
     struct loading loading;
     struct identity_keys_question *q;
+    struct loop *from;
     struct store_job job;
+    unsigned tries;
 };
 
 static enum err want_run(struct store_job *j, struct store_tx *tx)
 {
-    return load(&CONTAINER_OF(j, struct wanting, job)->loading, tx);
+    struct loading *l = &CONTAINER_OF(j, struct wanting, job)->loading;
+    enum err err = load_settings(l, tx);
+    return err ? err : keys_known_for_call(&l->call, tx);
 }
 
+static enum err want_submit(struct wanting *w);
+
+/* A change that came between has them thrown away again. */
 static void want_done(struct store_job *j, enum err err)
 {
     struct wanting *w = CONTAINER_OF(j, struct wanting, job);
+    struct identity *i = w->loading.call.identity;
     end(&w->loading, err);
+    struct jwks *set = err == ERR_OK ? identity_keys(i, w->q->app) : NULL;
+    bool thrown_away = err == ERR_OK && set == NULL && ++w->tries < TRIES;
+    jwks_unref(set);
+    if (thrown_away && want_submit(w) == ERR_OK)
+        return;
     w->q->err = err;
     w->q->done(w->q);
+}
+
+static enum err want_submit(struct wanting *w)
+{
+    struct identity_keys_question *q = w->q;
+    struct identity *i = w->loading.call.identity;
+    begin(&w->loading, i, q->arena, q->app, loop_wall_us(w->from) / 1000);
+    w->job = (struct store_job){.access = STORE_READ, .run = want_run, .done = want_done};
+    return store_submit(i->o.store, w->from, &w->job);
 }
 
 enum err identity_want_keys(struct identity *i, struct loop *from, struct identity_keys_question *q)
@@ -80,12 +103,12 @@ enum err identity_want_keys(struct identity *i, struct loop *from, struct identi
     struct wanting *w = ARENA_NEW(q->arena, struct wanting);
     if (w == NULL)
         return ERR_NOMEM;
-    begin(&w->loading, i, q->arena, q->app, loop_wall_us(from) / 1000);
+    w->loading.call.identity = i;
     w->q = q;
-    w->job = (struct store_job){.access = STORE_WRITE, .run = want_run, .done = want_done};
+    w->from = from;
     q->state = w;
     q->err = ERR_INTERNAL;
-    return store_submit(i->o.store, from, &w->job);
+    return want_submit(w);
 }
 
 /* --- for the clock ------------------------------------------------------------------------------
@@ -116,7 +139,10 @@ static void look_after(struct rotations *r, int64_t ms)
 
 static enum err rotate_run(struct store_job *j, struct store_tx *tx)
 {
-    return load(&CONTAINER_OF(j, struct rotations, job)->loading, tx);
+    struct loading *l = &CONTAINER_OF(j, struct rotations, job)->loading;
+    struct app_keys *k;
+    enum err err = load_settings(l, tx);
+    return err ? err : keys_for_call(&l->call, tx, &k);
 }
 
 static void rotate_done(struct store_job *j, enum err err)
@@ -124,7 +150,7 @@ static void rotate_done(struct store_job *j, enum err err)
     struct rotations *r = CONTAINER_OF(j, struct rotations, job);
     struct str app = r->loading.call.app;
     end(&r->loading, err);
-    if (err != ERR_OK)
+    if (err != ERR_OK && err != ERR_BUSY)
         log_warn("identity", "the next signing key of app %.*s was not made: %s", STR_ARG(app),
                  err_text(err));
     if (err == ERR_NOTFOUND)
@@ -142,9 +168,8 @@ static void look(struct timer *t)
         look_after(r, LOOK_MOST_MS);
         return;
     }
-    if (due_ms - now_ms <= 2 * LOOK_MOST_MS)
-        key_pool_expect(i->key_pool);
-    if (due_ms > now_ms) {
+    bool ready = due_ms - now_ms > AHEAD_MS || key_pool_has(i->key_pool, 1);
+    if (due_ms > now_ms || !ready) {
         look_after(r, due_ms - now_ms);
         return;
     }

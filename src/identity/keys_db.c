@@ -61,11 +61,22 @@ void keys__time(struct app_keys *k, const struct core_config *g)
     bool crowded = k->dynamic_n >= LIMIT_APP_KEYS / 2;
     k->overlap_ms = overlap_ms(g);
     k->interval_ms = crowded ? longest_ms(g) : g->signing_key_interval_ms;
+    k->grace_ms = 1000 * g->access_token_validity_s; /* its tokens still end before it retires */
     k->due_ms = k->gone_ms = INT64_MIN;
     if (k->dynamic_n == 0)
         return;
     k->due_ms = k->created_ms[0] + k->interval_ms - k->overlap_ms;
     k->gone_ms = k->created_ms[k->dynamic_n - 1] + keys__life_ms(g);
+}
+
+static bool may_sign(const struct app_keys *k, size_t i, int64_t now_ms)
+{
+    return i < k->dynamic_n && k->created_ms[i] + k->interval_ms + k->grace_ms > now_ms;
+}
+
+bool keys__may_sign(const struct app_keys *k, int64_t now_ms)
+{
+    return may_sign(k, 0, now_ms);
 }
 
 /* The newest that those who verify have had time to fetch, or else the oldest; when that may not
@@ -75,7 +86,7 @@ size_t keys__signing(const struct app_keys *k, int64_t now_ms)
     size_t i = 0;
     while (i + 1 < k->dynamic_n && k->created_ms[i] + k->overlap_ms > now_ms)
         i++;
-    return i < k->dynamic_n && k->created_ms[i] + k->interval_ms > now_ms ? i : 0;
+    return may_sign(k, i, now_ms) ? i : 0;
 }
 
 void app_keys__unref(struct app_keys *k)
@@ -201,14 +212,15 @@ static enum err make_refresh(struct cdi_call *c, struct store_tx *tx, struct str
                            NULL);
 }
 
-static enum err read_refresh(struct cdi_call *c, struct store_tx *tx, struct app_keys *k)
+static enum err read_refresh(struct cdi_call *c, struct store_tx *tx, enum keys_wanted wanted,
+                             struct app_keys *k)
 {
     struct store_value v;
     struct str secret, place = place_of(c, "refresh_key", STR(""));
     if (place.p == NULL)
         return ERR_NOMEM;
     enum err err = cdi_row(c, tx, &STMT_refresh, ARGS(STORE_S(c->app)), &v, 1);
-    if (err == ERR_NOTFOUND)
+    if (err == ERR_NOTFOUND && wanted != KEYS_KNOWN)
         return make_refresh(c, tx, place, k);
     if (err == ERR_OK)
         err = unseal(c->identity->sealer, place, v.s, c->arena, &secret);
@@ -226,8 +238,11 @@ static enum err read_refresh(struct cdi_call *c, struct store_tx *tx, struct app
 /* A fresh one before the others; of those the oldest goes when there is no more room. */
 static enum err add_dynamic(struct cdi_call *c, struct store_tx *tx, struct app_keys *k)
 {
-    int64_t created_ms = c->now_ms;
+    /* When it is made, not when the call began: from then on others can know it. */
+    int64_t created_ms = clock_wall_us(run_clock(c->identity->o.run)) / 1000;
     struct jwk *fresh;
+    if (created_ms < c->now_ms)
+        created_ms = c->now_ms;
     if (k->dynamic_n > 0 && created_ms <= k->created_ms[0])
         created_ms = k->created_ms[0] + 1; /* another node's clock is ahead */
     enum err err = make(c, tx, true, created_ms, &fresh);
@@ -261,11 +276,11 @@ static enum err make_missing(struct cdi_call *c, struct store_tx *tx, enum keys_
 {
     bool had = k->dynamic_n > 0, fixed = wanted != KEYS_THAT_SIGN && k->fixed == NULL;
     bool dynamic = wanted == KEYS_ROTATED || k->due_ms <= c->now_ms;
+    if (wanted == KEYS_KNOWN)
+        return had || k->fixed ? ERR_OK : ERR_NOTFOUND;
     if (c->may_wait && !key_pool_has(c->identity->key_pool, (unsigned)fixed + dynamic)) {
-        bool good = had && !fixed && wanted != KEYS_ROTATED &&
-                    k->created_ms[0] + k->interval_ms > c->now_ms;
-        c->lacks_key = !good; /* those that are there still do */
-        return good ? ERR_OK : ERR_BUSY;
+        c->lacks_key = fixed || wanted == KEYS_ROTATED || !keys__may_sign(k, c->now_ms);
+        return c->lacks_key ? ERR_BUSY : ERR_OK;
     }
     enum err err = fixed ? make(c, tx, false, c->now_ms, &k->fixed) : ERR_OK;
     if (err == ERR_OK && dynamic)
@@ -291,18 +306,19 @@ static enum err collect(struct app_keys *k, const struct core_config *g)
 }
 
 static enum err load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
-                     struct app_keys *k)
+                     enum keys_wanted wanted, struct app_keys *k)
 {
     struct reading r = {c, known, k};
     struct store_value one;
-    enum err err = cdi_row(c, tx, &STMT_lock, ARGS(STORE_S(c->app)), &one, 1);
+    enum err err =
+        wanted == KEYS_KNOWN ? ERR_OK : cdi_row(c, tx, &STMT_lock, ARGS(STORE_S(c->app)), &one, 1);
     if (err == ERR_OK)
         err = store_run(tx, &STMT_keys,
                         ARGS(STORE_S(c->app), STORE_I(c->now_ms - keys__life_ms(c->config)),
                              STORE_I(LIMIT_APP_KEYS + 1)),
                         take_row, &r);
     keys__time(k, c->config);
-    return err ? err : read_refresh(c, tx, k);
+    return err ? err : read_refresh(c, tx, wanted, k);
 }
 
 enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_keys *known,
@@ -317,7 +333,7 @@ enum err keys__load(struct cdi_call *c, struct store_tx *tx, const struct app_ke
     if (err == ERR_OK) {
         memcpy(k->app_text, c->app.p, c->app.n);
         k->app = str_of(k->app_text, c->app.n);
-        err = load(c, tx, known, k);
+        err = load(c, tx, known, wanted, k);
     }
     if (err == ERR_OK)
         err = make_missing(c, tx, wanted, k);

@@ -23,8 +23,10 @@ enum err keys_all_for_call(struct cdi_call *c, struct store_tx *tx,
                            struct app_keys **out) MUSTCHECK;
 /* In a writing phase: all of them, and one more dynamic key whether or not it is due. */
 enum err keys_rotate(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
-/* From memory only, borrowed from the call: NULL when this process has not seen the app yet, or a
- * key is to be made. */
+/* In a reading phase: as they are, to verify with them. ERR_NOTFOUND: there are none. */
+enum err keys_known_for_call(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
+/* From memory only, borrowed from the call, to verify with them: NULL when this process has not
+ * seen the app yet, or the static key is to be made. */
 struct app_keys *keys_cached(struct cdi_call *c);
 struct app_keys *keys_all_cached(struct cdi_call *c);
 /* Which key signs now; `dynamic` false: the static one. Borrowed from k. */
@@ -59,8 +61,9 @@ struct app_keys {
     uint64_t changes;        /* of the registry, before these were read */
     int64_t read_ms;         /* monotonic */
     int64_t due_ms, gone_ms; /* wall clock: the next dynamic key is made; the oldest is retired */
-    int64_t overlap_ms, interval_ms; /* a key is published so long before it signs, and is the one
-                                      * that signs until it is so old */
+    /* A key is published so long before it signs; it signs until it is so old; and when the next
+     * one is late, so much longer. */
+    int64_t overlap_ms, interval_ms, grace_ms;
     struct jwks *verifiers;
     struct jwk *fixed;                   /* the static one, or NULL */
     struct jwk *dynamic[LIMIT_APP_KEYS]; /* the newest one first; references */
@@ -75,9 +78,12 @@ void app_keys__unref(struct app_keys *k);
 int64_t keys__life_ms(const struct core_config *g);
 /* Fills the times from those at which the keys were made. */
 void keys__time(struct app_keys *k, const struct core_config *g);
+/* Whether the newest one may still sign. */
+bool keys__may_sign(const struct app_keys *k, int64_t now_ms);
 /* Which of the dynamic ones signs. */
 size_t keys__signing(const struct app_keys *k, int64_t now_ms);
 enum keys_wanted {
+    KEYS_KNOWN,     /* none is made */
     KEYS_THAT_SIGN, /* a dynamic one that is not due */
     KEYS_ALL,       /* and the static one */
     KEYS_ROTATED    /* and a fresh dynamic one */

@@ -337,18 +337,40 @@ static void wanted(struct identity_keys_question *q)
     run_stop(r);
 }
 
+static struct identity_keys_question question;
+
+static void then_ask(struct store_job *j, enum err err)
+{
+    if (err != ERR_OK || identity_want_keys(room, run_control(r), &question) != ERR_OK)
+        script_done(j, ERR_INTERNAL);
+}
+
 static void the_gateway_gets_the_keys_of_an_app(void **state)
 {
-    struct identity_keys_question q = {.app = STR("public"), .arena = memory, .done = wanted};
+    struct script x = {.run = makes_one};
     (void)state;
+    question =
+        (struct identity_keys_question){.app = STR("public"), .arena = memory, .done = wanted};
+    x.job = (struct store_job){.access = STORE_WRITE, .run = run_script, .done = then_ask};
+    assert_int_equal(store_submit(s, run_control(r), &x.job), ERR_OK);
     assert_null(identity_keys(room, STR("public")));
-    assert_int_equal(identity_want_keys(room, run_control(r), &q), ERR_OK);
-    assert_null(q.arg);
     assert_int_equal(run_main(r), ERR_OK);
-    assert_int_equal(q.err, ERR_OK);
+    assert_int_equal(x.line, 0);
+    assert_int_equal(question.err, ERR_OK);
     struct jwks *set = identity_keys(room, STR("public"));
     assert_int_equal(set->n, 1);
     jwks_unref(set);
+}
+
+static void an_app_without_keys_gets_none_from_the_gateway(void **state)
+{
+    (void)state;
+    question =
+        (struct identity_keys_question){.app = STR("public"), .arena = memory, .done = wanted};
+    assert_int_equal(identity_want_keys(room, run_control(r), &question), ERR_OK);
+    assert_null(question.arg); /* never from inside the call */
+    assert_int_equal(run_main(r), ERR_OK);
+    assert_int_equal(question.err, ERR_NOTFOUND);
 }
 
 static void the_gateway_is_told_when_there_is_no_such_app(void **state)
@@ -444,6 +466,7 @@ int main(void)
         KEYS_TEST(an_app_that_is_not_there_gets_no_keys),
         KEYS_TEST(a_store_opens_with_its_own_key_file_only),
         KEYS_TEST(the_gateway_gets_the_keys_of_an_app),
+        KEYS_TEST(an_app_without_keys_gets_none_from_the_gateway),
         KEYS_TEST(the_gateway_is_told_when_there_is_no_such_app),
         cmocka_unit_test(no_token_outlives_its_key),
         KEYS_TEST(survives_failing_allocations),
