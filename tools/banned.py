@@ -39,6 +39,9 @@ RULES = (
 )
 BY_WORD = {word: rule for rule in RULES for word in rule.words.split()}
 WORD = re.compile(r'(?<![\w.])(?<!->)(' + '|'.join(BY_WORD) + r')\b(?=(\s*\()?)')
+# What a database is asked is written in the program, never put together while it runs.
+STATEMENT = re.compile(r'(?<!static const )\bstruct stmt \w+\s*[=;]|[.>]sql\s*=(?!=)')
+CONSTANT = Rule('', PRODUCT, 'store', 'static const struct stmt STMT_x = SQL("... $1")')
 ALLOWED = re.compile(r'/\* allowed: (.+?) *\*/')
 PLAIN_C = ('tests/lib/', 'tests/fuzz/', 'tests/vectors/')
 
@@ -54,6 +57,9 @@ def broken_rules(name, text):
         if room in rule.rooms.split() or (rule.where == PRODUCT and tree.is_test(name)):
             continue
         yield code.count('\n', 0, found.start()) + 1, found[1], rule
+    if room not in CONSTANT.rooms.split():
+        for found in STATEMENT.finditer(code):
+            yield code.count('\n', 0, found.start()) + 1, 'a statement that is no constant', CONSTANT
 
 
 def main():

@@ -93,6 +93,14 @@ class Banned(Tree):
         self.write('src/run/loop.c', 'void f(void) { free(l); } /* allowed: getline made it */\n')
         self.assert_fine('banned', 'getline made it', '1 allowed')
 
+    def test_statements_are_constants(self):
+        self.write('src/run/loop.c', 'static const struct stmt STMT_a = SQL("SELECT $1");\n'
+                                     'void f(const struct stmt *s) { if (s->sql == a) run(s); }\n')
+        self.write('src/store/tx.c', 'void f(void) { s.sql = a; }\n')
+        self.assert_fine('banned')
+        self.write('src/run/loop.c', 'void f(void)\n{\n    struct stmt s = SQL(a);\n    t->sql = a;\n}\n')
+        self.assert_found('banned', 'loop.c:3: a statement that is no constant', 'loop.c:4: a statement')
+
     def test_memory_is_of_base_and_of_tests(self):
         self.write('src/base/mem.c', 'void f(void) { free(malloc(1)); }\n')
         self.write('src/run/loop_test.c', 'void f(void) { free(malloc(1)); }\n')
