@@ -103,6 +103,14 @@ static void respond_error(struct request *r, enum err err)
     respond(r);
 }
 
+static enum err fail_unknown(struct cdi_call *c)
+{
+    return cdi_fail(c, 400,
+                    "AppId or tenantId not found => Tenant with the following "
+                    "connectionURIDomain, appId and tenantId combination not found: (, %.*s, %.*s)",
+                    STR_ARG(c->app), STR_ARG(c->tenant));
+}
+
 /* --- phases ------------------------------------------------------------------------------------
  */
 static void next_phase(struct request *r);
@@ -147,8 +155,14 @@ static void after_phase(struct request *r, enum err err)
 static enum err run_transaction(struct store_job *j, struct store_tx *tx)
 {
     struct request *r = CONTAINER_OF(j, struct request, job);
+    const struct cdi_phase *p = &r->call.op->phases[r->phase];
     forget_answer(&r->call);
-    return r->call.op->phases[r->phase].run(&r->call, tx);
+    /* The body, a password's hash or the queue took time: what is written now would outlive an app
+     * or a tenant that was removed meanwhile, and be found by one that gets its name. */
+    enum err err = p->where == CDI_WRITE && r->known ? tenants__look(&r->call, tx) : ERR_OK;
+    if (err != ERR_OK)
+        return err == ERR_NOTFOUND ? fail_unknown(&r->call) : err;
+    return p->run(&r->call, tx);
 }
 
 static void transaction_done(struct store_job *j, enum err err)
@@ -309,11 +323,7 @@ static enum err check(struct request *r, bool known)
         err = cdi__is_api(r->path.api) ? cdi_fail(c, 405, "Method not supported")
                                        : cdi_fail(c, 404, "Not found");
     if (err == ERR_OK && !known && !(flags & CDI_ANY_TENANT))
-        err = cdi_fail(c, 400,
-                       "AppId or tenantId not found => Tenant with the following "
-                       "connectionURIDomain, appId and tenantId combination not found: (, %.*s, "
-                       "%.*s)",
-                       STR_ARG(c->app), STR_ARG(c->tenant));
+        err = fail_unknown(c);
     if (err == ERR_OK && c->op->scope == CDI_APP && !str_eqz(c->tenant, "public"))
         err = cdi_fail(c, 403, "Only public tenantId can call this app specific API");
     if (err == ERR_OK && (flags & CDI_BASE_APP) && !str_eqz(c->app, "public"))
@@ -362,6 +372,7 @@ static void find_settings(struct request *r)
     struct identity *i = r->worker->identity;
     r->settings = tenants__get(i, r->call.app, r->call.tenant);
     if (r->settings) {
+        r->known = true;
         checked(r, true);
         return;
     }

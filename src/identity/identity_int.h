@@ -67,6 +67,8 @@ struct tenant_settings *tenants__get(struct identity *i, struct str app, struct 
 /* In a transaction: reads and remembers. ERR_NOTFOUND: there is no such app or tenant. */
 enum err tenants__load(struct identity *i, struct store_tx *tx, struct arena *a, struct str app,
                        struct str tenant, struct tenant_settings **out) MUSTCHECK;
+/* Whether the call's app and tenant are there at the moment of this transaction. ERR_NOTFOUND. */
+enum err tenants__look(struct cdi_call *c, struct store_tx *tx) MUSTCHECK;
 void tenants__unref(struct tenant_settings *t);
 const struct core_config *tenants__config(const struct tenant_settings *t);
 void tenants__forget(struct identity *i, struct str app); /* its settings have changed */

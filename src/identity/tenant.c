@@ -36,6 +36,9 @@ const char tenant__schema[] =
 static const struct stmt STMT_settings =
     SQL("SELECT core_config FROM tenant WHERE app_id = $1 AND tenant_id = $2");
 
+static const struct stmt STMT_there =
+    SQL("SELECT 1 FROM tenant WHERE app_id = $1 AND tenant_id = $2");
+
 void tenants__unref(struct tenant_settings *t)
 {
     if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
@@ -185,6 +188,14 @@ static enum err read_row(struct store_tx *tx, struct arena *a, struct str app, s
     enum err err = store_run(tx, &STMT_settings, args, COUNTOF(args), take_settings, &r);
     *out = r.settings;
     return err == ERR_OK && r.settings == NULL ? ERR_NOTFOUND : err;
+}
+
+enum err tenants__look(struct cdi_call *c, struct store_tx *tx)
+{
+    struct store_value one;
+    if (str_eqz(c->app, "public") && str_eqz(c->tenant, "public"))
+        return ERR_OK; /* nobody can remove them */
+    return cdi_row(c, tx, &STMT_there, ARGS(STORE_S(c->app), STORE_S(c->tenant)), &one, 1);
 }
 
 static enum err read_settings(struct identity *i, struct store_tx *tx, struct str app,

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { startCore } from '../lib/core.mjs';
 
 const MT = '/recipe/multitenancy';
@@ -205,6 +206,28 @@ test('apps and tenants', async (t) => {
         assert.deepEqual(JSON.parse((await removeApp(app))[1]), { status: 'OK', didExist: true });
         assert.deepEqual(JSON.parse((await removeApp(app))[1]), { status: 'OK', didExist: false });
         assert.equal((await core.call('GET', '/telemetry', undefined, { app })).status, 400);
+    });
+
+    await t.test('what is under way when its app or tenant goes leaves nothing behind', async () => {
+        const user = { email: 'late@example.com', password: 'validpass1' };
+        for (const [what, make, remove, tenant] of [
+            [`${MT}/app`, 'appId', {}, 'public'],
+            [`${MT}/tenant`, 'tenantId', undefined, 't1'],
+        ]) {
+            // hashing takes long enough for the removal to come between
+            const app = await core.app({ password_hashing_alg: 'BCRYPT', bcrypt_log_rounds: 13 });
+            const id = make === 'appId' ? app : 't1';
+            const options = remove ?? { app };
+            await core.ok('PUT', `${what}/v2`, { [make]: id }, options);
+            const late = core.call('POST', '/recipe/signup', user, { app, tenant });
+            await setTimeout(100);
+            await core.ok('POST', `${what}/remove`, { [make]: id }, options);
+            const { status, body } = await late;
+            assert.deepEqual([status, body.slice(0, 30)], [400, 'AppId or tenantId not found =>']);
+            await core.ok('PUT', `${what}/v2`, { [make]: id }, options);
+            const { count } = await core.ok('GET', '/users/count', undefined, { app, tenant });
+            assert.equal(count, 0);
+        }
     });
 
     await t.test('providers are kept as they are given', async () => {
