@@ -70,7 +70,7 @@ enum err cdi__path(struct arena *a, struct str raw, struct str base_path, struct
         lower[i] = (char)tolower((unsigned char)lower[i]);
     if (path.n == 0 || path.p[0] != '/')
         return ERR_NOTFOUND;
-    if (base_path.n > 0 && str_starts(path, base_path) &&
+    if (base_path.n > 0 && str_istarts(path, base_path) &&
         (path.n == base_path.n || path.p[base_path.n] == '/'))
         path = path.n == base_path.n ? STR("/") : str_from(path, base_path.n);
     while (path.n > 1 && path.p[path.n - 1] == '/')

@@ -72,6 +72,8 @@ static void test_base_path(void **state)
     assert_true(str_eqz(p.api, "/"));
     assert_int_equal(cdi__path(a, STR("/core/hello"), STR("/cor"), &p), ERR_OK);
     assert_true(str_eqz(p.tenant, "core")); /* "/cor" is no prefix of whole segments */
+    assert_int_equal(cdi__path(a, STR("/Core/hello"), STR("/CORE"), &p), ERR_OK);
+    assert_true(str_eqz(p.tenant, "public")); /* in any case, as the rest of a path */
     arena_free(a);
 }
 
