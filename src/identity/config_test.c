@@ -137,7 +137,8 @@ static void each_refusal_has_the_cores_words(void **state)
     refuses("{\"access_token_dynamic_signing_key_update_interval\":0}",
             "'access_token_dynamic_signing_key_update_interval' must be > 0");
     refuses("{\"passwordless_code_lifetime\":0}", "'passwordless_code_lifetime' must be > 0");
-    refuses("{\"totp_max_attempts\":-1}", "'totp_max_attempts' must be > 0");
+    refuses("{\"totp_max_attempts\":-1}", "'totp_max_attempts' must be between 1 and 10000");
+    refuses("{\"totp_max_attempts\":10001}", "'totp_max_attempts' must be between 1 and 10000");
     refuses("{\"password_hashing_alg\":\"MD5\"}",
             "'password_hashing_alg' must be one of 'ARGON2' or 'BCRYPT'");
     refuses("{\"bcrypt_log_rounds\":31}", "'bcrypt_log_rounds' must be between 4 and 20");

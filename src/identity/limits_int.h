@@ -28,8 +28,9 @@
 #define LIMIT_SCRYPT_MEMORY MIB(64)
 #define LIMIT_PASSWORD_HASH_PART 128 /* bytes of its salt, its hash, or Firebase's key */
 #define LIMIT_USER_ID 256
-#define LIMIT_TOTP_DEVICES 64 /* of one user */
-#define LIMIT_TOTP_SKEW 50    /* periods on either side */
+#define LIMIT_TOTP_DEVICES 64     /* of one user */
+#define LIMIT_TOTP_ATTEMPTS 10000 /* all are read at each try */
+#define LIMIT_TOTP_SKEW 50        /* periods on either side */
 #define LIMIT_TOTP_PERIOD_S 86400
 #define LIMIT_TOTP_SECRET 128      /* bytes */
 #define LIMIT_EMAIL 320            /* RFC 5321: 64, @ and 255 */
