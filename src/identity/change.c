@@ -96,6 +96,11 @@ void identity_listen(struct identity *i,
 
 /* --- noting ------------------------------------------------------------------------------------
  */
+static int64_t wall_ms(const struct identity *i)
+{
+    return clock_wall_us(run_clock(i->o.run)) / 1000;
+}
+
 static enum err note(struct cdi_call *c, struct store_tx *tx, const struct change *one)
 {
     char uuid[37], id[NODE_TEXT + 37];
@@ -114,9 +119,11 @@ enum err cdi_changed(struct cdi_call *c, struct store_tx *tx, enum identity_chan
     struct change *one = ARENA_NEW(c->arena, struct change);
     if (one == NULL)
         return ERR_NOMEM;
+    /* By the clock of now: the call may have begun long ago, and a token have been made since. */
+    int64_t now_ms = wall_ms(c->identity);
     *one = (struct change){.what = what,
-                           .at_ms = c->now_ms,
-                           .until_ms = c->now_ms,
+                           .at_ms = now_ms,
+                           .until_ms = now_ms,
                            .app = c->app,
                            .subject = arena_str(c->arena, subject),
                            .user = arena_str(c->arena, user)};
@@ -152,11 +159,6 @@ static struct str put(char **to, struct str s)
         memcpy(*to, s.p, s.n);
     *to += s.n;
     return copy;
-}
-
-static int64_t wall_ms(const struct identity *i)
-{
-    return clock_wall_us(run_clock(i->o.run)) / 1000;
 }
 
 static void remember_revoked(struct identity *i, struct str app, struct str handle,
