@@ -271,8 +271,8 @@ static enum err find_or_make(struct cdi_call *c, struct store_tx *tx,
 
 static enum err consume(struct cdi_call *c, struct store_tx *tx)
 {
-    struct passwordless_device d;
-    struct login_method m;
+    struct passwordless_device d = {0};
+    struct login_method m = {0};
     struct json *reply = NULL;
     bool created = false;
     enum err err = check_proof(c);

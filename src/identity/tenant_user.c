@@ -39,7 +39,7 @@ static enum err reply(struct cdi_call *c, const char *member, bool value)
 
 static enum err join(struct cdi_call *c, struct store_tx *tx)
 {
-    struct login_method m;
+    struct login_method m = {0};
     const char *why = NULL;
     bool was = false;
     enum err err = find(c, tx, &m);
@@ -55,7 +55,7 @@ static enum err join(struct cdi_call *c, struct store_tx *tx)
 
 static enum err leave(struct cdi_call *c, struct store_tx *tx)
 {
-    struct login_method m;
+    struct login_method m = {0};
     bool was = false;
     enum err err = find(c, tx, &m);
     if (err == ERR_NOTFOUND)

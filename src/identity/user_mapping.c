@@ -176,7 +176,7 @@ static enum err map_user(struct cdi_call *c, struct store_tx *tx)
 static enum err get_mapping(struct cdi_call *c, struct store_tx *tx)
 {
     struct str id;
-    struct mapping m;
+    struct mapping m = {0};
     enum err err = read_id(c, "userId", &id);
     err = err ? err : find_any(c, tx, id, &m);
     if (err == ERR_NOTFOUND)
@@ -196,7 +196,7 @@ static enum err get_mapping(struct cdi_call *c, struct store_tx *tx)
 static enum err unmap_user(struct cdi_call *c, struct store_tx *tx)
 {
     struct str id;
-    struct mapping m;
+    struct mapping m = {0};
     enum err err = read_id(c, "userId", &id);
     err = err ? err : find_any(c, tx, id, &m);
     if (err == ERR_NOTFOUND)
@@ -212,7 +212,7 @@ static enum err unmap_user(struct cdi_call *c, struct store_tx *tx)
 static enum err set_info(struct cdi_call *c, struct store_tx *tx)
 {
     struct str id;
-    struct mapping m;
+    struct mapping m = {0};
     struct store_value info;
     enum err err = read_id(c, "userId", &id);
     err = err ? err : read_info(c, &info);

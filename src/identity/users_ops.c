@@ -131,7 +131,7 @@ static enum err answer_page(struct cdi_call *c, struct store_tx *tx, const struc
 
 static enum err get_users(struct cdi_call *c, struct store_tx *tx)
 {
-    struct str recipes[RECIPES], id;
+    struct str recipes[RECIPES], id = STR_NONE;
     struct user_list list = {.arena = c->arena};
     int64_t limit = 0, time = 0;
     bool up;
