@@ -75,8 +75,6 @@ static int setup_server(void **state)
     void *db;
     struct errinfo e = {0};
     (void)state;
-    if (!*postgres_url)
-        return 0;
     url = postgres_url;
     if (store__postgres.open(url, STORE_WRITER, &db, &e) != ERR_OK)
         return -1;
@@ -550,27 +548,11 @@ static void many_threads_lose_nothing(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_ALONE(name) cmocka_unit_test_setup_teardown(name, setup_alone, teardown)
 /* On SQLite and on PostgreSQL, which is another test with another name. */
-#define TEST_BOTH(name)                                                     \
-    TEST(name),                                                             \
-    {                                                                       \
-#name "_on_postgresql", server_##name, setup_server, teardown, NULL \
+#define TEST_BOTH(name)                                            \
+    TEST(name),                                                    \
+    {                                                              \
+#name "_on_postgresql", name, setup_server, teardown, NULL \
     }
-#define ON_SERVER(name)                     \
-    static void server_##name(void **state) \
-    {                                       \
-        if (!*postgres_url)                 \
-            skip();                         \
-        name(state);                        \
-    }
-ON_SERVER(a_job_that_fails_is_undone)
-ON_SERVER(a_conflict_undoes_its_statement_alone)
-ON_SERVER(the_number_of_changed_rows_is_told)
-ON_SERVER(a_row_function_ends_its_statement)
-ON_SERVER(what_is_done_is_read)
-ON_SERVER(readers_do_not_wait_for_the_writer)
-ON_SERVER(a_reader_cannot_write)
-ON_SERVER(without_memory_a_statement_fails_and_no_more)
-ON_SERVER(many_threads_lose_nothing)
 
 int main(void)
 {

@@ -49,8 +49,6 @@ static int setup(void **state)
 {
     struct errinfo e = {0};
     (void)state;
-    if (!*postgres_url)
-        return 0;
     script(POSTGRES_EMPTY);
     left = 0;
     if (run_new(&(struct run_options){.workers = 1}, &r) != ERR_OK)
@@ -66,12 +64,6 @@ static int teardown(void **state)
     run_free(r);
     r = NULL;
     return 0;
-}
-
-static void want_server(void)
-{
-    if (!*postgres_url)
-        skip();
 }
 
 /* --- jobs --------------------------------------------------------------------------------------
@@ -168,7 +160,6 @@ static enum err adds_what_it_sees(struct store_job *j, struct store_tx *tx)
 static void who_was_slower_begins_again(void **state)
 {
     (void)state;
-    want_server();
     struct task a = {.name = "a"}, b = {.name = "b"};
     pthread_barrier_init(&met, NULL, 2);
     submit(&a, STORE_WRITE, adds_what_it_sees);
@@ -194,7 +185,6 @@ static void *node_main(void *arg)
 static void nodes_that_start_at_once_migrate_once(void **state)
 {
     (void)state;
-    want_server();
     pthread_t id[6];
     enum err err[COUNTOF(id)];
     script(POSTGRES_EMPTY);
@@ -210,7 +200,6 @@ static void nodes_that_start_at_once_migrate_once(void **state)
 static void a_newer_release_is_not_guessed_at(void **state)
 {
     (void)state;
-    want_server();
     struct store *old;
     struct errinfo e = {0};
     assert_int_equal(open_as(postgres_url, 1, &old, &e), ERR_UNSUPPORTED);
@@ -237,7 +226,6 @@ static enum err loses_its_connection_once(struct store_job *j, struct store_tx *
 static void a_job_whose_connection_goes_begins_again(void **state)
 {
     (void)state;
-    want_server();
     struct task t = {.name = "a", .n = 1};
     submit(&t, STORE_WRITE, loses_its_connection_once);
     go_on();
@@ -255,7 +243,6 @@ static enum err minds_nothing(struct store_job *j, struct store_tx *tx)
 static void nor_can_a_job_say_that_it_was_done(void **state)
 {
     (void)state;
-    want_server();
     struct task t = {.name = "a", .n = 1};
     submit(&t, STORE_WRITE, minds_nothing);
     go_on();
@@ -267,7 +254,6 @@ static void nor_can_a_job_say_that_it_was_done(void **state)
 static void a_commit_without_an_answer_is_not_tried_again(void **state)
 {
     (void)state;
-    want_server();
     struct task t = {.name = "a", .n = 1}, after = {.name = "b", .n = 2};
     script("CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS "
            "$$BEGIN IF NEW.n = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
@@ -285,7 +271,6 @@ static void a_commit_without_an_answer_is_not_tried_again(void **state)
 static void a_commit_that_the_server_refuses(void **state)
 {
     (void)state;
-    want_server();
     struct task t = {.name = "a", .n = 1};
     script("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
            "$$BEGIN RAISE unique_violation; END$$; CREATE CONSTRAINT TRIGGER at_commit AFTER "
@@ -300,7 +285,6 @@ static void a_commit_that_the_server_refuses(void **state)
 static void no_answer_is_waited_for_without_end(void **state)
 {
     (void)state;
-    want_server();
     void *db;
     int64_t changed, began = clock_mono_us(&clock_system);
     struct errinfo e = {0};
@@ -351,7 +335,6 @@ static void client_done(struct task *t)
 static void it_goes_and_returns_under_load(void **state)
 {
     (void)state;
-    want_server();
     kept = refused = names = 0;
     ending = false;
     for (unsigned i = 0; i < COUNTOF(clients); i++) {
@@ -390,7 +373,6 @@ static void a_server_that_is_away_is_told_by_its_name(void **state)
 static void a_password_is_never_said(void **state)
 {
     (void)state;
-    want_server();
     char url[sizeof postgres_url];
     struct store *other;
     struct errinfo e = {0};
@@ -479,7 +461,6 @@ static enum err sends_values(struct store_job *j, struct store_tx *tx)
 static void values_come_back_as_they_went(void **state)
 {
     (void)state;
-    want_server();
     struct task t = {0};
     submit(&t, STORE_WRITE, sends_values);
     go_on();
@@ -508,7 +489,6 @@ static enum err open_and_read(void *arg)
 static void without_memory_it_does_not_open(void **state)
 {
     (void)state;
-    want_server();
     fault_each(open_and_read, NULL);
 }
 
