@@ -8,6 +8,7 @@ import { chmodSync, copyFileSync, readFileSync, readdirSync, rmSync, statSync } 
 import path from 'node:path';
 import { POSTGRES, startCore } from '../lib/core.mjs';
 import { eventually, ropeline, sleep, test } from '../lib/daemon.mjs';
+import { Postgres } from '../lib/postgres.mjs';
 
 const JWKS = '/.well-known/jwks.json';
 
@@ -203,8 +204,8 @@ test('keys outlive the daemon', async (t) => {
     assert.deepEqual((await keysOf(await again(core))).keys, keys);
 });
 
-const alone = async (t) => {
-    const core = await startCore(t);
+test('a store opens with its own key file only', async (t) => {
+    const core = await startCore(t, { sqlite: true });
     const { keys } = await keysOf(core);
     const file = path.join(core.daemon.state, 'identity.key');
     await core.daemon.end();
@@ -224,10 +225,12 @@ const alone = async (t) => {
     chmodSync(file, 0o600);
     core.daemon.transcript = '';
     assert.deepEqual((await keysOf(await again(core))).keys, keys);
-};
+});
 
-const together = async (t) => {
-    const [a, b] = [await startCore(t), await startCore(t)];
+test('two nodes make one set of keys, and each takes the other’s', async (t) => {
+    const server = new Postgres().start();
+    t.after(() => server.end());
+    const [a, b] = [await startCore(t, server.options), await startCore(t, server.options)];
     const app = await a.app();
     const all = await Promise.all(
         Array.from({ length: 60 }, (_, i) => keysOf(i % 2 ? a : b, app)));
@@ -264,10 +267,4 @@ const together = async (t) => {
     for (let i = 1; i < times.length; i++) {
         assert.ok(times[i] - times[i - 1] > 3400, `${times}`); // half of 7.2 s
     }
-};
-
-if (POSTGRES) {
-    test('two nodes make one set of keys, and each takes the other’s', together);
-} else {
-    test('a store opens with its own key file only', alone);
-}
+});

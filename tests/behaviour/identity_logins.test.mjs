@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * E-mail and password, third parties, and which addresses are verified: every call, with the words
- * of the core.
+ * E-mail and password, and which addresses are verified: every call, with the words of the core.
  */
 import assert from 'node:assert/strict';
 import { startCore } from '../lib/core.mjs';
@@ -77,45 +76,6 @@ test('e-mail and password', async (t) => {
         assert.deepEqual(user.tenantIds, ['other']);
         assert.equal((await signIn('ada@example.com', 'another-one3')).status, 'WRONG_CREDENTIALS_ERROR');
         assert.equal((await signIn('ada@example.com', 'another-one3', { tenant: 'other' })).user.id, user.id);
-    });
-});
-
-test('third parties', async (t) => {
-    const core = await startCore(t);
-    const app = await core.app();
-    const come = (thirdPartyId, thirdPartyUserId, id, isVerified, more) =>
-        core.ok('POST', '/recipe/signinup', { thirdPartyId, thirdPartyUserId, email: { id, isVerified } }, { app, ...more });
-
-    await t.test('the first time makes a user, the next ones find it', async () => {
-        const first = await come('google', 'g1', 'Bob@Example.com', true);
-        assert.deepEqual([first.status, first.createdNewUser], ['OK', true]);
-        assert.deepEqual(first.user.thirdParty, [{ id: 'google', userId: 'g1' }]);
-        assert.deepEqual(first.user.loginMethods.map(({ email, verified }) => [email, verified]), [['bob@example.com', true]]);
-        const second = await come('google', 'g1', 'bob@example.com', false);
-        assert.deepEqual([second.createdNewUser, second.user.id], [false, first.user.id]);
-        assert.equal(second.user.loginMethods[0].verified, true, 'false takes nothing away');
-    });
-
-    await t.test('the address follows the provider', async () => {
-        const { user } = await come('google', 'g2', 'was@example.com', true);
-        const moved = await come('google', 'g2', 'is@example.com', false);
-        assert.deepEqual([moved.user.id, moved.user.emails], [user.id, ['is@example.com']]);
-        assert.equal(moved.user.loginMethods[0].verified, false, 'the new one was not verified');
-    });
-
-    await t.test('providers and tenants do not mix', async () => {
-        const a = await come('google', 'same', 'a@example.com', true);
-        const b = await come('github', 'same', 'a@example.com', true);
-        assert.notEqual(a.user.id, b.user.id);
-        await core.ok('PUT', '/recipe/multitenancy/tenant/v2', { tenantId: 't1' }, { app });
-        const c = await come('google', 'same', 'a@example.com', true, { tenant: 't1' });
-        assert.deepEqual([c.createdNewUser, c.user.tenantIds], [true, ['t1']]);
-    });
-
-    await t.test('twenty at once are one user', async () => {
-        const answers = await Promise.all(Array.from({ length: 20 }, () => come('google', 'race', 'r@example.com', true)));
-        assert.equal(new Set(answers.map(({ user }) => user.id)).size, 1);
-        assert.equal(answers.filter(({ createdNewUser }) => createdNewUser).length, 1);
     });
 });
 

@@ -8,32 +8,10 @@ import http from 'node:http';
 import { startCore } from '../lib/core.mjs';
 import { eventually, request, sleep, test } from '../lib/daemon.mjs';
 import { Postgres } from '../lib/postgres.mjs';
-import { bearer } from '../lib/sessions.mjs';
+import { bearer, guardedApi } from '../lib/sessions.mjs';
 
 const APP = `t-${randomUUID()}`;
 const SLOW_MS = 16_000; // longer than a transaction may take, and clocks be apart
-const API = JSON.stringify({
-    openapi: '3.0.1',
-    info: { title: 'sessions', version: '1' },
-    paths: {
-        '/': {
-            get: {
-                responses: {},
-                security: [{ session: [] }],
-                'x-amazon-apigateway-integration': {
-                    type: 'mock',
-                    requestTemplates: { 'application/json': '{"statusCode": 200}' },
-                    responses: { default: { statusCode: '200' } },
-                },
-            },
-        },
-    },
-    components: {
-        securitySchemes: {
-            session: { type: 'http', scheme: 'bearer', 'x-ropeline-session': { app: APP } },
-        },
-    },
-});
 
 /** A call whose head is there at once, and whose body comes `ms` later. */
 async function slow(core, path, input, ms) {
@@ -52,7 +30,7 @@ async function slow(core, path, input, ms) {
 test('other nodes hear of a revocation, however slowly it was asked for', async (t) => {
     const server = new Postgres().start();
     t.after(() => server.end());
-    const gateway = await startCore(t, { project: { text: API }, ...server.options });
+    const gateway = await startCore(t, { project: { text: guardedApi(APP, '/') }, ...server.options });
     const other = await startCore(t, server.options);
     await other.ok('PUT', '/recipe/multitenancy/app/v2', { appId: APP });
     const { session, accessToken } = await other.ok(

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { startCore } from '../lib/core.mjs';
 import { request, test } from '../lib/daemon.mjs';
+import { guardedApi } from '../lib/sessions.mjs';
 
 const libraries = await Promise.all([
     import('oidc-provider'),
@@ -215,32 +216,10 @@ class Browser {
 
 /* ---- the tests ---- */
 
-const definition = (app) => ({
-    openapi: '3.0.1',
-    info: { title: 'shop', version: '1' },
-    paths: {
-        '/orders': {
-            get: {
-                security: [{ session: [] }],
-                'x-amazon-apigateway-integration': {
-                    type: 'mock',
-                    requestTemplates: { 'application/json': '{"statusCode": 200}' },
-                    responses: { default: { statusCode: '200' } },
-                },
-            },
-        },
-    },
-    components: {
-        securitySchemes: {
-            session: { type: 'http', scheme: 'bearer', 'x-ropeline-session': { app } },
-        },
-    },
-});
-
 test('a third-party log-in from redirect to session', { skip }, async (t) => {
     const app = 'oidc-flow';
     const core = await startCore(t, {
-        project: { name: 'api.json', text: JSON.stringify(definition(app)), stage: 'dev' },
+        project: { name: 'api.json', text: guardedApi(app, '/orders'), stage: 'dev' },
     });
     await core.ok('PUT', '/recipe/multitenancy/app/v2', { appId: app });
     const idp = new Idp();

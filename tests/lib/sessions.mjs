@@ -56,3 +56,28 @@ export const having = (roles = [], permissions = []) => ({
     'st-role': { v: roles, t: Date.now() },
     'st-perm': { v: permissions, t: Date.now() },
 });
+
+/** An OpenAPI document with one route, which only sessions of that app may take; as JSON. */
+export const guardedApi = (app, route) =>
+    JSON.stringify({
+        openapi: '3.0.1',
+        info: { title: 'sessions', version: '1' },
+        paths: {
+            [route]: {
+                get: {
+                    responses: {},
+                    security: [{ session: [] }],
+                    'x-amazon-apigateway-integration': {
+                        type: 'mock',
+                        requestTemplates: { 'application/json': '{"statusCode": 200}' },
+                        responses: { default: { statusCode: '200' } },
+                    },
+                },
+            },
+        },
+        components: {
+            securitySchemes: {
+                session: { type: 'http', scheme: 'bearer', 'x-ropeline-session': { app } },
+            },
+        },
+    });

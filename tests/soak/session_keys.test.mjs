@@ -12,6 +12,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startCore } from '../lib/core.mjs';
 import { ropeline, sleep, test } from '../lib/daemon.mjs';
+import { guardedApi } from '../lib/sessions.mjs';
 
 const SECONDS = Number(process.env.ROPELINE_SOAK_SECONDS ?? 20);
 const BACKENDS = 3;
@@ -48,30 +49,6 @@ async function backend(t, uri) {
         });
 }
 
-/** A route that only sessions of the app may take. */
-const definition = (app) => ({
-    openapi: '3.0.1',
-    info: { title: 'soak', version: '1' },
-    paths: {
-        '/x': {
-            get: {
-                responses: {},
-                security: [{ user: [] }],
-                'x-amazon-apigateway-integration': {
-                    type: 'mock',
-                    requestTemplates: { 'application/json': '{"statusCode": 200}' },
-                    responses: { default: { statusCode: '200' } },
-                },
-            },
-        },
-    },
-    components: {
-        securitySchemes: {
-            user: { type: 'http', scheme: 'bearer', 'x-ropeline-session': { app } },
-        },
-    },
-});
-
 const claims = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
 const kidOf = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url')).kid;
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
@@ -79,7 +56,7 @@ const pick = (list) => list[Math.floor(Math.random() * list.length)];
 test('keys rotate under real SDKs', { skip, timeout: (SECONDS + 60) * 1000 }, async (t) => {
     const app = `soak-${randomUUID()}`;
     const core = await startCore(t, {
-        project: { name: 'api.json', text: JSON.stringify(definition(app)), stage: 'dev' },
+        project: { name: 'api.json', text: guardedApi(app, '/x'), stage: 'dev' },
         args: ['--quiet'],
     });
     await core.ok('PUT', '/recipe/multitenancy/app/v2', {
