@@ -90,3 +90,17 @@ int ask_core_print(const struct json *v)
     puts(buf_cstr(&out));
     return 0;
 }
+
+int ask_core_verb(const struct option_row *rows, size_t count, int argc, char **argv,
+                  int (*help)(FILE *to), int (*run)(const struct options *o, struct arena *a))
+{
+    static struct options o;
+    if (!options_parse(rows, count, argc, argv, &o))
+        return 2;
+    if (option_is(&o, "help"))
+        return help(stdout);
+    struct arena *a = arena_new(KIB(16), MIB(256));
+    int code = a ? run(&o, a) : 1;
+    arena_free(a);
+    return code;
+}

@@ -173,13 +173,5 @@ static int run(const struct options *o, struct arena *a)
 
 int verb_sessions(int argc, char **argv)
 {
-    static struct options o;
-    if (!options_parse(rows, COUNTOF(rows), argc, argv, &o))
-        return 2;
-    if (option_is(&o, "help"))
-        return help(stdout);
-    struct arena *a = arena_new(KIB(16), MIB(256));
-    int code = a ? run(&o, a) : 1;
-    arena_free(a);
-    return code;
+    return ask_core_verb(rows, COUNTOF(rows), argc, argv, help, run);
 }

@@ -5,6 +5,8 @@
 #ifndef ROPELINE_MAIN_VERBS_H
 #define ROPELINE_MAIN_VERBS_H
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -40,6 +42,9 @@ unsigned ask_daemon(const char *state, const char *method, const char *target, s
  * stderr. The verb has the options app and state. */
 int ask_core(const struct options *o, const char *method, const char *path, struct str body,
              struct arena *a, const struct json **answer);
+/* A whole verb: its options are read, then `help` answers --help on stdout, or `run` the rest. */
+int ask_core_verb(const struct option_row *rows, size_t count, int argc, char **argv,
+                  int (*help)(FILE *to), int (*run)(const struct options *o, struct arena *a));
 /* "/TENANT" of the option --tenant, where it is given. False: it is none, and it is said. */
 bool ask_core_tenant(const struct options *o, struct buf *path);
 /* GET path?name=value (name NULL: without), in that tenant if the call is one of a tenant. */
