@@ -2,7 +2,7 @@
  *
  * The calls around authenticator apps (specs/identity-core.md 2.11). Invariant: each try that is
  * judged is noted in the same transaction, under the lock of the user's devices, so that of many
- * tries at once no more are judged than are allowed, and a code is good once. */
+ * tries at once no more are judged than are allowed, and a code is good once, in each tenant. */
 #include "totp_int.h"
 
 #include "ops_int.h"
