@@ -219,3 +219,18 @@ char *arena_cstr(struct arena *a, struct str s)
         memcpy(p, s.p, s.n);
     return p;
 }
+
+struct str arena_lower(struct arena *a, struct str s)
+{
+    size_t i = 0;
+    while (i < s.n && !(s.p[i] >= 'A' && s.p[i] <= 'Z'))
+        i++;
+    if (i == s.n)
+        return s;
+    char *p = arena_alloc(a, s.n);
+    if (p == NULL)
+        return STR_NONE;
+    for (i = 0; i < s.n; i++)
+        p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+    return str_of(p, s.n);
+}

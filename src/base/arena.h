@@ -34,5 +34,8 @@ struct str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF(2, 3) MUSTCHE
 struct str arena_cat(struct arena *a, const struct str *parts, size_t n) MUSTCHECK;
 /* A NUL-terminated copy, or NULL. */
 char *arena_cstr(struct arena *a, struct str s) MUSTCHECK;
+/* ASCII letters in lower case: `s` itself when it has no others. NONE = no memory (or none given).
+ */
+struct str arena_lower(struct arena *a, struct str s) MUSTCHECK;
 
 #endif

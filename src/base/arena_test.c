@@ -103,6 +103,17 @@ static void copies_end_in_nul(void **state)
     arena_free(NULL);
 }
 
+static void letters_are_lowered_and_nothing_else(void **state)
+{
+    struct arena *a = arena_new(64, 1024);
+    struct str same = STR("abc-[@`{");
+    (void)state;
+    assert_true(str_eqz(arena_lower(a, STR("AZ az[@\xc3\x84")), "az az[@\xc3\x84"));
+    assert_ptr_equal(arena_lower(a, same).p, same.p);
+    assert_int_equal(arena_lower(a, STR_NONE).n, 0);
+    arena_free(a);
+}
+
 static enum err use(void *arg)
 {
     (void)arg;
@@ -110,7 +121,7 @@ static enum err use(void *arg)
     if (!a)
         return ERR_NOMEM;
     bool all = arena_alloc(a, 5000) && arena_str(a, STR("x")).p && arena_fmt(a, "%d", 1).p &&
-               arena_cstr(a, STR("y")) && arena_alloc(a, 100000);
+               arena_cstr(a, STR("y")) && arena_lower(a, STR("Z")).p && arena_alloc(a, 100000);
     enum err err = all ? ERR_OK : arena_err(a);
     arena_free(a);
     return err;
@@ -131,6 +142,7 @@ int main(void)
         cmocka_unit_test(a_large_piece_does_not_waste_the_block),
         cmocka_unit_test(impossible_sizes_are_refused),
         cmocka_unit_test(copies_end_in_nul),
+        cmocka_unit_test(letters_are_lowered_and_nothing_else),
         cmocka_unit_test(survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,14 +17,6 @@ static void add_octets(struct exchange *x, struct buf *b, struct str s)
 }
 
 /* --- payload format 2.0 --------------------------------------------------------------------- */
-static struct str lower(struct arena *a, struct str s)
-{
-    char *p = arena_alloc(a, s.n);
-    for (size_t i = 0; p && i < s.n; i++)
-        p[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i]);
-    return str_of(p, p ? s.n : 0);
-}
-
 /* "KEY":{"name":"first,second"}; nothing without pairs. */
 static void add_joined(struct buf *b, bool *first, const char *key, struct event_pairs p)
 {
@@ -92,7 +84,7 @@ static enum err lower_headers(struct exchange *x, struct event_pairs *out)
     for (size_t i = 0; i < all.n; i++) {
         if (str_ieq(all.v[i].name, STR("Cookie")))
             continue;
-        v[n] = (struct event_pair){lower(x->arena, all.v[i].name), all.v[i].value};
+        v[n] = (struct event_pair){arena_lower(x->arena, all.v[i].name), all.v[i].value};
         if (v[n].name.p == NULL || v[n].value.p == NULL)
             return ERR_NOMEM;
         n++;

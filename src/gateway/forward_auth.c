@@ -59,14 +59,6 @@ static enum err copy_headers(struct exchange *x, struct http_request *rq)
     return err;
 }
 
-static struct str lower(struct arena *a, struct str s)
-{
-    char *p = arena_alloc(a, s.n);
-    for (size_t i = 0; p && i < s.n; i++)
-        p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
-    return str_of(p, p ? s.n : 0);
-}
-
 /* "?stage=prod" of the endpoint: for gateways whose URLs have no stage. */
 static enum err add_stage(struct exchange *x, struct str *path)
 {
@@ -94,7 +86,7 @@ static const char *read_forwarded(struct exchange *x, struct http_request *rq)
     if (http_find(h, STR("X-Forwarded-Host"))) {
         if (!one_value(h, "X-Forwarded-Host", &host) || !http_is_host(host))
             return "X-Forwarded-Host must be one host name";
-        rq->host = lower(x->arena, host);
+        rq->host = arena_lower(x->arena, host);
         if (rq->host.p == NULL)
             return "out of memory";
     }

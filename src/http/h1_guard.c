@@ -187,21 +187,6 @@ bool http_is_host(struct str s)
     return str_find(name, STR("..")) == SIZE_MAX;
 }
 
-static struct str lower(struct arena *a, struct str s)
-{
-    size_t i = 0;
-    while (i < s.n && !(s.p[i] >= 'A' && s.p[i] <= 'Z'))
-        i++;
-    if (i == s.n)
-        return s;
-    char *p = arena_alloc(a, s.n);
-    if (!p)
-        return STR_NONE;
-    for (i = 0; i < s.n; i++)
-        p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
-    return str_of(p, s.n);
-}
-
 static unsigned host(struct arena *a, const struct special *s, bool optional,
                      struct http_request *rq, const char **why)
 {
@@ -211,7 +196,7 @@ static unsigned host(struct arena *a, const struct special *s, bool optional,
         return refuse(400, "more than one Host header", why);
     if (!http_is_host(s->host))
         return refuse(400, "the Host header is not a host name and port", why);
-    rq->host = lower(a, s->host);
+    rq->host = arena_lower(a, s->host);
     return rq->host.p ? 0 : refuse(503, "out of memory", why);
 }
 
@@ -224,7 +209,7 @@ static unsigned target(struct arena *a, struct http_request *rq, const char **wh
         struct str rest = str_from(rq->target, 7);
         size_t slash = str_chr(rest, '/', 0);
         struct str authority = str_sub(rest, 0, slash == SIZE_MAX ? rest.n : slash);
-        struct str lowered = lower(a, authority);
+        struct str lowered = arena_lower(a, authority);
         if (authority.n && !lowered.p)
             return refuse(503, "out of memory", why);
         if (!http_is_host(authority) || !str_eq(lowered, rq->host))

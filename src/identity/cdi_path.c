@@ -62,12 +62,9 @@ static struct str take_segment(struct str path, struct str *rest)
 
 enum err cdi__path(struct arena *a, struct str raw, struct str base_path, struct cdi_path *out)
 {
-    char *lower = arena_cstr(a, raw);
-    struct str path = {lower, raw.n}, rest;
-    if (lower == NULL)
+    struct str path = arena_lower(a, raw), rest;
+    if (raw.n > 0 && path.p == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < raw.n; i++)
-        lower[i] = (char)tolower((unsigned char)lower[i]);
     if (path.n == 0 || path.p[0] != '/')
         return ERR_NOTFOUND;
     if (base_path.n > 0 && str_istarts(path, base_path) &&

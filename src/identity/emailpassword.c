@@ -11,16 +11,6 @@
 
 #define RECIPE STR("emailpassword")
 
-/* What a Java String.trim() takes away. */
-static struct str trim(struct str s)
-{
-    while (s.n > 0 && (unsigned char)s.p[0] <= ' ')
-        s = str_from(s, 1);
-    while (s.n > 0 && (unsigned char)s.p[s.n - 1] <= ' ')
-        s.n--;
-    return s;
-}
-
 /* What cannot be an e-mail (control characters, too long) is no value for the field. */
 static enum err read_email(struct cdi_call *c, struct str *out)
 {
@@ -317,14 +307,14 @@ enum err emailpassword__forget(struct cdi_call *c, struct store_tx *tx, struct s
 static enum err import_check(struct cdi_call *c, struct store_tx *tx)
 {
     struct signup *s = ARENA_NEW(c->arena, struct signup);
-    struct str alg = trim(cdi_str(c, "hashingAlgorithm"));
+    struct str alg = cdi_trim(cdi_str(c, "hashingAlgorithm"));
     struct errinfo e;
     (void)tx;
     c->state = s;
     enum err err = s ? read_email(c, &s->email) : ERR_NOMEM;
     if (err != ERR_OK)
         return err;
-    s->hash = trim(cdi_str(c, "passwordHash"));
+    s->hash = cdi_trim(cdi_str(c, "passwordHash"));
     if (s->hash.n == 0)
         return cdi_fail(c, 400, "Password hash cannot be an empty string");
     if (cdi_json(c, "hashingAlgorithm") && alg.n == 0)

@@ -14,11 +14,6 @@ static enum err find(struct cdi_call *c, struct store_tx *tx, struct str id, str
     return err == ERR_NOTFOUND ? ERR_OK : err;
 }
 
-static bool is_method(const struct login_method *m, struct str id)
-{
-    return str_eq(m->recipe_user_id, id) || str_eq(m->external_id, id);
-}
-
 enum err session__user(struct cdi_call *c, struct store_tx *tx, struct str id, struct str *recipe,
                        struct str *primary)
 {
@@ -29,7 +24,7 @@ enum err session__user(struct cdi_call *c, struct store_tx *tx, struct str id, s
         return err;
     *primary = user_shown_id(u);
     for (size_t i = 0; i < u->n; i++)
-        if (is_method(&u->methods[i], id))
+        if (user_is_method(&u->methods[i], id))
             *recipe = user_shown_method_id(&u->methods[i]);
     return ERR_OK;
 }
@@ -46,9 +41,9 @@ enum err session__accounts(struct cdi_call *c, struct store_tx *tx, struct str i
         return ERR_NOMEM;
     bool found = false;
     for (size_t i = 0; u && err == ERR_OK && i < u->n; i++) {
-        if (!linked && !is_method(&u->methods[i], id))
+        if (!linked && !user_is_method(&u->methods[i], id))
             continue;
-        found |= is_method(&u->methods[i], id);
+        found |= user_is_method(&u->methods[i], id);
         err =
             json_push(c->arena, *out, json_new_str(c->arena, user_shown_method_id(&u->methods[i])));
     }

@@ -34,12 +34,9 @@ static enum err read_id(struct cdi_call *c, const char *what, struct str *out)
 {
     static const char *const reserved[] = {"recipe", "config", "users", "hello"};
     struct str given = cdi_trim(cdi_str(c, what));
-    char *lower = arena_cstr(c->arena, given);
-    if (lower == NULL)
+    struct str id = *out = arena_lower(c->arena, given);
+    if (given.n > 0 && id.p == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < given.n; i++)
-        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] | 0x20 : lower[i]);
-    struct str id = *out = str_of(lower, given.n);
     if (id.n == 0)
         return cdi_fail(c, 400, "%s should not be an empty String", what);
     for (size_t i = 0; i < COUNTOF(reserved) && what[0] == 't'; i++)

@@ -15,6 +15,11 @@ struct str user_shown_method_id(const struct login_method *m)
     return m->external_id.n ? m->external_id : m->recipe_user_id;
 }
 
+bool user_is_method(const struct login_method *m, struct str id)
+{
+    return str_eq(m->recipe_user_id, id) || str_eq(m->external_id, id);
+}
+
 /* The length goes before, so that no two pairs have the same key. */
 struct str user_third_party_key(struct arena *a, struct str provider, struct str id)
 {

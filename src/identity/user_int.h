@@ -38,6 +38,8 @@ struct user {
 /* As the app knows them. */
 struct str user_shown_id(const struct user *u);
 struct str user_shown_method_id(const struct login_method *m);
+/* Whether `id` is the method's own, or what the app calls it. */
+bool user_is_method(const struct login_method *m, struct str id);
 
 /* --- finding (user_db.c) ------------------------------------------------------------------------
  */

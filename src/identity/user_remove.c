@@ -31,11 +31,6 @@ static enum err forget_id(struct cdi_call *c, struct store_tx *tx, struct str sh
                : store_run(tx, &STMT_unmap, ARGS(STORE_S(c->app), STORE_S(internal)), NULL, NULL);
 }
 
-static bool is_method(const struct login_method *m, struct str id)
-{
-    return str_eq(m->recipe_user_id, id) || str_eq(m->external_id, id);
-}
-
 /* Others go on under its id: what the app keeps of them stays, what was signed in with it ends. */
 static enum err forget_way_in(struct cdi_call *c, struct store_tx *tx, const struct login_method *m)
 {
@@ -75,7 +70,7 @@ static enum err remove_user(struct cdi_call *c, struct store_tx *tx)
         return err;
     size_t left = u->n;
     for (size_t i = 0; i < u->n && err == ERR_OK; i++)
-        if (all || is_method(&u->methods[i], id))
+        if (all || user_is_method(&u->methods[i], id))
             err = user__remove_method(c, tx, u, &u->methods[i], --left);
     return err ? err : cdi_status(c, "OK");
 }

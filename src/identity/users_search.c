@@ -105,14 +105,10 @@ struct values { /* of one field; one empty value when the query does not have it
 
 static enum err read_values(struct cdi_call *c, const char *name, struct values *out)
 {
-    struct str rest = cdi_str(c, name);
-    char *lower = arena_cstr(c->arena, rest);
+    struct str given = cdi_str(c, name), rest = arena_lower(c->arena, given);
     *out = (struct values){.n = 0};
-    if (lower == NULL)
+    if (given.n > 0 && rest.p == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < rest.n; i++)
-        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] | 0x20 : lower[i]);
-    rest = str_of(lower, rest.n);
     while (rest.n > 0) {
         struct str one = cdi_trim(str_cut(rest, ';', &rest));
         if (one.n == 0)
