@@ -56,7 +56,7 @@ static bool is_package(const char *folder, const char *name)
     }
 }
 
-enum err lambda__handler_find(const char *dir, struct str handler, struct errinfo *e)
+enum err lambda__node_handler_find(const char *dir, struct str handler, struct errinfo *e)
 {
     char folder[PATH_MAX], name[NAME_MAX + 1];
     size_t slash = str_rchr(handler, '/'), root = slash == SIZE_MAX ? 0 : slash + 1;
@@ -90,6 +90,53 @@ enum err lambda__handler_find(const char *dir, struct str handler, struct errinf
                        typescript ? " (its .ts must be compiled first)" : "");
 }
 
+/* A module of Python: a file, a package, or a compiled one (name.cpython-311-x86_64-linux-gnu.so).
+ */
+static bool is_python_module(const char *folder, const char *name)
+{
+    static const char *const files[] = {".py", "/__init__.py", ".pyc", ".so"};
+    for (size_t i = 0; i < COUNTOF(files); i++)
+        if (exists(folder, name, files[i], S_IFREG))
+            return true;
+    size_t n = strlen(name);
+    bool found = exists(folder, name, "", S_IFDIR); /* without __init__.py: a namespace */
+    DIR *d = found ? NULL : opendir(folder);
+    for (struct dirent *entry; d && !found && (entry = readdir(d));)
+        found = strncmp(entry->d_name, name, n) == 0 && entry->d_name[n] == '.' &&
+                str_ends(str_c(entry->d_name), STR(".so"));
+    if (d)
+        closedir(d);
+    return found;
+}
+
+enum err lambda__python_handler_find(const char *dir, struct str handler, struct errinfo *e)
+{
+    char folder[PATH_MAX], name[NAME_MAX + 1];
+    size_t dot = str_rchr(handler, '.');
+    if (dot == SIZE_MAX || dot == 0 || dot + 1 == handler.n ||
+        str_chr(handler, '\0', 0) != SIZE_MAX)
+        return errinfo_set(e, ERR_INVALID,
+                           "handler \"%.*s\" should name a module and a function in it, as in "
+                           "lambda_function.lambda_handler",
+                           STR_ARG(str_sub(handler, 0, 80)));
+    AUTO_BUF path = BUF_INIT(PATH_MAX);
+    buf_add(&path, str_sub(handler, 0, dot));
+    for (size_t i = 0; path.err == ERR_OK && i < path.n; i++)
+        if (path.p[i] == '.')
+            path.p[i] = '/';
+    size_t slash = str_rchr(buf_str(&path), '/'), root = slash == SIZE_MAX ? 0 : slash + 1;
+    int n = snprintf(folder, sizeof folder, "%s/%.*s", dir, (int)root, buf_cstr(&path));
+    if (path.err != ERR_OK || n < 0 || (size_t)n >= sizeof folder || path.n - root > NAME_MAX)
+        return errinfo_set(e, ERR_INVALID, "handler \"%.*s...\" is too long a path",
+                           STR_ARG(str_sub(handler, 0, 80)));
+    snprintf(name, sizeof name, "%s", buf_cstr(&path) + root);
+    if (is_python_module(folder, name))
+        return ERR_OK;
+    return errinfo_set(e, ERR_NOTFOUND,
+                       "handler \"%.*s\": no file %s.py or %s/__init__.py in %.110s",
+                       STR_ARG(str_sub(handler, 0, 40)), name, name, folder);
+}
+
 /* --- the digest ------------------------------------------------------------------------------ */
 
 struct walk {
@@ -115,7 +162,8 @@ static int by_name(const void *a, const void *b)
 
 static bool is_counted(const char *name)
 {
-    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, ".git") != 0;
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, ".git") != 0 &&
+           strcmp(name, "__pycache__") != 0;
 }
 
 /* The names in `d`, sorted. */

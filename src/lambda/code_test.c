@@ -59,9 +59,9 @@ static void each_form_that_node_resolves_is_found(void **state)
     };
     (void)state;
     for (size_t i = 0; forms[i][1]; i++) {
-        assert_int_equal(lambda__handler_find(root, str_c(forms[i][1]), NULL), ERR_NOTFOUND);
+        assert_int_equal(lambda__node_handler_find(root, str_c(forms[i][1]), NULL), ERR_NOTFOUND);
         put(forms[i][0], "");
-        assert_int_equal(lambda__handler_find(root, str_c(forms[i][1]), NULL), ERR_OK);
+        assert_int_equal(lambda__node_handler_find(root, str_c(forms[i][1]), NULL), ERR_OK);
     }
 }
 
@@ -70,7 +70,7 @@ static void a_missing_file_is_told_with_what_was_tried(void **state)
     struct errinfo e = {0};
     (void)state;
     put("auth.ts", "");
-    assert_int_equal(lambda__handler_find(root, STR("auth.handler"), &e), ERR_NOTFOUND);
+    assert_int_equal(lambda__node_handler_find(root, STR("auth.handler"), &e), ERR_NOTFOUND);
     assert_non_null(strstr(e.text, "auth.js, auth.mjs, auth.cjs"));
     assert_non_null(strstr(e.text, root));
     assert_non_null(strstr(e.text, ".ts must be compiled"));
@@ -83,7 +83,7 @@ static void what_is_no_handler_name_is_invalid(void **state)
     (void)state;
     put("index.js", "");
     for (size_t i = 0; i < COUNTOF(names); i++)
-        assert_int_equal(lambda__handler_find(root, str_c(names[i]), NULL), ERR_INVALID);
+        assert_int_equal(lambda__node_handler_find(root, str_c(names[i]), NULL), ERR_INVALID);
 }
 
 static const char *digest(void)

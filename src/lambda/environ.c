@@ -41,25 +41,35 @@ static const struct variable variables[] = {
     {"LD_LIBRARY_PATH", DEFAULT, "{code}:{code}/lib:/opt/lib"},
     {"NODE_PATH", DEFAULT, "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
                            "{runtime_dir}/node_modules:{code}"},
+    {"PYTHONPATH", DEFAULT, "/opt/python/lib/python{version}/site-packages:/opt/python"},
     {"TMPDIR", DEFAULT, "{tmp}"},
     {"AWS_XRAY_CONTEXT_MISSING", DEFAULT, "LOG_ERROR"},
 };
 /* clang-format on */
 
+#define NODE (1U << RUNTIME_NODE)
+#define PYTHON (1U << RUNTIME_PYTHON)
+/* What only some kinds of runtimes get. It is refused for all. */
+static const struct {
+    const char *name;
+    unsigned kinds;
+} special[] = {
+    {"AWS_EXECUTION_ENV", NODE | PYTHON},
+    {"NODE_PATH", NODE},
+    {"PYTHONPATH", PYTHON},
+};
+
+static bool is_for(const char *name, enum runtime_kind kind)
+{
+    for (size_t i = 0; i < COUNTOF(special); i++)
+        if (strcmp(name, special[i].name) == 0)
+            return special[i].kinds >> kind & 1;
+    return true;
+}
+
 static struct str decimal(struct arena *a, unsigned n)
 {
     return arena_fmt(a, "%u", n);
-}
-
-/* "nodejs20.x" -> "20" */
-static struct str major_of(struct str runtime)
-{
-    size_t from = 0, to;
-    while (from < runtime.n && (runtime.p[from] < '0' || runtime.p[from] > '9'))
-        from++;
-    for (to = from; to < runtime.n && runtime.p[to] >= '0' && runtime.p[to] <= '9';)
-        to++;
-    return str_sub(runtime, from, to - from);
 }
 
 /* Appends `pattern` with its {words} filled in. */
@@ -80,7 +90,8 @@ static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f
         {STR("key_token"), f->key_token},
         {STR("code"), f->spec->code_dir},
         {STR("runtime_dir"), f->runtime_dir},
-        {STR("major"), major_of(f->spec->runtime)},
+        {STR("major"), decimal(a, f->runtime.major)},
+        {STR("version"), arena_fmt(a, "%u.%u", f->runtime.major, f->runtime.minor)},
         {STR("tmp"), f->tmp_dir},
     };
     while (pattern.n > 0) {
@@ -166,7 +177,8 @@ const char *const *lambda__environ(struct arena *a, const struct lambda__facts *
     size_t n = 0;
     for (size_t i = 0; i < COUNTOF(variables); i++) {
         const struct variable *v = &variables[i];
-        if (!v->value || (v->standing == DEFAULT && template_sets(spec, v->name)))
+        if (!v->value || !is_for(v->name, facts->runtime.kind) ||
+            (v->standing == DEFAULT && template_sets(spec, v->name)))
             continue;
         buf_reset(&text);
         buf_addf(&text, "%s=", v->name);
@@ -181,7 +193,7 @@ const char *const *lambda__environ(struct arena *a, const struct lambda__facts *
             return NULL;
         out[n++] = v.p;
     }
-    return out;
+    return arena_err(a) == ERR_OK ? out : NULL; /* a word may have failed, too */
 }
 
 enum err lambda__credentials(struct arena *a, struct lambda__facts *out)

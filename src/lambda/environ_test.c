@@ -18,6 +18,7 @@ static struct lambda__facts facts_of(const struct function_spec *s)
 {
     return (struct lambda__facts){
         .spec = s,
+        .runtime = {RUNTIME_NODE, 20, 0},
         .region = STR("eu-west-1"),
         .runtime_dir = STR("/state/runtime/x"),
         .log_stream = STR("2026/11/22/[$LATEST]00"),
@@ -76,6 +77,39 @@ static void the_documented_variables_are_there_and_no_api_address(void **state)
     assert_null(value_in(env, "_X_AMZN_TRACE_ID"));
     assert_null(value_in(env, "HOME"));
     arena_free(a);
+}
+
+static void each_kind_of_runtime_gets_its_own(void **state)
+{
+    static const char *const names[] = {"AWS_EXECUTION_ENV", "NODE_PATH", "PYTHONPATH"};
+    static const struct {
+        const char *runtime;
+        struct runtime_name name;
+        const char *values[COUNTOF(names)];
+    } rows[] = {
+        {"python3.11",
+         {RUNTIME_PYTHON, 3, 11},
+         {"AWS_Lambda_python3.11", NULL, "/opt/python/lib/python3.11/site-packages:/opt/python"}},
+        {"provided.al2023", {RUNTIME_CUSTOM, 0, 0}, {NULL, NULL, NULL}},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct function_spec s = spec;
+        s.runtime = str_c(rows[i].runtime);
+        struct lambda__facts facts = facts_of(&s);
+        facts.runtime = rows[i].name;
+        struct arena *a = arena_new(KIB(8), KIB(64));
+        const char *const *env = lambda__environ(a, &facts);
+        assert_non_null(env);
+        for (size_t k = 0; k < COUNTOF(names); k++) {
+            const char *value = value_in(env, names[k]);
+            if (rows[i].values[k])
+                assert_string_equal(value, rows[i].values[k]);
+            else
+                assert_null(value);
+        }
+        arena_free(a);
+    }
 }
 
 static void a_template_overrides_defaults_and_adds_its_own(void **state)
@@ -180,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_documented_variables_are_there_and_no_api_address),
+        cmocka_unit_test(each_kind_of_runtime_gets_its_own),
         cmocka_unit_test(a_template_overrides_defaults_and_adds_its_own),
         cmocka_unit_test(reserved_and_malformed_names_are_refused_by_name),
         cmocka_unit_test(four_kilobytes_are_the_most),

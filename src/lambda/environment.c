@@ -301,7 +301,7 @@ static void log_init_start(struct environment *env)
     struct lambda *l = env->function->lambda;
     AUTO_BUF line = BUF_INIT(KIB(1));
     lambda__line_init_start(&line, env->function->spec.runtime, str_c(l->o.region),
-                            l->bootstrap_digest);
+                            env->function->runtime.home->digest);
     log_text(env, &line);
 }
 

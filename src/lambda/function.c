@@ -39,25 +39,6 @@ static enum err check_arn(struct str arn, struct errinfo *e)
     return errinfo_set(e, ERR_INVALID, "the function's ARN is not one");
 }
 
-/* nodejs20.x and its like, whatever node is installed; each other family is refused by its name. */
-static enum err check_runtime(const struct lambda *l, struct str runtime, struct errinfo *e)
-{
-    struct str version = str_from(runtime, sizeof "nodejs" - 1);
-    uint64_t major;
-    if (runtime.n == 0)
-        return errinfo_set(e, ERR_INVALID, "the function has no Runtime");
-    if (!str_starts(runtime, STR("nodejs")) || !str_ends(version, STR(".x")) ||
-        !str_u64(str_sub(version, 0, version.n - 2), &major))
-        return errinfo_set(e, ERR_UNSUPPORTED,
-                           "runtime %.*s is not available here: only nodejs runtimes are "
-                           "(nodejs22.x, nodejs20.x, ...)",
-                           STR_ARG(str_sub(runtime, 0, 64)));
-    if (!l->o.node)
-        return errinfo_set(e, ERR_UNSUPPORTED, "runtime %.*s needs node, and none was found",
-                           STR_ARG(str_sub(runtime, 0, 64)));
-    return ERR_OK;
-}
-
 static enum err check_sizes(const struct function_spec *spec, struct errinfo *e)
 {
     if (spec->timeout_ms &&
@@ -141,21 +122,29 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
     s->timeout_ms = s->timeout_ms ? s->timeout_ms : DEFAULT_FUNCTION_TIMEOUT_MS;
     s->memory_mb = s->memory_mb ? s->memory_mb : DEFAULT_FUNCTION_MEMORY_MB;
     s->file = NULL;
-    f->facts = (struct lambda__facts){
-        .spec = s, .region = str_c(l->o.region), .runtime_dir = str_c(l->runtime_dir)};
+    f->facts = (struct lambda__facts){.spec = s,
+                                      .runtime = f->runtime.name,
+                                      .region = str_c(l->o.region),
+                                      .runtime_dir = str_c(f->runtime.home->dir)};
     f->log = lambda__log_group(l, s->name);
     return s->arn.p && f->log ? lambda__credentials(a, &f->facts) : ERR_NOMEM;
 }
 
 static enum err function_new(struct lambda *l, const struct function_spec *spec,
-                             const char *code_dir, const char *digest, struct function **out)
+                             const char *code_dir, const char *digest, struct function **out,
+                             struct errinfo *e)
 {
     struct function *f = mem_alloc(sizeof *f);
     if (!f)
         return ERR_NOMEM;
     f->lambda = l;
     f->arena = arena_new(KIB(4), KIB(256));
-    enum err err = f->arena ? copy_spec(f, spec, code_dir) : ERR_NOMEM;
+    enum err err = ERR_NOMEM;
+    if (f->arena)
+        err =
+            lambda__runtime_choose(f->arena, &l->o.places, l->homes, spec->runtime, &f->runtime, e);
+    if (err == ERR_OK)
+        err = copy_spec(f, spec, code_dir);
     if (err != ERR_OK) {
         arena_free(f->arena);
         mem_free(f);
@@ -175,6 +164,7 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
                          struct errinfo *e)
 {
     char code_dir[PATH_MAX], digest[65];
+    struct runtime_name runtime;
     *out = NULL;
     if (e) {
         e->file = spec->file;
@@ -185,7 +175,7 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
     if (err == ERR_OK)
         err = check_arn(spec->arn, e);
     if (err == ERR_OK)
-        err = check_runtime(l, spec->runtime, e);
+        err = runtime_parse(spec->runtime, &runtime, e);
     if (err == ERR_OK)
         err = check_sizes(spec, e);
     if (err == ERR_OK)
@@ -193,7 +183,7 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
     if (err == ERR_OK)
         err = real_code_dir(spec->code_dir, code_dir, e);
     if (err == ERR_OK)
-        err = lambda__handler_find(code_dir, spec->handler, e);
+        err = lambda__runtime_find_handler(&runtime, code_dir, spec->handler, e);
     if (err == ERR_OK)
         err = digest_of(l, spec, code_dir, digest, e);
     for (struct function *f = l->functions; f && err == ERR_OK; f = f->next) {
@@ -204,7 +194,9 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
         }
     }
     if (err == ERR_OK)
-        err = function_new(l, spec, code_dir, digest, out);
+        err = function_new(l, spec, code_dir, digest, out, e);
+    if (err == ERR_OK)
+        lambda__runtime_note(*out, NULL);
     if (err != ERR_OK && e && e->code != err)
         errinfo_set(e, err, "function %.*s: %s", STR_ARG(str_sub(spec->name, 0, 140)),
                     err_text(err));

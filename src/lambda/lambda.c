@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The room itself: its directory, the bootstrap that it writes there, its beginning and end, and
+ * The room itself: its directory, the bootstraps that it writes there, its beginning and end, and
  * what it tells about its functions. Closed means: no environment, no connection, no file of its
  * own is left. */
 #include <dirent.h>
@@ -26,59 +26,8 @@ int64_t lambda__now_us(const struct lambda *l)
 static enum err make_dir(struct lambda *l, const char *name, const char **out)
 {
     struct str path = arena_fmt(l->arena, "%s/%s", l->o.state_dir, name);
-    struct stat st;
     *out = path.p;
-    if (!path.p)
-        return ERR_NOMEM;
-    if (mkdir(path.p, 0700) == 0)
-        return ERR_OK;
-    if (errno == EEXIST && lstat(path.p, &st) == 0 && S_ISDIR(st.st_mode))
-        return ERR_OK;
-    log_error("lambda", "cannot make the directory %s: %s", path.p, strerror(errno));
-    return ERR_IO;
-}
-
-static struct str bootstrap_file(size_t i)
-{
-    return str_of(lambda_bootstrap_node_data[i], lambda_bootstrap_node_sizes[i]);
-}
-
-/* Over names and contents: it names the directory, so that two versions of us never share one. */
-static enum err digest_bootstrap(struct lambda *l)
-{
-    unsigned char sha[SHA256_BYTES];
-    AUTO_BUF all = BUF_INIT(MIB(1));
-    for (size_t i = 0; i < lambda_bootstrap_node_count; i++) {
-        buf_addz(&all, lambda_bootstrap_node_names[i]);
-        buf_addc(&all, '\0');
-        buf_add(&all, bootstrap_file(i));
-    }
-    enum err err = all.err == ERR_OK ? crypt_sha256(buf_str(&all), sha) : all.err;
-    if (err == ERR_OK)
-        crypt_hex(sha, sizeof sha, l->bootstrap_digest);
-    return err;
-}
-
-/* With a package.json, because what surrounds STATE may say that .js files are ES modules. */
-static enum err write_bootstrap(struct lambda *l)
-{
-    char dir[40];
-    enum err err = digest_bootstrap(l);
-    if (err != ERR_OK)
-        return err;
-    snprintf(dir, sizeof dir, "runtime/node-%.16s", l->bootstrap_digest);
-    err = make_dir(l, dir, &l->runtime_dir);
-    if (err == ERR_OK)
-        err = lambda__file_put(l->runtime_dir, "package.json", STR("{\"type\":\"commonjs\"}\n"));
-    for (size_t i = 0; i < lambda_bootstrap_node_count && err == ERR_OK; i++)
-        err = lambda__file_put(l->runtime_dir, lambda_bootstrap_node_names[i], bootstrap_file(i));
-    if (err != ERR_OK) {
-        log_error("lambda", "cannot write %s/%s: %s", l->o.state_dir, dir, err_text(err));
-        return err;
-    }
-    struct str path = arena_fmt(l->arena, "%s/%s", l->runtime_dir, lambda_bootstrap_node_names[0]);
-    l->bootstrap = path.p;
-    return path.p ? ERR_OK : ERR_NOMEM;
+    return path.p ? lambda__make_dir(path.p) : ERR_NOMEM;
 }
 
 static void sweep_work(struct work *w)
@@ -119,7 +68,7 @@ static enum err open_state(struct lambda *l)
     if (err == ERR_OK)
         err = make_dir(l, "tmp", &l->tmp_dir);
     if (err == ERR_OK)
-        err = write_bootstrap(l);
+        err = lambda__runtimes_install(l->arena, runtime, l->homes);
     return err;
 }
 
@@ -131,17 +80,25 @@ static unsigned default_environments(void)
     return n > ENVIRONMENTS_FLOOR ? n : ENVIRONMENTS_FLOOR;
 }
 
+static bool copy_place(struct lambda *l, const char **place)
+{
+    const char *given = *place;
+    if (given)
+        *place = arena_cstr(l->arena, str_c(given));
+    return !given || *place;
+}
+
 static enum err copy_options(struct lambda *l, const struct lambda_options *o)
 {
     l->o = *o;
     l->o.state_dir = arena_cstr(l->arena, str_c(o->state_dir));
     l->o.region = arena_cstr(l->arena, str_c(o->region));
     l->o.account = arena_cstr(l->arena, str_c(o->account));
-    l->o.node = o->node ? arena_cstr(l->arena, str_c(o->node)) : NULL;
+    bool made = copy_place(l, &l->o.places.node) && copy_place(l, &l->o.places.python) &&
+                copy_place(l, &l->o.places.path);
     if (l->o.environments_max == 0)
         l->o.environments_max = default_environments();
-    bool made = l->o.state_dir && l->o.region && l->o.account && (l->o.node || !o->node);
-    return made ? ERR_OK : ERR_NOMEM;
+    return made && l->o.state_dir && l->o.region && l->o.account ? ERR_OK : ERR_NOMEM;
 }
 
 enum err lambda_new(const struct lambda_options *o, struct lambda **out)
@@ -223,6 +180,7 @@ void lambda_free(struct lambda *l)
         lambda__log_group_free(group);
     }
     map_fini(&l->logs);
+    map_fini(&l->noted);
     lambda__recall_free(l);
     if (l->api)
         http_server_free(l->api);

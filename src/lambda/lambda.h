@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "lambda/runtime.h"
 #include "run/child.h"
 
 struct lambda;
@@ -19,8 +20,8 @@ struct lambda_options {
     struct keeper_link *keeper;
     const char *state_dir; /* runtime files and per-environment tmp directories go below it */
     const char *region, *account;
-    const char *node;          /* absolute path of the node to run, NULL = none found */
-    unsigned environments_max; /* per function; 0 = max(4, 2 x cores) */
+    struct runtime_places places; /* where interpreters are looked for */
+    unsigned environments_max;    /* per function; 0 = max(4, 2 x cores) */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;

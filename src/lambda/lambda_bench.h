@@ -130,7 +130,7 @@ static inline enum err bench_lambda(void)
                                      .state_dir = bench.state,
                                      .region = "eu-west-1",
                                      .account = "123456789012",
-                                     .node = "/usr/bin/node",
+                                     .places = {.node = "/bin/sh"},
                                      .environments_max = 3};
     return lambda_new(&o, &bench.lambda);
 }

@@ -10,12 +10,7 @@
 #include "base/map.h"
 #include "http/server.h"
 #include "lambda_text.h"
-
-/* The bootstrap of managed Node functions, embedded at build time (tools/embed.py); the first file
- * is the one to run. */
-extern const char *const lambda_bootstrap_node_names[];
-extern const unsigned char *const lambda_bootstrap_node_data[];
-extern const size_t lambda_bootstrap_node_sizes[], lambda_bootstrap_node_count;
+#include "runtimes_int.h"
 
 #define LOG_READ_BYTES KIB(64)
 
@@ -88,6 +83,7 @@ struct function {
     struct function *prev, *next; /* lambda->functions, newest first */
     struct arena *arena;
     struct function_spec spec; /* in the arena; code_dir real, timeout and memory never 0 */
+    struct function_runtime runtime;
     struct lambda__facts facts;
     struct log_group *log;
     char digest[65];
@@ -104,8 +100,9 @@ struct function {
 struct lambda {
     struct lambda_options o; /* strings: own copies */
     struct arena *arena;
-    const char *tmp_dir, *runtime_dir, *bootstrap; /* STATE/tmp, STATE/runtime/ID, a file in it */
-    char bootstrap_digest[65];
+    const char *tmp_dir; /* STATE/tmp */
+    struct runtime_home homes[RUNTIME_KINDS];
+    struct map noted; /* names of runtimes that another version serves, as was said */
     struct stat state_stat;
     struct http_server *api;
     struct function *functions;

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "lambda/lambda.h"
+#include "lambda/runtime.h"
 
 /* --- log frames (descriptor 4) and lines (stdout, stderr): logframe.c ------------------------ */
 
@@ -85,6 +86,7 @@ void lambda__payload_exit(struct buf *b, const char *request_id, const struct ch
 
 struct lambda__facts {
     const struct function_spec *spec; /* code_dir real, memory_mb set */
+    struct runtime_name runtime;
     struct str region, runtime_dir, log_stream, tmp_dir;
     struct str key_id, key_secret, key_token;
 };
@@ -97,9 +99,12 @@ enum err lambda__credentials(struct arena *a, struct lambda__facts *out) MUSTCHE
 
 /* --- the code directory: code.c -------------------------------------------------------------- */
 
-/* Whether "a/b.c" names a file that the bootstrap could load from `dir`. ERR_INVALID: not a handler
- * name; ERR_NOTFOUND with the files that were tried. */
-enum err lambda__handler_find(const char *dir, struct str handler, struct errinfo *e) MUSTCHECK;
+/* Whether "a/b.c" names a file that the bootstrap of Node or of Python could load from `dir`.
+ * ERR_INVALID: not a handler name; ERR_NOTFOUND with the files that were tried. */
+enum err lambda__node_handler_find(const char *dir, struct str handler,
+                                   struct errinfo *e) MUSTCHECK;
+enum err lambda__python_handler_find(const char *dir, struct str handler,
+                                     struct errinfo *e) MUSTCHECK;
 /* SHA-256 (hex) over `seed` and path, size and mtime of everything below `dir`, whatever the order
  * of the directory; links count by what they say and by the file they lead to. `.git` and the
  * directory `skip` (our own state) do not count. ERR_LIMIT, ERR_IO, ERR_NOMEM. */
@@ -108,6 +113,8 @@ enum err lambda__code_digest(const char *dir, const struct stat *skip, struct st
 
 /* --- our directory: state.c ------------------------------------------------------------------ */
 
+/* Makes a directory that only we may enter, unless it is there. The reason is logged. */
+enum err lambda__make_dir(const char *path) MUSTCHECK;
 /* Writes `content` as dir/name, whole or not at all, mode 0444, unless it is there already. */
 enum err lambda__file_put(const char *dir, const char *name, struct str content) MUSTCHECK;
 /* Removes dir/name and everything below it, never following a link. Blocking: LANE_IO. */

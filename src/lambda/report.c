@@ -25,16 +25,21 @@ static void add_status(struct buf *b, const char *status, const char *error_type
         buf_addf(b, "\tError Type: %s", error_type);
 }
 
-/* "nodejs20.x" is runtime nodejs, version 20. */
+/* "nodejs20.x" is runtime nodejs, version 20; "provided.al2023" is provided, al2023. */
 void lambda__line_init_start(struct buf *b, struct str runtime, struct str region,
                              const char *runtime_digest)
 {
-    size_t digit = 0, dot = str_rchr(runtime, '.');
-    while (digit < runtime.n && (runtime.p[digit] < '0' || runtime.p[digit] > '9'))
-        digit++;
-    struct str version = str_sub(runtime, digit, dot > digit ? dot - digit : 0);
-    buf_addf(b, "INIT_START Runtime Version: %.*s:%.*s.v1\tRuntime Version ARN: ", (int)digit,
-             runtime.p, STR_ARG(version));
+    size_t end = 0;
+    while (end < runtime.n && runtime.p[end] != '.' &&
+           (runtime.p[end] < '0' || runtime.p[end] > '9'))
+        end++;
+    struct str version = str_from(runtime, end);
+    if (str_starts(version, STR(".")))
+        version = str_from(version, 1);
+    if (str_ends(version, STR(".x")))
+        version.n -= 2;
+    buf_addf(b, "INIT_START Runtime Version: %.*s:%.*s%sv1\tRuntime Version ARN: ", (int)end,
+             runtime.p, STR_ARG(version), version.n ? "." : "");
     buf_addf(b, "arn:aws:lambda:%.*s::runtime:%s", STR_ARG(region), runtime_digest);
 }
 

@@ -111,8 +111,23 @@ void lambda__api_send_event(struct environment *env)
         http_respond_abort(x);
 }
 
+/* Our bootstraps tell which version of the interpreter they run on: "ropeline-node/20.11.1". */
+static void note_agent(struct environment *env, struct http_exchange *x)
+{
+    char version[32];
+    const struct http_request *rq = http_exchange_request(x);
+    struct str agent = http_value(&rq->headers, STR("User-Agent")), rest;
+    struct str name = str_cut(agent, '/', &rest);
+    if (!str_starts(name, STR("ropeline-")) || rest.n == 0 || rest.n >= sizeof version)
+        return;
+    snprintf(version, sizeof version, "%.*s", STR_ARG(rest));
+    lambda__runtime_note(env->function, version);
+}
+
 static void on_next(struct environment *env, struct http_exchange *x)
 {
+    if (!env->ready)
+        note_agent(env, x);
     bool again = env->ready && env->running;
     if (env->state == ENV_IDLE || again) {
         http_exchange_watch(x, &other_events, env);

@@ -16,8 +16,6 @@
 #define CHILD_API 3
 #define CHILD_LOGS 4
 #define ENDS (CHILD_LOGS + 1)
-#define HEAP_SHARE(mb) ((mb) / 4 * 3) /* of the memory; the rest is node's own and buffers */
-#define HEAP_MIN_MB 64
 
 /* [0] is ours, [1] the child's; -1: not open. */
 struct ends {
@@ -91,16 +89,12 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
     struct function *f = env->function;
     struct lambda *l = f->lambda;
     struct lambda__facts facts = f->facts;
-    unsigned heap = HEAP_SHARE(f->spec.memory_mb);
     facts.tmp_dir = str_c(tmp);
     enum err err = log_stream(a, l, &facts.log_stream);
     if (err != ERR_OK)
         return err;
-    struct str option =
-        arena_fmt(a, "--max-old-space-size=%u", heap < HEAP_MIN_MB ? HEAP_MIN_MB : heap);
-    const char *const argv[] = {l->o.node, option.p, l->bootstrap, NULL};
     struct child_spec spec = {
-        .argv = argv,
+        .argv = lambda__runtime_argv(&f->runtime, &f->spec, a),
         .env = lambda__environ(a, &facts),
         .cwd = f->spec.code_dir.p,
         .fds = {-1, e->fd[STDOUT_FILENO][1], e->fd[STDERR_FILENO][1], e->fd[CHILD_API][1],
@@ -110,7 +104,7 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
         .nproc = LIMIT_ENV_PROCESSES,
         .fsize = LIMIT_ENV_FILE_BYTES,
     };
-    if (!option.p || !spec.env)
+    if (!spec.argv || !spec.env)
         return ERR_NOMEM;
     return child_spawn(l->o.keeper, &spec, done, env, &env->child);
 }

@@ -9,8 +9,20 @@
 #include <unistd.h>
 
 #include "base/crypt.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lambda_text.h"
+
+enum err lambda__make_dir(const char *path)
+{
+    struct stat st;
+    if (mkdir(path, 0700) == 0)
+        return ERR_OK;
+    if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return ERR_OK;
+    log_error("lambda", "cannot make the directory %s: %s", path, strerror(errno));
+    return ERR_IO;
+}
 
 /* --- put ------------------------------------------------------------------------------------- */
 

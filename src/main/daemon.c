@@ -250,21 +250,6 @@ static enum err listen_signals(struct daemon *d)
     return ERR_OK;
 }
 
-static const char *find_node(struct arena *a)
-{
-    const char *chosen = getenv("ROPELINE_NODE"), *path = getenv("PATH");
-    if (chosen && *chosen)
-        return chosen;
-    struct str rest = str_c(path ? path : "/usr/local/bin:/usr/bin:/bin");
-    while (rest.n > 0) {
-        struct str dir = str_cut(rest, ':', &rest);
-        char *node = dir.n ? arena_cstr(a, arena_fmt(a, "%.*s/node", STR_ARG(dir))) : NULL;
-        if (node && access(node, X_OK) == 0)
-            return node;
-    }
-    return NULL;
-}
-
 static enum err make_rooms(struct daemon *d, int keeper_fd)
 {
     const struct config *c = d->config;
@@ -283,7 +268,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .state_dir = c->state_dir,
         .region = region,
         .account = account,
-        .node = find_node(c->arena),
+        .places = {getenv("ROPELINE_NODE"), getenv("ROPELINE_PYTHON"), getenv("PATH")},
         .on_log = c->dev && !c->quiet ? on_log : NULL,
         .arg = d,
     };

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "lambda/runtime.h"
 #include "verbs.h"
 
 static const struct option_row rows[] = {
@@ -26,30 +27,36 @@ struct finding {
     char text[160];
 };
 
-static void find_program(const char *name, const char *variable, struct finding *f)
+/* What functions of the newest runtime of that family would run on. */
+static void find_interpreter(const char *runtime, const char *variable, struct finding *f)
 {
-    const char *chosen = getenv(variable), *path = getenv("PATH");
-    if (chosen && *chosen) {
-        f->good = access(chosen, X_OK) == 0;
-        snprintf(f->text, sizeof f->text, "%s (%s)%s", chosen, variable,
-                 f->good ? "" : ": not executable");
-        return;
-    }
-    struct str rest = str_c(path ? path : "");
-    while (rest.n > 0) {
-        struct str dir = str_cut(rest, ':', &rest);
-        snprintf(f->text, sizeof f->text, "%.*s/%s", STR_ARG(dir), name);
-        if (dir.n && access(f->text, X_OK) == 0) {
-            f->good = true;
-            return;
-        }
-    }
-    snprintf(f->text, sizeof f->text, "not in PATH; set %s or install it", variable);
+    const struct runtime_places places = {getenv("ROPELINE_NODE"), getenv("ROPELINE_PYTHON"),
+                                          getenv("PATH")};
+    struct runtime_name name = {0};
+    struct interpreter i = {0};
+    struct arena *a = arena_new(KIB(1), KIB(64));
+    enum err err = a ? runtime_parse(str_c(runtime), &name, NULL) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = runtime_interpreter(a, &places, &name, &i);
+    f->good = err == ERR_OK && i.path;
+    if (!f->good)
+        snprintf(f->text, sizeof f->text, "none found; set %s or install it", variable);
+    else if (i.major == 0)
+        snprintf(f->text, sizeof f->text, "%s", i.path);
+    else
+        snprintf(f->text, sizeof f->text, i.minor ? "%s (%u.%u)" : "%s (%u)", i.path, i.major,
+                 i.minor);
+    arena_free(a);
 }
 
 static void find_node(struct finding *f)
 {
-    find_program("node", "ROPELINE_NODE", f);
+    find_interpreter("nodejs24.x", "ROPELINE_NODE", f);
+}
+
+static void find_python(struct finding *f)
+{
+    find_interpreter("python3.14", "ROPELINE_PYTHON", f);
 }
 
 static void find_files(struct finding *f)
@@ -98,8 +105,9 @@ static const struct {
     const char *name;
     void (*find)(struct finding *f);
 } looks[] = {
-    {"kernel", find_kernel}, {"node", find_node},           {"files", find_files},
-    {"user", find_user},     {"isolation", find_isolation}, {"landlock", find_landlock},
+    {"kernel", find_kernel},     {"node", find_node}, {"python", find_python},
+    {"files", find_files},       {"user", find_user}, {"isolation", find_isolation},
+    {"landlock", find_landlock},
 };
 
 int verb_doctor(int argc, char **argv)

@@ -281,7 +281,7 @@ static int gateway(void *arg, int keeper_fd)
                                .state_dir = state,
                                .region = "eu-central-1",
                                .account = "123456789012",
-                               .node = node,
+                               .places = {.node = node},
                                .environments_max = ENVIRONMENTS,
                                .on_log = getenv("ROPELINE_TEST_LOG") ? show_log : NULL};
     if (lambda_new(&o, &lambda) != ERR_OK || pthread_create(&thread, NULL, tests_main, NULL) != 0 ||

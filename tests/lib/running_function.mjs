@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A Node function running under our bootstrap as a child process, and the daemon's end of its
+ * A function running under our bootstrap for Node or Python as a child process, and the daemon's end of its
  * descriptors: 3, over which it speaks the Runtime API, and 4, on which it logs.
  */
 import assert from 'node:assert/strict';
@@ -9,7 +9,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const BOOTSTRAP = fileURLToPath(new URL('../../src/lambda/bootstrap/node.js', import.meta.url));
+const bootstrap = (name) =>
+    fileURLToPath(new URL(`../../src/lambda/bootstrap/${name}`, import.meta.url));
+export const NODE = { command: [process.execPath, bootstrap('node.js')], runtime: 'nodejs20.x' };
+const python = process.env.ROPELINE_PYTHON || '/usr/bin/python3';
+export const PYTHON = {
+    command: [python, '-P', '-s', '-B', '-u', bootstrap('python.py')],
+    runtime: 'python3.11',
+};
 const LEVEL = { 4: 'TRACE', 8: 'DEBUG', 12: 'INFO', 16: 'WARN', 20: 'ERROR', 24: 'FATAL' };
 
 /** Cuts the bootstrap's byte stream into requests; bodies by Content-Length or in chunks. */
@@ -110,17 +117,17 @@ export class RunningFunction {
     stderr = '';
     count = 0;
 
-    constructor(root, env) {
+    constructor(root, env, { command: [program, ...args], runtime }) {
         this.root = root;
-        this.child = spawn(process.execPath, [BOOTSTRAP], {
+        this.child = spawn(program, args, {
             cwd: root,
             stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
             env: {
                 PATH: process.env.PATH,
                 LAMBDA_TASK_ROOT: root,
-                _HANDLER: 'index.handler',
+                _HANDLER: runtime.startsWith('python') ? 'app.handler' : 'index.handler',
                 _LAMBDA_TELEMETRY_LOG_FD: '4',
-                AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs20.x',
+                AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
                 AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING: '1',
                 AWS_LAMBDA_FUNCTION_NAME: 'guard',
                 AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
@@ -231,15 +238,16 @@ export class RunningFunction {
     }
 }
 
-/** Starts the bootstrap on a function made of these files; one string is its index.js. */
-export function start(t, files, env = {}) {
+/** Starts the bootstrap on a function made of these files; one string is its index.js or app.py. */
+export function start(t, files, env = {}, kind = NODE) {
     const root = mkdtempSync(path.join(tmpdir(), 'bootstrap-'));
-    const all = typeof files === 'string' ? { 'index.js': files } : files;
+    const main = kind === PYTHON ? 'app.py' : 'index.js';
+    const all = typeof files === 'string' ? { [main]: files } : files;
     for (const [name, text] of Object.entries(all)) {
         mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
         writeFileSync(path.join(root, name), text);
     }
-    const fn = new RunningFunction(root, env);
+    const fn = new RunningFunction(root, env, kind);
     t.after(async () => {
         await fn.stop();
         rmSync(root, { recursive: true });

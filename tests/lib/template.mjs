@@ -17,8 +17,11 @@ const { CALLS } = process.env;
 const called = (event) => CALLS && appendFileSync(CALLS, JSON.stringify(event) + '\\n');
 `;
 
-/** A function: an expression that is a handler, or a whole module, or {files, handler}. */
-export function fn(code, { timeout = 10, env = {}, handler = 'index.handler', files = {} } = {}) {
+/** A function: an expression that is a handler, or a whole module, or {files, handler, runtime}. */
+export function fn(
+    code,
+    { timeout = 10, env = {}, handler = 'index.handler', runtime = 'nodejs20.x', files = {} } = {},
+) {
     const isModule =
         typeof code === 'string' && /^\s*(exports\.|import |module\.)|\bexport /m.test(code);
     const source =
@@ -32,7 +35,7 @@ exports.handler = handler.length >= 3
     ? (event, context, callback) => { called(event); return handler(event, context, callback); }
     : (event, context) => { called(event); return handler(event, context); };\n`,
                 };
-    return { files: { ...source, ...files }, handler, timeout, env };
+    return { files: { ...source, ...files }, handler, runtime, timeout, env };
 }
 
 /** A TOKEN authorizer: its function and how the gateway asks it. */
@@ -115,13 +118,13 @@ class Document {
     resources = {};
     files = {};
 
-    addFunction(name, { files, handler, timeout, env }) {
+    addFunction(name, { files, handler, runtime, timeout, env }) {
         this.resources[name] = {
             Type: 'AWS::Serverless::Function',
             Properties: {
                 CodeUri: `./${name}`,
                 Handler: handler,
-                Runtime: 'nodejs20.x',
+                Runtime: runtime,
                 Timeout: timeout,
                 Environment: { Variables: { CALLS: `@CALLS@/${name}`, ...env } },
             },

@@ -22,6 +22,8 @@ const then = Function.prototype.call.bind(Promise.prototype.then);
 
 const API = '/2018-06-01/runtime';
 const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n`;
+// By this one the daemon learns which node serves the function.
+const FIRST_NEXT = `${NEXT.slice(0, -2)}User-Agent: ropeline-node/${process.versions.node}\r\n\r\n`;
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
 const READ_BYTES = 64 * 1024; // one read, and the longest reply head
@@ -211,7 +213,7 @@ function askNext() {
     later(() => {
         if (exitCode === 0) {
             waiting.push(take);
-            socket.write(NEXT);
+            socket.write(FIRST_NEXT);
         }
     });
 }

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of runtimes, one row each. A runtime that stands in no row is refused by its name, with
+ * what to use instead: a function never runs on something that its author did not mean. */
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/crypt.h"
+#include "base/log.h"
+#include "lambda_int.h"
+
+#define HEAP_SHARE(mb) ((mb) / 4 * 3) /* of the memory; the rest is node's own and buffers */
+#define HEAP_MIN_MB 64
+#define ARGV_MAX 12
+
+/* --- node ------------------------------------------------------------------------------------ */
+
+/* "20.x" */
+static bool node_name(struct str version, struct runtime_name *out)
+{
+    uint64_t major;
+    if (!str_ends(version, STR(".x")) || !str_u64(str_sub(version, 0, version.n - 2), &major) ||
+        major == 0 || major > 1000)
+        return false;
+    out->major = (unsigned)major;
+    return true;
+}
+
+static bool node_argv(const struct function_runtime *r, const struct function_spec *spec,
+                      struct arena *a, const char **argv)
+{
+    unsigned heap = HEAP_SHARE(spec->memory_mb);
+    struct str option =
+        arena_fmt(a, "--max-old-space-size=%u", heap < HEAP_MIN_MB ? HEAP_MIN_MB : heap);
+    argv[0] = r->interpreter.path;
+    argv[1] = option.p;
+    argv[2] = r->home->main;
+    return option.p != NULL;
+}
+
+/* --- python ---------------------------------------------------------------------------------- */
+
+/* "3.11" */
+static bool python_name(struct str version, struct runtime_name *out)
+{
+    uint64_t minor;
+    struct str rest = str_from(version, 2);
+    if (!str_starts(version, STR("3.")) || !str_u64(rest, &minor) || minor > 1000)
+        return false;
+    out->major = 3;
+    out->minor = (unsigned)minor;
+    return true;
+}
+
+/* -P: our own folder is not on its path, and the function's comes there only when everything of
+ * ours is imported. -s: no packages of the user who runs us. -B: no __pycache__ in the code, which
+ * would be another version of it. -u: what is printed is in the log at once. */
+static bool python_argv(const struct function_runtime *r, const struct function_spec *spec,
+                        struct arena *a, const char **argv)
+{
+    static const char *const options[] = {"-P", "-s", "-B", "-u"};
+    (void)spec;
+    (void)a;
+    argv[0] = r->interpreter.path;
+    for (size_t i = 0; i < COUNTOF(options); i++)
+        argv[1 + i] = options[i];
+    argv[1 + COUNTOF(options)] = r->home->main;
+    return true;
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+struct bootstrap {
+    const char *const *names;
+    const unsigned char *const *data;
+    const size_t *sizes, *count;
+};
+#define BOOTSTRAP_OF(name)                                                    \
+    {                                                                         \
+        lambda_bootstrap_##name##_names, lambda_bootstrap_##name##_data,      \
+            lambda_bootstrap_##name##_sizes, &lambda_bootstrap_##name##_count \
+    }
+
+static const struct runtime_row {
+    const char *prefix; /* its names begin with it ... */
+    const char *kind;   /* of its folder below STATE/runtime */
+    const char
+        *interpreter; /* what to install when there is none, and the variable that names it */
+    const char *variable;
+    bool (*name)(struct str version, struct runtime_name *out); /* ... and end with this */
+    struct bootstrap files;
+    enum err (*find_handler)(const char *dir, struct str handler, struct errinfo *e);
+    bool (*argv)(const struct function_runtime *r, const struct function_spec *spec,
+                 struct arena *a, const char **argv);
+} rows[RUNTIME_KINDS] = {
+    [RUNTIME_NODE] = {"nodejs", "node", "node", "ROPELINE_NODE", node_name, BOOTSTRAP_OF(node),
+                      lambda__node_handler_find, node_argv},
+    [RUNTIME_PYTHON] = {"python", "python", "python3", "ROPELINE_PYTHON", python_name,
+                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv},
+};
+
+enum err runtime_parse(struct str name, struct runtime_name *out, struct errinfo *e)
+{
+    struct runtime_name found = {0};
+    if (name.n == 0)
+        return errinfo_set(e, ERR_INVALID, "the function has no Runtime");
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct str prefix = str_c(rows[i].prefix);
+        if (rows[i].prefix && str_starts(name, prefix) &&
+            rows[i].name(str_from(name, prefix.n), &found)) {
+            found.kind = (enum runtime_kind)i;
+            if (out)
+                *out = found;
+            return ERR_OK;
+        }
+    }
+    return errinfo_set(e, ERR_UNSUPPORTED,
+                       "runtime %.*s is not available here: nodejs22.x, python3.13 and their like "
+                       "are",
+                       STR_ARG(str_sub(name, 0, 64)));
+}
+
+enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *places,
+                                const struct runtime_home homes[RUNTIME_KINDS], struct str name,
+                                struct function_runtime *out, struct errinfo *e)
+{
+    enum err err = runtime_parse(name, &out->name, e);
+    if (err == ERR_OK)
+        err = runtime_interpreter(a, places, &out->name, &out->interpreter);
+    if (err != ERR_OK)
+        return err;
+    const struct runtime_row *row = &rows[out->name.kind];
+    out->home = &homes[out->name.kind];
+    if (row->interpreter && !out->interpreter.path)
+        return errinfo_set(
+            e, ERR_UNSUPPORTED,
+            "runtime %.*s needs %s, and none was found: install it, or name one with "
+            "%s",
+            STR_ARG(str_sub(name, 0, 64)), row->interpreter, row->variable);
+    return ERR_OK;
+}
+
+enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *code_dir,
+                                      struct str handler, struct errinfo *e)
+{
+    return rows[r->kind].find_handler(code_dir, handler, e);
+}
+
+const char *const *lambda__runtime_argv(const struct function_runtime *r,
+                                        const struct function_spec *spec, struct arena *a)
+{
+    const char **argv = ARENA_ARRAY(a, ARGV_MAX, const char *);
+    return argv && rows[r->name.kind].argv(r, spec, a, argv) ? argv : NULL;
+}
+
+/* --- the bootstraps -------------------------------------------------------------------------- */
+
+static struct str content(const struct bootstrap *b, size_t i)
+{
+    return str_of(b->data[i], b->sizes[i]);
+}
+
+/* Over names and contents: it names the directory, so that two versions of us never share one. */
+static enum err digest_of(const struct bootstrap *b, char out[65])
+{
+    unsigned char sha[SHA256_BYTES];
+    AUTO_BUF all = BUF_INIT(MIB(1));
+    for (size_t i = 0; i < *b->count; i++) {
+        buf_addz(&all, b->names[i]);
+        buf_addc(&all, '\0');
+        buf_add(&all, content(b, i));
+    }
+    enum err err = all.err == ERR_OK ? crypt_sha256(buf_str(&all), sha) : all.err;
+    if (err == ERR_OK)
+        crypt_hex(sha, sizeof sha, out);
+    return err;
+}
+
+/* Node's with a package.json, because what surrounds STATE may say that .js files are ES modules.
+ */
+static enum err install(struct arena *a, const char *root, const struct runtime_row *row,
+                        struct runtime_home *home)
+{
+    const struct bootstrap *b = &row->files;
+    enum err err = digest_of(b, home->digest);
+    struct str dir = arena_fmt(a, "%s/%s-%.16s", root, row->kind, home->digest);
+    struct str first = arena_fmt(a, "%s/%s", dir.p ? dir.p : "", b->names[0]);
+    if (err == ERR_OK && (!dir.p || !first.p))
+        err = ERR_NOMEM;
+    if (err == ERR_OK)
+        err = lambda__make_dir(dir.p);
+    if (err == ERR_OK && row == &rows[RUNTIME_NODE])
+        err = lambda__file_put(dir.p, "package.json", STR("{\"type\":\"commonjs\"}\n"));
+    for (size_t i = 0; i < *b->count && err == ERR_OK; i++)
+        err = lambda__file_put(dir.p, b->names[i], content(b, i));
+    if (err != ERR_OK)
+        log_error("lambda", "cannot write the bootstrap of %s functions below %s: %s", row->kind,
+                  root, err_text(err));
+    home->dir = dir.p;
+    home->main = first.p;
+    return err;
+}
+
+enum err lambda__runtimes_install(struct arena *a, const char *root,
+                                  struct runtime_home homes[RUNTIME_KINDS])
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < COUNTOF(rows) && err == ERR_OK; i++)
+        if (rows[i].files.count)
+            err = install(a, root, &rows[i], &homes[i]);
+    return err;
+}
+
+/* --- notes ----------------------------------------------------------------------------------- */
+
+/* "20.11.1" of node counts up to the first dot, "3.11.2" of python up to the second. */
+static bool serves(const struct runtime_name *wanted, struct str version)
+{
+    struct str minor_text, major_text = str_cut(version, '.', &minor_text);
+    uint64_t major, minor = 0;
+    bool known = str_u64(major_text, &major);
+    if (known && wanted->kind == RUNTIME_PYTHON)
+        known = str_u64(str_cut(minor_text, '.', &minor_text), &minor);
+    return !known || (major == wanted->major && minor == wanted->minor);
+}
+
+void lambda__runtime_note(struct function *f, const char *version)
+{
+    struct lambda *l = f->lambda;
+    const struct interpreter *i = &f->runtime.interpreter;
+    char known[32];
+    snprintf(known, sizeof known, i->minor ? "%u.%u" : "%u", i->major, i->minor);
+    if (!version && i->major == 0)
+        return;
+    struct str text = str_c(version ? version : known), name = f->spec.runtime;
+    if (serves(&f->runtime.name, text) || map_get(&l->noted, name))
+        return;
+    name = arena_str(l->arena, name);
+    if (!name.p || map_put(&l->noted, name, l, NULL) != ERR_OK)
+        return; /* then it is said some other time */
+    log_info("lambda", "%.*s is served by %s %.*s here (%s)", STR_ARG(name),
+             rows[f->runtime.name.kind].kind, STR_ARG(text), i->path);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of runtimes as the room uses it: one row says where a function's handler must be, what
+ * is executed, and by what way it speaks the Runtime API. Nobody else asks which runtime it is. */
+#ifndef ROPELINE_LAMBDA_RUNTIMES_INT_H
+#define ROPELINE_LAMBDA_RUNTIMES_INT_H
+
+#include "lambda/lambda.h"
+#include "lambda/runtime.h"
+
+/* The files of a bootstrap, embedded at build time (tools/embed.py); the first is the one to run.
+ */
+#define BOOTSTRAP(name)                                                 \
+    extern const char *const lambda_bootstrap_##name##_names[];         \
+    extern const unsigned char *const lambda_bootstrap_##name##_data[]; \
+    extern const size_t lambda_bootstrap_##name##_sizes[], lambda_bootstrap_##name##_count
+BOOTSTRAP(node);
+BOOTSTRAP(python);
+
+/* Where the bootstrap of one kind stands: STATE/runtime/<kind>-<digest>/ */
+struct runtime_home {
+    const char *dir, *main; /* main: NULL for custom runtimes */
+    char digest[65];        /* over names and contents */
+};
+
+/* What one function version runs on. */
+struct function_runtime {
+    struct runtime_name name;
+    struct interpreter interpreter;
+    const struct runtime_home *home;
+};
+
+/* Writes the bootstraps of all kinds below `root` (STATE/runtime). Strings in `a`. */
+enum err lambda__runtimes_install(struct arena *a, const char *root,
+                                  struct runtime_home homes[RUNTIME_KINDS]) MUSTCHECK;
+/* ERR_UNSUPPORTED: no such runtime, or none of its interpreters was found. */
+enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *places,
+                                const struct runtime_home homes[RUNTIME_KINDS], struct str name,
+                                struct function_runtime *out, struct errinfo *e) MUSTCHECK;
+/* Whether what the handler names is in `code_dir`. ERR_INVALID, ERR_NOTFOUND. */
+enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *code_dir,
+                                      struct str handler, struct errinfo *e) MUSTCHECK;
+/* What to execute, NULL-terminated, in `a`; NULL when out of memory. */
+const char *const *lambda__runtime_argv(const struct function_runtime *r,
+                                        const struct function_spec *spec,
+                                        struct arena *a) MUSTCHECK;
+/* Says, once for each name of a runtime, that another version serves it. `version` ("20.11.1"):
+ * what an environment told of itself; NULL: what is known without one. */
+void lambda__runtime_note(struct function *f, const char *version);
+
+#endif
