@@ -10,10 +10,11 @@ const {
     MODERN, runtimeError, errorPayload, textOf, log, logError, beginEvent,
     patchConsole, offerAwslambda, loadHandler,
 } = require('./node_setup.js');
+const { replyReader } = require('./node_replies.js');
 
 // Held from before the function's code runs: it may replace any of these for itself, not for us.
 const { parse, stringify } = JSON;
-const { byteLength, allocUnsafe, concat, from: bytesFrom } = Buffer;
+const { byteLength, from: bytesFrom } = Buffer;
 const { now } = Date;
 const { env } = process;
 const exitProcess = process.exit.bind(process);
@@ -26,35 +27,24 @@ const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n`;
 const FIRST_NEXT = `${NEXT.slice(0, -2)}User-Agent: ropeline-node/${process.versions.node}\r\n\r\n`;
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
-const READ_BYTES = 64 * 1024; // one read, and the longest reply head
-const BODY_BYTES_MAX = 64 * 1024 * 1024; // the limit that counts (6 MiB) is the daemon's
 const EXIT_PROTOCOL = 1;
 const EXIT_UNSETTLED_INIT = 13; // what node itself says of a top-level await that never settles
 const EXIT_REJECTION = 128;
 const EXIT_EXCEPTION = 129;
 
-const ENVIRONMENT = {
-    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-};
+let environment; // what every context says of it
 
 let served = null; // the function: { handler, streaming, isAsync, highWaterMark }; null in init
 let current = null; // the event in hand: { abort(error, leave) }
 let atEmptyLoop = null; // what to do when the function has nothing left to wait for
 let exitCode = 0; // once it is another one, the process is on its way out
+let template = null; // ./node_template.js, while this process is one
 
 /* ---- connection: requests out, replies in, strictly in order ---- */
 
 let socket; // keeps the process alive only while the function does not run
 const waiting = []; // who takes the next reply, first in first out
 let outgoing = null; // an answer that leaves at the end of this turn of the event loop
-let held = null; // the beginning of a reply head that came in pieces
-let reply = null; // a reply whose body is still coming in …
-let body = null; // … into this
-let filled = 0;
 
 function leave(code) {
     try {
@@ -70,29 +60,6 @@ function refuse(what) {
     leave(EXIT_PROTOCOL);
 }
 
-const HEAD = /^HTTP\/1\.1 ([2-5]\d\d)(?: [^\r\n]*)?((?:\r\n[!-9;-~]+:[^\0-\x08\n-\x1f\x7f]*)+)$/;
-
-function parseHead(text) {
-    const head = HEAD.exec(text);
-    if (head === null) {
-        refuse('reply that is not HTTP/1.1');
-    }
-    const fields = { __proto__: null };
-    for (const line of head[2].slice(2).split('\r\n')) {
-        const colon = line.indexOf(':');
-        const name = line.slice(0, colon).toLowerCase();
-        if (name in fields || name === 'transfer-encoding') {
-            refuse(`reply with a header it must not have: ${line}`);
-        }
-        fields[name] = line.slice(colon + 1).trim();
-    }
-    const length = fields['content-length'];
-    if (!/^\d{1,9}$/.test(length) || Number(length) > BODY_BYTES_MAX) {
-        refuse('reply without a usable Content-Length');
-    }
-    return { status: Number(head[1]), length: Number(length), fields };
-}
-
 function deliver(got, text) {
     if (waiting.length === 0) {
         refuse('reply to no request');
@@ -100,58 +67,15 @@ function deliver(got, text) {
     waiting.shift()(got, text);
 }
 
-/** Takes a reply's head, and its body if that is all there; returns where it got to. */
-function feedHead(bytes, at, end) {
-    const stop = bytes.indexOf('\r\n\r\n', at, 'latin1');
-    if (stop < 0 || stop + 4 > end) {
-        held = bytesFrom(bytes.subarray(at, end));
-        if (held.length > READ_BYTES) {
-            refuse('reply head too long');
-        }
-        return end;
-    }
-    reply = parseHead(bytes.toString('utf8', at, stop));
-    const from = stop + 4;
-    if (reply.length <= end - from) { // the common case: nothing is copied but the text itself
-        deliver(reply, bytes.toString('utf8', from, from + reply.length));
-        return from + reply.length;
-    }
-    body = allocUnsafe(reply.length);
-    filled = 0;
-    return from;
-}
-
-function feedBody(bytes, at, end) {
-    const taken = bytes.copy(body, filled, at, end);
-    filled += taken;
-    if (filled === body.length) {
-        const text = body.toString('utf8');
-        body = null;
-        deliver(reply, text);
-    }
-    return at + taken;
-}
-
-/** Takes bytes [from, end), which are only lent: the next read overwrites them. */
-function feed(bytes, from, end) {
-    for (let at = from; at < end;) {
-        at = body === null ? feedHead(bytes, at, end) : feedBody(bytes, at, end);
-    }
-}
-
-function receive(count, buffer) {
-    if (held === null) {
-        feed(buffer, 0, count);
-    } else {
-        const joined = concat([held, buffer.subarray(0, count)]);
-        held = null;
-        feed(joined, 0, joined.length);
-    }
-    return true;
-}
-
 function connect() {
-    const onread = { buffer: allocUnsafe(READ_BYTES), callback: receive };
+    environment = {
+        functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+        functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+        memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+        logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+        logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    };
+    const onread = replyReader(deliver, refuse);
     socket = new Socket({ fd: 3, readable: true, writable: true, onread });
     for (const event of ['end', 'error', 'close']) {
         socket.on(event, () => leave(exitCode)); // the daemon has hung up
@@ -264,7 +188,7 @@ function parseField(text, name) {
 /** Fills in the context; all of its properties are its own, so that it can be copied. */
 function describe(context, fields) {
     const deadline = Number(fields['lambda-runtime-deadline-ms']);
-    return Object.assign(context, ENVIRONMENT, {
+    return Object.assign(context, environment, {
         clientContext: parseField(fields['lambda-runtime-client-context'], 'ClientContext'),
         identity: parseField(fields['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
         invokedFunctionArn: fields['lambda-runtime-invoked-function-arn'],
@@ -542,6 +466,9 @@ function die(label, error, code) {
     }
     exitCode = code;
     atEmptyLoop = null;
+    if (template !== null) { // the environments say it themselves
+        template.giveUp(`its init failed: ${textOf(error)}`);
+    }
     logError(label, error);
     if (served === null) {
         postError('/init/error', error, () => leave(code));
@@ -576,25 +503,46 @@ function watchProcess() {
     });
 }
 
-async function main() {
-    patchConsole();
+/** Loads the function. What init left unhandled has ended the process before this returns. */
+async function load() {
+    const loaded = await loadHandler(env.LAMBDA_TASK_ROOT || process.cwd(), env._HANDLER || '');
+    await new Promise((resolve) => { later(resolve); });
+    return loaded;
+}
+
+/** Comes back in a forked environment, connected. */
+async function loadAsTemplate() {
+    template = require('./node_template.js');
+    await template.prepare();
+    Object.assign(globalThis.awslambda ?? {}, template.offered);
+    const loaded = await load();
+    await template.serve(() => {
+        template = null;
+        connect();
+    });
+    return loaded;
+}
+
+async function loadAsEnvironment() {
     connect();
+    return load();
+}
+
+async function main(role) {
+    patchConsole();
     watchProcess();
     offerAwslambda();
     atEmptyLoop = () => leave(EXIT_UNSETTLED_INIT);
     try {
-        const root = env.LAMBDA_TASK_ROOT || process.cwd();
-        const loaded = await loadHandler(root, env._HANDLER || '');
-        later(() => { // a rejection that init left unhandled comes first
-            if (exitCode === 0) {
-                atEmptyLoop = null;
-                served = loaded;
-                askNext();
-            }
-        });
+        const loaded = await (role === 'template' ? loadAsTemplate() : loadAsEnvironment());
+        if (exitCode === 0) {
+            atEmptyLoop = null;
+            served = loaded;
+            askNext();
+        }
     } catch (error) {
         die('Uncaught Exception', error, EXIT_EXCEPTION);
     }
 }
 
-main();
+main(process.argv.splice(2)[0]);
