@@ -135,9 +135,11 @@ static bool begin(napi_env env, pid_t middle, pid_t keeper)
 /* Forks twice, so that the keeper, our subreaper, is the parent. True in the new process. */
 static bool give_birth(napi_env env)
 {
-    pid_t keeper = getppid(), middle = fork();
+    pid_t keeper = getppid();
+    pid_t middle = fork(); /* allowed: this runs in node, which is what is forked */
     if (middle == 0) {
-        pid_t self = getpid(), child = fork();
+        pid_t self = getpid();
+        pid_t child = fork(); /* allowed: likewise */
         if (child != 0)
             _exit(child < 0 ? DIED : 0);
         if (!begin(env, self, keeper))
