@@ -136,30 +136,6 @@
 #define QUOTA_BLOCKS 64      /* a quota is reserved in so many parts */
 #define QUOTA_BLOCK_MAX 8192 /* requests */
 
-/* Lambda */
-#define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
-#define LIMIT_RUNTIME_TRAILERS KIB(256) /* the error of a streamed response, base64 */
-#define LIMIT_XRAY_CAUSE_HEADER 1153434 /* clients send up to 1 MiB in one header */
-#define LIMIT_FUNCTION_ENV_BYTES KIB(4)
-#define LIMIT_INVOKE_QUEUE 1000
-#define LIMIT_LOG_LINE KIB(256)
-#define LIMIT_LOG_EVENTS 1000 /* kept in memory per function */
-#define TIMEOUT_INIT_MS 10000
-#define DEFAULT_FUNCTION_TIMEOUT_MS 3000
-#define DEFAULT_FUNCTION_MEMORY_MB 128
-#define TIMEOUT_ENV_IDLE_MS 600000
-#define TIMEOUT_ENV_EXIT_MS 500 /* from hanging up to having ended; then SIGKILL */
-#define LIMIT_FUNCTION_TIMEOUT_MS 900000
-#define LIMIT_FUNCTION_MEMORY_MB 32768
-#define LIMIT_FUNCTION_NAME 140
-#define LIMIT_RUNTIME_BODY (UINT64_C(1) << 30) /* read and dropped of a too large answer */
-#define LIMIT_LOG_BYTES MIB(4)                 /* kept in memory per function */
-#define LIMIT_CODE_FILES 200000
-#define LIMIT_CODE_DEPTH 48
-#define LIMIT_ENV_OPEN_FILES 1024
-#define LIMIT_ENV_PROCESSES 8192 /* the kernel counts all of the user's, threads included */
-#define LIMIT_ENV_FILE_BYTES MIB(512)
-
 /* threads and processes */
 #define LIMIT_LANE_QUEUE 1024 /* blocking jobs that wait for a thread of their lane */
 #define LIMIT_LANE_IO_THREADS 2
@@ -191,5 +167,7 @@
 #define DECISION_ROWS 24
 #define INVOCATIONS_KEPT 256
 #define INVOCATION_TEXT KIB(8)
+
+#include "base/function_limits.h"
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "domain_int.h"
 #include "http_api_int.h"
-#include "lambda/arn.h"
 #include "mapping_int.h"
 #include "validate_int.h"
 
@@ -25,8 +24,8 @@ void freeze__report(struct freezer *f, const struct model_place *at, const struc
     f->problem(f->arg, &place, e->text[0] ? e->text : err_text(e->code));
 }
 
-/* Ends in one place: `err` of a step with what it said in `e`. True when there was a problem. */
-static bool failed(struct freezer *f, const struct model_place *at, enum err err, struct errinfo *e)
+bool freeze__failed(struct freezer *f, const struct model_place *at, enum err err,
+                    struct errinfo *e)
 {
     if (err == ERR_OK)
         return false;
@@ -34,49 +33,6 @@ static bool failed(struct freezer *f, const struct model_place *at, enum err err
     freeze__report(f, at, e);
     return true;
 }
-
-static struct function *find_function(void *arg, struct str arn)
-{
-    struct freezer *f = arg;
-    struct snapshot *s = f->snapshot;
-    for (size_t i = 0; i < s->function_count; i++)
-        if (arn_names(arn, function_arn(s->functions[i])))
-            return s->functions[i];
-    return NULL;
-}
-
-static enum err freeze_function(struct freezer *f, const struct function_spec *spec,
-                                struct function **out, struct errinfo *e)
-{
-    if (f->gateway)
-        return lambda_function(f->gateway->options.lambda, spec, out, e);
-    *out = function_described(f->snapshot->arena, spec);
-    return *out ? ERR_OK : ERR_NOMEM;
-}
-
-static void freeze_functions(struct freezer *f)
-{
-    struct snapshot *s = f->snapshot;
-    size_t n = 0;
-    for (const struct model_function *m = f->model->functions; m; m = m->next)
-        n++;
-    s->functions = ARENA_ARRAY(s->arena, n, struct function *);
-    if (s->functions == NULL) {
-        f->nomem = true;
-        return;
-    }
-    for (const struct model_function *m = f->model->functions; m; m = m->next) {
-        struct errinfo e = {0};
-        struct model_place at = {m->spec.file, m->spec.line, m->spec.col};
-        struct function *made = NULL;
-        if (m->code_missing && f->gateway)
-            continue; /* the importer said so; who needs it will not find it */
-        enum err err = freeze_function(f, &m->spec, &made, &e);
-        if (!failed(f, &at, err, &e))
-            s->functions[s->function_count++] = made;
-    }
-}
-
 static struct str copy(struct freezer *f, struct str s)
 {
     struct str c = arena_str(f->snapshot->arena, s);
@@ -106,7 +62,7 @@ static void freeze_authorizers(struct freezer *f, const struct model_api *m, str
                                  .http_api = m->kind == API_HTTP,
                                  .roles = m->roles,
                                  .arn_prefix = api->arn_prefix,
-                                 .function = find_function,
+                                 .function = functions__find,
                                  .arg = f};
     size_t n = 1; /* that of AWS_IAM */
     if (f->gateway) {
@@ -124,7 +80,7 @@ static void freeze_authorizers(struct freezer *f, const struct model_api *m, str
         struct authorizer *made = NULL;
         env.file = str_c(z->at.file);
         enum err err = authorizer_compile(f->snapshot->arena, z->spec, &env, &made, &e);
-        if (!failed(f, &z->at, err, &e))
+        if (!freeze__failed(f, &z->at, err, &e))
             api->authorizers[api->authorizer_count++] = made;
     }
 }
@@ -134,13 +90,13 @@ static void freeze_answers(struct freezer *f, const struct model_api *m, struct 
     const struct json *all = m->gateway_responses;
     if (all && all->type != JSON_OBJECT) {
         struct errinfo e = {.text = "gateway responses are {type: {...}}"};
-        failed(f, &m->at, ERR_INVALID, &e);
+        freeze__failed(f, &m->at, ERR_INVALID, &e);
         return;
     }
     for (size_t i = 0; all && i < all->n; i++) {
         struct errinfo e = {0};
         enum err err = answers__add(f->snapshot->arena, &all->members[i], &api->answers, &e);
-        failed(f, &m->at, err, &e);
+        freeze__failed(f, &m->at, err, &e);
     }
 }
 
@@ -155,7 +111,7 @@ static void freeze_policy(struct freezer *f, const struct model_api *m, struct a
                        ? policy_compile_resource(m->policy, &home, &api->policy, &e)
                        : errinfo_at(&e, ERR_UNSUPPORTED, m->policy->line, m->policy->col,
                                     "HTTP APIs have no resource policy");
-    (void)failed(f, &m->at, err, &e);
+    (void)freeze__failed(f, &m->at, err, &e);
 }
 
 static void freeze_binary(struct freezer *f, const struct model_api *m, struct api *api)
@@ -168,7 +124,7 @@ static void freeze_binary(struct freezer *f, const struct model_api *m, struct a
         struct errinfo e = {.text = "a binary media type is written as type/subtype"};
         v[i] = copy(f, json_str_or(all->items[i], STR("")));
         if (str_chr(v[i], '/', 0) == SIZE_MAX)
-            failed(f, &m->at, ERR_INVALID, &e);
+            freeze__failed(f, &m->at, ERR_INVALID, &e);
     }
     api->binary = v;
     api->binary_count = v ? n : 0;
@@ -238,10 +194,11 @@ static void freeze_scopes(struct freezer *f, const struct model_place *at,
         struct errinfo e = {0};
         v[i] = copy(f, json_str_or(scopes->items[i], STR("")));
         if (v[i].n == 0)
-            (void)failed(f, at,
-                         errinfo_at(&e, ERR_INVALID, scopes->items[i]->line, scopes->items[i]->col,
-                                    "a scope is a string that is not empty"),
-                         &e);
+            (void)freeze__failed(f, at,
+                                 errinfo_at(&e, ERR_INVALID, scopes->items[i]->line,
+                                            scopes->items[i]->col,
+                                            "a scope is a string that is not empty"),
+                                 &e);
     }
     to->scopes = v;
     to->scope_count = v ? n : 0;
@@ -297,7 +254,7 @@ static void freeze_method(struct freezer *f, const struct model_api *of,
     to->api_key_required = json_bool_or(json_get(m->method, "apiKeyRequired"), false);
     to->operation_name = copy(f, json_str_or(json_get(m->method, "operationName"), STR("")));
     freeze_scopes(f, &m->at, m->method, to);
-    if (failed(f, &m->at, choose_authorizer(f, api, m->method, &to->authorizer, &e), &e))
+    if (freeze__failed(f, &m->at, choose_authorizer(f, api, m->method, &to->authorizer, &e), &e))
         return;
     struct str type = json_str_or(json_get(m->integration, "type"), STR(""));
     to->kind = integration__kind(type, api->kind);
@@ -309,19 +266,19 @@ static void freeze_method(struct freezer *f, const struct model_api *of,
         freeze__report(f, &m->at, &e);
         return;
     }
-    if (failed(f, &m->at, refuse_elsewhere(m->integration, &e), &e))
+    if (freeze__failed(f, &m->at, refuse_elsewhere(m->integration, &e), &e))
         return;
-    if (failed(f, &m->at,
-               validate__compile(a, m->method, of->request_validators, of->models,
-                                 &to->requirements, &e),
-               &e))
+    if (freeze__failed(f, &m->at,
+                       validate__compile(a, m->method, of->request_validators, of->models,
+                                         &to->requirements, &e),
+                       &e))
         return;
-    struct integration_env env = {api, to->path, m->method, find_function, f};
+    struct integration_env env = {api, to->path, m->method, functions__find, f};
     enum err err = to->kind->compile(a, m->integration, &env, &to->conf, &e);
     if (err == ERR_OK)
         err = api->kind == API_HTTP ? route__http_insert(a, api, to, &e)
                                     : route__insert(a, &api->root, to, &e);
-    if (failed(f, &m->at, err, &e))
+    if (freeze__failed(f, &m->at, err, &e))
         return;
     to->index = api->method_count++;
     to->next = api->methods;
@@ -332,7 +289,7 @@ static void freeze_cors(struct freezer *f, const struct model_api *m, struct api
 {
     struct errinfo e = {0};
     if (m->cors && m->kind == API_HTTP)
-        failed(f, &m->at, cors__compile(f->snapshot->arena, m->cors, &api->cors, &e), &e);
+        freeze__failed(f, &m->at, cors__compile(f->snapshot->arena, m->cors, &api->cors, &e), &e);
 }
 
 static void freeze_api(struct freezer *f, const struct model_api *m)
@@ -389,8 +346,8 @@ static struct snapshot *freeze(struct freezer *f, size_t workers)
     f->snapshot = s;
     s->arena = a;
     s->gateway = f->gateway;
-    freeze_functions(f);
-    for (const struct model_api *api = f->model->apis; api && s->functions; api = api->next)
+    functions__freeze(f);
+    for (const struct model_api *api = f->model->apis; api && s->plans; api = api->next)
         freeze_api(f, api);
     if (!f->nomem)
         domain__freeze(f);

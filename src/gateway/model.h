@@ -115,11 +115,26 @@ struct model_domain {
     struct model_domain *next;
 };
 
+/* An alias leads to version 1, or to $LATEST. */
+struct model_alias {
+    struct str name;
+    bool latest;
+    unsigned provisioned; /* environments that are always ready; 0 = none */
+    struct model_place at;
+    struct model_alias *next;
+};
+
+/* A document has one state of a function: what it publishes is always version 1. */
 struct model_function {
     struct function_spec spec;
     bool
         code_missing; /* its code is absent, inline or on s3://: a note in check, an error in dev */
     struct str code_uri;
+    bool published;       /* there is a version 1 */
+    unsigned provisioned; /* of version 1 itself */
+    bool is_reserved;     /* ReservedConcurrentExecutions was written: */
+    unsigned reserved;    /* executions at one time */
+    struct model_alias *aliases;
     struct model_function *next;
 };
 

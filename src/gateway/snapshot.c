@@ -68,6 +68,8 @@ static void take(struct post *p)
 
 void gateway_publish(struct gateway *g, struct snapshot *s)
 {
+    if (g->options.lambda)
+        lambda_configure(g->options.lambda, s->plans, s->plan_count);
     s->shares_out = (unsigned)g->workers;
     g->current = s;
     for (size_t i = 0; i < g->workers; i++) {

@@ -78,7 +78,10 @@ struct snapshot {
     struct api *apis;
     bool any_double_slash;
     struct domain *domains;
-    struct function **functions; /* references held */
+    struct function **functions; /* with their versions and aliases; references held */
+    size_t function_room;
+    struct function_plan *plans; /* what of them is to be ready when this is published */
+    size_t plan_count;
     size_t function_count;
     struct key_table keys;
     struct held_bucket *held;

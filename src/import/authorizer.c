@@ -333,14 +333,15 @@ static void put_function(struct making *x)
     if (!g->function)
         import__say(x->im, IMPORT_ERROR, g->spot, "the authorizer %.*s has no %s", SHORT(g->name),
                     what);
+    struct str arn;
     struct declared *d =
-        import__find_function(x->im, x->api, g->function, g->is_uri, what, g->spot);
+        import__find_function(x->im, x->api, g->function, g->is_uri, what, g->spot, &arn);
     x->failed = x->failed || !d;
     if (!d)
         return;
     if (g->is_uri && !json_get(g->spec, "authorizerCredentials"))
         d->by_uri = true;
-    put_text(x, "authorizerUri", import__invocation_uri(x->im, d->function->spec.arn), g->function);
+    put_text(x, "authorizerUri", import__invocation_uri(x->im, arn), g->function);
 }
 
 static void put_payload(struct making *x)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "import_api_int.h"
+#include "lambda/arn.h"
 
 #define FUNCTION_URI ":lambda:path/2015-03-31/functions/"
 #define SHORT(s) STR_ARG(str_sub((s), 0, 200))
@@ -15,7 +16,7 @@
 static const struct key_row function_rows[] = {
     {"Architectures", KEY_SILENT, NULL},
     {"AssumeRolePolicyDocument", KEY_SILENT, NULL},
-    {"AutoPublishAlias", KEY_SILENT, NULL},
+    {"AutoPublishAlias", KEY_READ, NULL},
     {"AutoPublishAliasAllProperties", KEY_SILENT, NULL},
     {"AutoPublishCodeSha256", KEY_SILENT, NULL},
     {"CapacityProviderConfig", KEY_SILENT, NULL},
@@ -48,10 +49,10 @@ static const struct key_row function_rows[] = {
     {"PermissionsBoundary", KEY_SILENT, NULL},
     {"Policies", KEY_SILENT, NULL},
     {"PropagateTags", KEY_SILENT, NULL},
-    {"ProvisionedConcurrencyConfig", KEY_NOTE, RUNS_THERE},
+    {"ProvisionedConcurrencyConfig", KEY_READ, NULL},
     {"PublishToLatestPublished", KEY_SILENT, NULL},
     {"RecursiveLoop", KEY_SILENT, NULL},
-    {"ReservedConcurrentExecutions", KEY_NOTE, RUNS_THERE},
+    {"ReservedConcurrentExecutions", KEY_READ, NULL},
     {"Role", KEY_SILENT, NULL},
     {"RolePath", KEY_SILENT, NULL},
     {"Runtime", KEY_READ, NULL},
@@ -283,7 +284,8 @@ static void apply_override(struct importer *im, struct declared *d, const struct
         d->missing = "its --function gives no handler";
 }
 
-static void read_function(struct importer *im, struct declared *d, const struct json *properties)
+static void read_function(struct importer *im, struct declared *d, const struct json *properties,
+                          bool serverless)
 {
     struct function_spec *spec = &d->function->spec;
     set_code(im, d, properties);
@@ -292,6 +294,7 @@ static void read_function(struct importer *im, struct declared *d, const struct 
     spec->timeout_ms = 1000 * size(im, json_get(properties, "Timeout"), "Timeout", 1, 900);
     spec->memory_mb = size(im, json_get(properties, "MemorySize"), "MemorySize", 128, 10240);
     set_environment(im, d, json_get(properties, "Environment"));
+    import__publish(im, d, properties, serverless);
     const struct import_function *o = import__override(im, spec->arn, spec->name, d->logical);
     if (o)
         apply_override(im, d, o);
@@ -320,7 +323,7 @@ void import__declare_function(struct importer *im, const struct symbol *s)
     if (!d)
         return;
     d->logical = s->logical;
-    read_function(im, d, properties);
+    read_function(im, d, properties, str_starts(s->type, STR("AWS::Serverless::")));
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -353,21 +356,6 @@ bool import__stage_variables(struct importer *im, const struct import_api *api, 
     if (b.err != ERR_OK)
         import__fail(im, b.err);
     *out = import__fmt(im, "%.*s", STR_ARG(buf_str(&b)));
-    return true;
-}
-
-/* arn:P:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]; *base is it without the qualifier. */
-static bool parse_arn(struct str arn, struct str *base, struct str *name)
-{
-    struct str parts[8], rest = arn;
-    size_t n = 0;
-    while (n < COUNTOF(parts) && rest.p)
-        parts[n++] = str_cut(rest, ':', &rest);
-    if (n < 7 || rest.p || !str_eqz(parts[0], "arn") || !str_eqz(parts[2], "lambda") ||
-        !str_eqz(parts[5], "function") || parts[6].n == 0)
-        return false;
-    *name = parts[6];
-    *base = str_sub(arn, 0, (size_t)(parts[6].p - arn.p) + parts[6].n);
     return true;
 }
 
@@ -423,26 +411,30 @@ static struct declared *no_function(struct importer *im, const char *what, struc
 
 /* HTTP APIs take the function's own ARN as a URI too. */
 static struct declared *find_by_text(struct importer *im, struct str text, bool is_uri, bool http,
-                                     const char *what, struct spot at)
+                                     const char *what, struct spot at, struct str *arn)
 {
-    struct str arn = text, base, name;
-    bool wrapped = is_uri && unwrap_uri(text, &arn);
-    if ((is_uri && !wrapped && !http) || !parse_arn(arn, &base, &name))
-        return no_function(im, what, text, arn, at);
-    struct declared *d = map_get(&im->arns, base);
+    struct arn_parts parts;
+    *arn = text;
+    bool wrapped = is_uri && unwrap_uri(text, arn);
+    if ((is_uri && !wrapped && !http) || !arn_parse(*arn, &parts)) {
+        struct declared *d = no_function(im, what, text, *arn, at);
+        *arn = d ? d->function->spec.arn : STR("");
+        return d;
+    }
+    struct declared *d = map_get(&im->arns, parts.base);
     if (!d)
-        d = add_foreign(im, base, name, !im->o->require_code, at);
+        d = add_foreign(im, parts.base, parts.name, !im->o->require_code, at);
     if (!d)
         import__say(im, IMPORT_ERROR, at,
                     "%s: there is no function %.*s here; say where its code is with --function "
                     "%.*s=DIR:HANDLER",
-                    what, SHORT(base), SHORT(name));
-    return d;
+                    what, SHORT(parts.base), SHORT(parts.name));
+    return d && import__check_qualifier(im, d, parts.qualifier, what, at) ? d : NULL;
 }
 
 struct declared *import__find_function(struct importer *im, const struct import_api *api,
                                        const struct json *v, bool is_uri, const char *what,
-                                       struct spot at)
+                                       struct spot at, struct str *arn)
 {
     struct str text, missing;
     struct reason why;
@@ -462,7 +454,7 @@ struct declared *import__find_function(struct importer *im, const struct import_
         return NULL;
     }
     bool http = api->api->kind == API_HTTP;
-    struct declared *d = find_by_text(im, text, is_uri, http, what, at);
+    struct declared *d = find_by_text(im, text, is_uri, http, what, at, arn);
     if (!d)
         return NULL;
     d->needed = true;

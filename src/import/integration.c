@@ -111,13 +111,15 @@ static void read_method(struct reading *x)
 static void read_function_uri(struct reading *x)
 {
     const struct json *uri = json_get(x->v, "uri");
-    struct declared *d = import__find_function(x->im, x->api, uri, true, "uri", spot_of(x->v));
+    struct str arn;
+    struct declared *d =
+        import__find_function(x->im, x->api, uri, true, "uri", spot_of(x->v), &arn);
     if (!d)
         return;
     if (!json_get(x->v, "credentials"))
         d->by_uri = true;
     import__put(x->im, x->out, "uri",
-                import__new_text(x->im, import__invocation_uri(x->im, d->function->spec.arn), uri));
+                import__new_text(x->im, import__invocation_uri(x->im, arn), uri));
 }
 
 static void read_http_uri(struct reading *x)

@@ -244,6 +244,12 @@ static const struct json *arn_of_function(struct importer *im, struct symbol *s)
     return v ? import__new_text(im, import__function_arn(im, v->s), NULL) : NULL;
 }
 
+static const struct json *version_number(struct importer *im, struct symbol *s)
+{
+    (void)s;
+    return import__new_text(im, STR("1"), NULL);
+}
+
 static const struct json *root_resource(struct importer *im, struct symbol *s)
 {
     const struct json *v = import__value(im, s);
@@ -296,6 +302,7 @@ static const struct attribute_row {
     {"AWS::Lambda::Function", "Arn", arn_of_function},
     {"AWS::Lambda::Alias", "AliasArn", import__value},
     {"AWS::Lambda::Version", "FunctionArn", import__value},
+    {"AWS::Lambda::Version", "Version", version_number},
     {"AWS::Serverless::Api", "RootResourceId", root_resource},
     {"AWS::ApiGateway::RestApi", "RootResourceId", root_resource},
     {"AWS::ApiGateway::RestApi", "RestApiId", import__value},

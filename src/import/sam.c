@@ -168,6 +168,7 @@ void import__template(struct importer *im, const struct json *doc)
     for (const struct symbol *s = im->symbols; s; s = s->next)
         if (s->kind == SYMBOL_FUNCTION)
             import__declare_function(im, s);
+    import__read_versions(im);
     read_serverless(im);
     import__cfn(im);
     for (struct import_api *api = im->apis; api; api = api->next) {

@@ -274,8 +274,10 @@ static const struct json *integration(struct event *e, const struct declared *d)
     int64_t ms;
     import__put(im, v, "type", import__new_text(im, STR("AWS_PROXY"), NULL));
     import__put(im, v, "httpMethod", import__new_text(im, STR("POST"), NULL));
-    import__put(im, v, "uri",
-                import__new_text(im, import__invocation_uri(im, d->function->spec.arn), NULL));
+    struct str arn = d->function->spec.arn;
+    if (d->routed.n > 0) /* as SAM does with AutoPublishAlias */
+        arn = import__fmt(im, "%.*s:%.*s", STR_ARG(arn), STR_ARG(d->routed));
+    import__put(im, v, "uri", import__new_text(im, import__invocation_uri(im, arn), NULL));
     if (import__number(im, timeout, "TimeoutInMillis", 50,
                        e->http ? TIMEOUT_HTTP_API_INTEGRATION_MS : TIMEOUT_INTEGRATION_MS, &ms))
         import__put(im, v, "timeoutInMillis", json_new_int(im->a, ms));

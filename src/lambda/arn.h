@@ -9,7 +9,13 @@
 /* The function ARN in arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations,
  * borrowed from `uri`; STR_NONE when it is not of that form. */
 struct str arn_of_uri(struct str uri);
-/* Whether `arn` names the function whose own ARN is `own`: equal, or with a version or alias. */
-bool arn_names(struct str arn, struct str own);
+
+/* arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER], borrowed from it. */
+struct arn_parts {
+    struct str base;      /* without the qualifier */
+    struct str name;      /* of the function */
+    struct str qualifier; /* "" = none */
+};
+bool arn_parse(struct str arn, struct arn_parts *out);
 
 #endif

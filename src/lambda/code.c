@@ -268,11 +268,19 @@ static enum err walk_dir(struct walk *w, int fd, struct str path)
     return err;
 }
 
+enum err lambda__digest(struct str text, char out[65])
+{
+    unsigned char sha[SHA256_BYTES];
+    enum err err = crypt_sha256(text, sha);
+    if (err == ERR_OK)
+        crypt_hex(sha, sizeof sha, out);
+    return err;
+}
+
 enum err lambda__code_digest(const char *dir, const struct stat *skip, struct str seed,
                              char out[65], struct errinfo *e)
 {
     struct walk w = {.list = BUF_INIT(LIMIT_DOCUMENT_ARENA), .skip = skip, .e = e};
-    unsigned char sha[SHA256_BYTES];
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errinfo_set(e, errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : ERR_IO,
@@ -287,9 +295,7 @@ enum err lambda__code_digest(const char *dir, const struct stat *skip, struct st
     if (err == ERR_OK)
         err = w.list.err;
     if (err == ERR_OK)
-        err = crypt_sha256(buf_str(&w.list), sha);
-    if (err == ERR_OK)
-        crypt_hex(sha, sizeof sha, out);
+        err = lambda__digest(buf_str(&w.list), out);
     buf_fini(&w.list);
     arena_free(w.arena);
     return err;

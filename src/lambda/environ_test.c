@@ -11,6 +11,7 @@ static struct function_spec spec = {
     .code_dir = {"/code", 5},
     .handler = {"index.handler", 13},
     .runtime = {"nodejs20.x", 10},
+    .version = {"$LATEST", 7},
     .memory_mb = 256,
 };
 

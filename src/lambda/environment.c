@@ -23,6 +23,7 @@ void lambda__env_move(struct environment *env, enum env_state to)
 {
     struct function *f = env->function;
     struct env_list *from = &f->envs[env->state], *list = &f->envs[to];
+    lambda__count(env, -1);
     *(env->prev ? &env->prev->next : &from->first) = env->next;
     *(env->next ? &env->next->prev : &from->last) = env->prev;
     from->n--;
@@ -32,6 +33,11 @@ void lambda__env_move(struct environment *env, enum env_state to)
     *(list->first ? &list->first->prev : &list->last) = env;
     list->first = env;
     list->n++;
+    lambda__count(env, 1);
+    if ((to == ENV_IDLE || to == ENV_DEAD) && f->lambda->census.queued > f->queued)
+        lambda__serve_all(f->lambda);
+    if (to == ENV_DEAD && env->provisioned)
+        lambda__provision_gone(env);
 }
 
 static void log_text(struct environment *env, struct buf *text)
@@ -63,6 +69,7 @@ static void env_free(struct environment *env)
     timer_stop(&env->timer);
     buf_fini(&env->event);
     buf_fini(&env->trace);
+    buf_fini(&env->arn);
     if (env->hangup >= 0)
         close(env->hangup);
     mem_free(env);
@@ -150,10 +157,12 @@ static void env_dismiss(struct environment *env)
 
 /* An environment started ahead never came to GET next. The first in the queue, if any, has its init
  * done once more, inside its own invocation and on its own time, and gets the error if it fails
- * again. (Lambda developer guide, "Failures during the Init phase".) */
-static void init_failed(struct function *f)
+ * again. (Lambda developer guide, "Failures during the Init phase".) Nobody waits for one that is
+ * provisioned. */
+static void init_failed(const struct environment *env)
 {
-    struct lambda_invocation *i = lambda__queue_take(f);
+    struct function *f = env->function;
+    struct lambda_invocation *i = env->provisioned ? NULL : lambda__queue_take(f);
     if (i && lambda__env_start(f, i) != ERR_OK)
         lambda__invocation_end(i, LAMBDA_UNAVAILABLE);
     lambda__queue_serve(f);
@@ -166,7 +175,7 @@ void lambda__env_init_error(struct environment *env, const char *type, struct bu
     log_init_report(env, ahead ? "init" : "invoke", "error", type);
     env_dismiss(env);
     if (ahead)
-        init_failed(env->function);
+        init_failed(env);
     else
         lambda__run_end(env, LAMBDA_FUNCTION_ERROR, payload, "error", type);
 }
@@ -176,7 +185,7 @@ static void init_timeout(struct environment *env)
     lambda__env_kill(env);
     lambda__sources_drain(env, true);
     log_init_report(env, "init", "timeout", NULL);
-    init_failed(env->function);
+    init_failed(env);
 }
 
 static void run_timeout(struct environment *env)
@@ -221,7 +230,7 @@ static void env_gone(struct environment *env)
     if (was == ENV_INIT) {
         log_init_report(env, "init", "error",
                         env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint");
-        init_failed(f);
+        init_failed(env);
     } else {
         lambda__queue_serve(f);
     }
@@ -305,7 +314,7 @@ static void log_init_start(struct environment *env)
     log_text(env, &line);
 }
 
-static struct environment *env_new(struct function *f, enum env_state state)
+static struct environment *env_new(struct function *f, enum env_state state, bool provisioned)
 {
     struct lambda *l = f->lambda;
     struct environment *env = mem_alloc(sizeof *env);
@@ -313,11 +322,13 @@ static struct environment *env_new(struct function *f, enum env_state state)
         return NULL;
     env->function = f;
     env->state = state;
+    env->provisioned = provisioned;
     env->hangup = -1;
     for (size_t i = 0; i < SOURCES; i++)
         env->sources[i].fd = -1;
     env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     env->trace = BUF_INIT(KIB(4));
+    env->arn = BUF_INIT(KIB(1));
     env->began_us = lambda__now_us(l);
     snprintf(env->name, sizeof env->name, "%s-%llu", l->tag, (unsigned long long)++l->started);
     struct env_list *list = &f->envs[state];
@@ -327,14 +338,25 @@ static struct environment *env_new(struct function *f, enum env_state state)
     list->n++;
     f->environments++;
     l->environments++;
+    lambda__count(env, 1);
     return env;
 }
 
-enum err lambda__env_start(struct function *f, struct lambda_invocation *first)
+/* Provisioned ones have all the time that an invocation could have, and more (Lambda developer
+ * guide, "Understanding the execution environment lifecycle"). */
+static int64_t init_ms(const struct environment *env)
+{
+    int64_t timeout = env->function->spec.timeout_ms;
+    if (!env->provisioned)
+        return TIMEOUT_INIT_MS;
+    return timeout > TIMEOUT_PROVISIONED_INIT_MS ? timeout : TIMEOUT_PROVISIONED_INIT_MS;
+}
+
+static enum err env_start(struct function *f, struct lambda_invocation *first, bool provisioned)
 {
     if (f->lambda->closing || f->retired)
         return ERR_CLOSED;
-    struct environment *env = env_new(f, first ? ENV_BUSY : ENV_INIT);
+    struct environment *env = env_new(f, first ? ENV_BUSY : ENV_INIT, provisioned);
     if (!env)
         return ERR_NOMEM;
     enum err err = lambda__spawn(env, on_exit_of);
@@ -350,18 +372,42 @@ enum err lambda__env_start(struct function *f, struct lambda_invocation *first)
     if (first)
         lambda__run_begin(env, first);
     else
-        lambda__env_arm(env, TIMEOUT_INIT_MS);
+        lambda__env_arm(env, init_ms(env));
     return ERR_OK;
+}
+
+enum err lambda__env_start(struct function *f, struct lambda_invocation *first)
+{
+    return env_start(f, first, false);
+}
+
+enum err lambda__env_start_provisioned(struct function *f)
+{
+    return env_start(f, NULL, true);
+}
+
+/* How long it may stay idle; provisioned ones until they are old, and then there comes a new one.
+ */
+static int64_t idle_ms(const struct environment *env)
+{
+    const struct lambda *l = env->function->lambda;
+    int64_t age = (lambda__now_us(l) - env->began_us) / 1000;
+    if (!env->provisioned)
+        return l->o.idle_ms;
+    return age < PROVISIONED_RECYCLE_MS ? PROVISIONED_RECYCLE_MS - age : 0;
 }
 
 static void env_idle(struct environment *env)
 {
-    if (env->function->retired || env->function->lambda->closing) {
+    struct function *f = env->function;
+    bool surplus = env->provisioned && f->provision.held > f->provision.wanted;
+    if (f->retired || f->lambda->closing || surplus) {
         lambda__env_kill(env);
         return;
     }
+    env->idle_ms = loop_now_ms(f->lambda->o.control);
     lambda__env_move(env, ENV_IDLE);
-    lambda__env_arm(env, TIMEOUT_ENV_IDLE_MS);
+    lambda__env_arm(env, idle_ms(env));
     lambda__queue_serve(env->function);
     if (env->state == ENV_IDLE && !env->used)
         env->warmed = true;

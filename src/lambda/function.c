@@ -66,6 +66,11 @@ static enum err real_code_dir(struct str dir, char out[PATH_MAX], struct errinfo
 
 /* --- the version ----------------------------------------------------------------------------- */
 
+static struct str version_of(const struct function_spec *s)
+{
+    return s->version.n > 0 ? s->version : STR("$LATEST");
+}
+
 /* All that makes two versions different besides the code. */
 static void add_spec(struct buf *b, const struct function_spec *s, const char *code_dir)
 {
@@ -74,6 +79,8 @@ static void add_spec(struct buf *b, const struct function_spec *s, const char *c
         buf_add(b, parts[i]);
         buf_addc(b, '\0');
     }
+    buf_add(b, version_of(s));
+    buf_addc(b, '\0');
     buf_addf(b, "%u %u %zu%c", s->timeout_ms, s->memory_mb, s->env_count, 0);
     for (size_t i = 0; i < s->env_count; i++) {
         buf_add(b, s->env[i].name);
@@ -88,8 +95,11 @@ static enum err digest_of(const struct lambda *l, const struct function_spec *sp
 {
     AUTO_BUF seed = BUF_INIT(KIB(64));
     add_spec(&seed, spec, code_dir);
+    buf_add(&seed, spec->package);
     if (seed.err != ERR_OK)
         return seed.err;
+    if (spec->package.n > 0)
+        return lambda__digest(buf_str(&seed), out);
     return lambda__code_digest(code_dir, &l->state_stat, buf_str(&seed), out, e);
 }
 
@@ -107,9 +117,11 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
     struct function_spec *s = &f->spec;
     *s = *spec;
     s->code_dir = str_c(code_dir);
+    s->version = version_of(spec);
     s->env = ARENA_ARRAY(a, spec->env_count, struct function_env);
     if (!s->env || !copy(a, &s->name) || !copy(a, &s->arn) || !copy(a, &s->code_dir) ||
-        !copy(a, &s->handler) || !copy(a, &s->runtime))
+        !copy(a, &s->handler) || !copy(a, &s->runtime) || !copy(a, &s->version) ||
+        !copy(a, &s->package))
         return ERR_NOMEM;
     for (size_t i = 0; i < spec->env_count; i++) {
         s->env[i] = spec->env[i];
@@ -127,7 +139,17 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
                                       .region = str_c(l->o.region),
                                       .runtime_dir = str_c(f->runtime.home->dir)};
     f->log = lambda__log_group(l, s->name);
-    return s->arn.p && f->log ? lambda__credentials(a, &f->facts) : ERR_NOMEM;
+    f->family = lambda__family(l, s->name);
+    return s->arn.p && f->log && f->family ? lambda__credentials(a, &f->facts) : ERR_NOMEM;
+}
+
+void lambda__function_enter(struct lambda *l, struct function *f)
+{
+    f->lambda = l;
+    f->next = l->functions;
+    if (f->next)
+        f->next->prev = f;
+    l->functions = f;
 }
 
 static enum err function_new(struct lambda *l, const struct function_spec *spec,
@@ -152,10 +174,7 @@ static enum err function_new(struct lambda *l, const struct function_spec *spec,
     }
     memcpy(f->digest, digest, sizeof f->digest);
     atomic_init(&f->refs, 1);
-    f->next = l->functions;
-    if (f->next)
-        f->next->prev = f;
-    l->functions = f;
+    lambda__function_enter(l, f);
     *out = f;
     return ERR_OK;
 }
@@ -216,9 +235,13 @@ static void function_free(struct function *f)
         if (f->next)
             f->next->prev = f->prev;
         timer_stop(&f->queue_timer);
+        timer_stop(&f->provision.timer);
     }
+    struct function *to[] = {f->to[0], f->to[1]};
     arena_free(f->arena);
     mem_free(f);
+    for (size_t i = 0; i < COUNTOF(to); i++)
+        function_unref(to[i]);
 }
 
 void lambda__function_maybe_free(struct function *f)
@@ -233,7 +256,8 @@ void function_unref(struct function *f)
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
         return;
     f->retired = true;
-    if (f->lambda) {
+    if (f->lambda && !f->to[0]) {
+        lambda__provision(f, 0);
         lambda__queue_end(f, LAMBDA_UNAVAILABLE);
         while (f->envs[ENV_INIT].first)
             lambda__env_kill(f->envs[ENV_INIT].first);
@@ -250,7 +274,8 @@ struct function *function_described(struct arena *a, const struct function_spec 
         return NULL;
     f->spec.name = arena_str(a, spec->name);
     f->spec.arn = arena_str(a, spec->arn);
-    return f->spec.name.p && f->spec.arn.p ? f : NULL;
+    f->spec.version = arena_str(a, version_of(spec));
+    return f->spec.name.p && f->spec.arn.p && f->spec.version.p ? f : NULL;
 }
 
 struct str function_name(const struct function *f)

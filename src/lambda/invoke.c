@@ -60,6 +60,8 @@ struct lambda_invocation *lambda__queue_take(struct function *f)
         f->queue_last = NULL;
     i->next = NULL;
     f->queued--;
+    f->family->queued--;
+    f->lambda->census.queued--;
     return i;
 }
 
@@ -70,27 +72,37 @@ void lambda__queue_end(struct function *f, enum lambda_outcome outcome)
         lambda__invocation_end(i, outcome);
 }
 
-static void queue_watch(struct function *f, int64_t deadline_ms);
+/* Lambda's own 429 body (recorded from AWS). */
+static void throttle(struct lambda_invocation *i)
+{
+    struct function *f = i->runs;
+    const char *reason = lambda__is_reserved_away(f)
+                             ? "ReservedFunctionConcurrentInvocationLimitExceeded"
+                             : "ConcurrentInvocationLimitExceeded";
+    f->throttled++;
+    f->family->throttled++;
+    buf_fini(&i->answer);
+    i->answer = BUF_INIT(KIB(1));
+    buf_addf(&i->answer, "{\"Reason\":\"%s\",\"Type\":\"User\",\"message\":\"Rate Exceeded.\"}",
+             reason);
+    lambda__invocation_end(i, LAMBDA_THROTTLED);
+}
 
-/* Ends those whose callers have stopped waiting. */
+static void queue_add(struct function *f, struct lambda_invocation *i);
+
+/* Ends those whose callers have stopped waiting, and those that may wait no longer. */
 static void queue_expire(struct timer *t)
 {
     struct function *f = CONTAINER_OF(t, struct function, queue_timer);
     int64_t now = loop_now_ms(f->lambda->o.control);
-    struct lambda_invocation *rest = f->queue;
-    f->queue = f->queue_last = NULL;
-    f->queued = 0;
-    for (struct lambda_invocation *i; (i = rest);) {
-        rest = i->next;
-        i->next = NULL;
-        if (i->deadline_ms && i->deadline_ms <= now) {
+    size_t n = f->queued;
+    for (struct lambda_invocation *i; n > 0 && (i = lambda__queue_take(f)); n--) {
+        if (i->deadline_ms && i->deadline_ms <= now)
             lambda__invocation_end(i, LAMBDA_DEADLINE);
-            continue;
-        }
-        *(f->queue_last ? &f->queue_last->next : &f->queue) = i;
-        f->queue_last = i;
-        f->queued++;
-        queue_watch(f, i->deadline_ms);
+        else if (i->give_up_ms && i->give_up_ms <= now)
+            throttle(i);
+        else
+            queue_add(f, i);
     }
 }
 
@@ -112,7 +124,10 @@ static void queue_add(struct function *f, struct lambda_invocation *i)
     *(f->queue_last ? &f->queue_last->next : &f->queue) = i;
     f->queue_last = i;
     f->queued++;
+    f->family->queued++;
+    f->lambda->census.queued++;
     queue_watch(f, i->deadline_ms);
+    queue_watch(f, i->give_up_ms);
 }
 
 static size_t alive(const struct function *f)
@@ -120,13 +135,28 @@ static size_t alive(const struct function *f)
     return f->envs[ENV_INIT].n + f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n;
 }
 
+/* Provisioned ones first, so that what is paid for anyway is used; among them the latest used. */
+static struct environment *pick_idle(const struct function *f)
+{
+    struct environment *first = f->envs[ENV_IDLE].first;
+    for (struct environment *env = f->provision.wanted ? first : NULL; env; env = env->next)
+        if (env->provisioned)
+            return env;
+    return first;
+}
+
+/* Those that start on demand. A provisioned one may take minutes: nobody waits for it. */
+static size_t coming(const struct function *f)
+{
+    return f->envs[ENV_INIT].n - f->provision.starting;
+}
+
 void lambda__queue_serve(struct function *f)
 {
-    size_t most = f->lambda->o.environments_max;
     while (f->queue && f->envs[ENV_IDLE].n > 0)
-        lambda__run_begin(f->envs[ENV_IDLE].first, lambda__queue_take(f));
+        lambda__run_begin(pick_idle(f), lambda__queue_take(f));
     /* One that starts is spoken for by one waiter, who may yet be served by another before. */
-    while (f->queued > f->envs[ENV_INIT].n && alive(f) < most) {
+    while (f->queued > coming(f) && lambda__make_room(f)) {
         if (lambda__env_start(f, NULL) == ERR_OK)
             continue;
         if (alive(f) > 0)
@@ -152,10 +182,23 @@ static bool refuse_too_large(struct lambda_invocation *i)
     return true;
 }
 
+/* Whether it has to wait for others to end. For how long it may is settled here. */
+static bool may_wait(const struct lambda *l, struct lambda_invocation *i, bool reserved_away)
+{
+    int64_t ms = l->o.queue_ms;
+    if (!i->queue || ms < 0 || i->runs->queued >= LIMIT_INVOKE_QUEUE)
+        return false;
+    if (reserved_away && (ms == 0 || i->runs->family->reserved == 0))
+        return false;
+    i->give_up_ms = ms ? loop_now_ms(l->o.control) + ms : 0;
+    return true;
+}
+
 static void arrived(struct lambda_invocation *i)
 {
-    struct function *f = i->function;
+    struct function *f = lambda__alias_pick(i->function);
     struct lambda *l = f->lambda;
+    i->runs = f;
     f->invocations++;
     if (l->closing || f->retired || i->payload.err != ERR_OK) {
         lambda__invocation_end(i, LAMBDA_UNAVAILABLE);
@@ -167,15 +210,14 @@ static void arrived(struct lambda_invocation *i)
     }
     if (refuse_too_large(i))
         return;
-    size_t idle = f->envs[ENV_IDLE].n, startable = l->o.environments_max - alive(f);
-    size_t coming = f->envs[ENV_INIT].n + startable;
-    if (idle == 0 && coming <= f->queued && (!i->queue || f->queued >= LIMIT_INVOKE_QUEUE)) {
-        f->throttled++;
-        lambda__invocation_end(i, LAMBDA_THROTTLED);
+    bool idle = f->envs[ENV_IDLE].n > 0, away = lambda__is_reserved_away(f);
+    bool none = !idle && coming(f) + lambda__startable(f) <= f->queued;
+    if ((none || away) && !may_wait(l, i, away)) {
+        throttle(i);
         return;
     }
-    if (idle > 0 && !f->queue) {
-        lambda__run_begin(f->envs[ENV_IDLE].first, i);
+    if (idle && !away && !f->queue) {
+        lambda__run_begin(pick_idle(f), i);
         return;
     }
     queue_add(f, i);
@@ -193,6 +235,9 @@ void lambda_invoke(struct lambda *l, struct lambda_invocation *i)
     crypt_uuid(i->request_id);
     i->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     i->outcome = LAMBDA_UNAVAILABLE;
+    i->executed[0] = '\0';
+    i->runs = NULL;
+    i->give_up_ms = 0;
     i->cold = false;
     i->init_us = i->duration_us = 0;
     i->environment = NULL;
@@ -224,6 +269,8 @@ static void take_event(struct environment *env, struct lambda_invocation *i)
     buf_reset(&env->trace);
     if (traced)
         buf_add(&env->trace, i->trace_header);
+    buf_reset(&env->arn);
+    buf_add(&env->arn, i->function->spec.arn);
     memcpy(env->request_id, i->request_id, sizeof env->request_id);
 }
 
@@ -237,14 +284,26 @@ int64_t lambda__run_left(const struct environment *env)
     return left > 0 ? left : 1;
 }
 
+static void count_run(const struct environment *env, int by)
+{
+    struct function *f = env->function;
+    *(env->provisioned ? &f->provision.running : &f->family->running) += (size_t)by;
+    if (by > 0 && env->provisioned)
+        f->provision.runs++;
+    else if (by > 0 && f->provision.wanted > 0)
+        f->provision.spilled++;
+}
+
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
 {
     struct function *f = env->function;
     struct lambda *l = f->lambda;
     take_event(env, i);
+    snprintf(i->executed, sizeof i->executed, "%.*s", STR_ARG(f->spec.version));
     i->environment = env;
     env->invocation = i;
     env->running = true;
+    count_run(env, 1);
     env->run = ++l->runs;
     env->run_us = lambda__now_us(l);
     env->due_ms = loop_now_ms(l->o.control) + f->spec.timeout_ms;
@@ -258,7 +317,7 @@ void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
         env->cold = env->init_inside = true;
     }
     AUTO_BUF line = BUF_INIT(256);
-    lambda__line_start(&line, env->request_id);
+    lambda__line_start(&line, env->request_id, f->spec.version);
     log_text(env, &line);
 }
 
@@ -335,6 +394,7 @@ void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struc
     int64_t duration_us = lambda__now_us(l) - env->run_us;
     ASSERT(env->running);
     env->running = false;
+    count_run(env, -1);
     if (outcome != LAMBDA_OK)
         env->function->errors++;
     answer(env, outcome, payload, duration_us);

@@ -14,6 +14,9 @@
 
 #define ENVIRONMENTS_FLOOR 4
 #define ENVIRONMENTS_PER_CORE 2
+#define TOTAL_FLOOR 16
+#define TOTAL_MOST 900            /* of LIMIT_CHILDREN */
+#define ENVIRONMENT_BYTES MIB(64) /* what a small function in node is resident with, and some */
 
 int64_t lambda__now_us(const struct lambda *l)
 {
@@ -58,6 +61,9 @@ static enum err open_state(struct lambda *l)
     unsigned char random[4];
     enum err err = crypt_random(random, sizeof random);
     if (err == ERR_OK)
+        err = crypt_random(&l->census.dice, sizeof l->census.dice);
+    l->census.dice |= 1; /* never nothing */
+    if (err == ERR_OK)
         crypt_hex(random, sizeof random, l->tag);
     if (err == ERR_OK && stat(l->o.state_dir, &l->state_stat) < 0) {
         log_error("lambda", "state directory %s: %s", l->o.state_dir, strerror(errno));
@@ -88,6 +94,12 @@ static bool copy_place(struct lambda *l, const char **place)
     return !given || *place;
 }
 
+static unsigned default_total(void)
+{
+    uint64_t n = uv_get_total_memory() / 2 / ENVIRONMENT_BYTES;
+    return n < TOTAL_FLOOR ? TOTAL_FLOOR : n > TOTAL_MOST ? TOTAL_MOST : (unsigned)n;
+}
+
 static enum err copy_options(struct lambda *l, const struct lambda_options *o)
 {
     l->o = *o;
@@ -98,6 +110,10 @@ static enum err copy_options(struct lambda *l, const struct lambda_options *o)
                 copy_place(l, &l->o.places.path);
     if (l->o.environments_max == 0)
         l->o.environments_max = default_environments();
+    if (l->o.environments_total == 0)
+        l->o.environments_total = default_total();
+    if (l->o.idle_ms == 0)
+        l->o.idle_ms = TIMEOUT_ENV_IDLE_MS;
     return made && l->o.state_dir && l->o.region && l->o.account ? ERR_OK : ERR_NOMEM;
 }
 
@@ -136,7 +152,7 @@ static void on_drained(void *arg)
 
 void lambda__maybe_closed(struct lambda *l)
 {
-    if (!l->closing || l->draining || l->environments > 0 || l->sweeping)
+    if (!l->closing || l->draining || l->environments > 0 || l->sweeping || l->census.serving)
         return;
     l->draining = true;
     http_server_drain(l->api, 0, on_drained, l);
@@ -145,6 +161,7 @@ void lambda__maybe_closed(struct lambda *l)
 static void end_function(struct function *f)
 {
     lambda__queue_end(f, LAMBDA_UNAVAILABLE);
+    timer_stop(&f->provision.timer);
     for (int state = 0; state < ENV_DEAD; state++) {
         for (struct environment *env; (env = f->envs[state].first);) {
             struct buf nothing = BUF_INIT(0);
@@ -181,6 +198,11 @@ void lambda_free(struct lambda *l)
     }
     map_fini(&l->logs);
     map_fini(&l->noted);
+    for (size_t at = 0; map_next(&l->census.families, &at, &name, &group);) {
+        (void)map_del(&l->census.families, name);
+        mem_free(group);
+    }
+    map_fini(&l->census.families);
     lambda__recall_free(l);
     if (l->api)
         http_server_free(l->api);
@@ -191,14 +213,6 @@ void lambda_free(struct lambda *l)
 
 /* --- what there is --------------------------------------------------------------------------- */
 
-struct function *lambda_find(struct lambda *l, struct str name_or_arn)
-{
-    for (struct function *f = l->functions; f; f = f->next)
-        if (!f->retired && (str_eq(f->spec.name, name_or_arn) || str_eq(f->spec.arn, name_or_arn)))
-            return f;
-    return NULL;
-}
-
 static void describe_one(const struct function *f, struct buf *out)
 {
     const struct {
@@ -207,6 +221,7 @@ static void describe_one(const struct function *f, struct buf *out)
     } texts[] = {
         {"name", f->spec.name},       {"arn", f->spec.arn},          {"runtime", f->spec.runtime},
         {"handler", f->spec.handler}, {"codeDir", f->spec.code_dir}, {"digest", function_digest(f)},
+        {"version", f->spec.version},
     };
     const struct {
         const char *key;
@@ -223,6 +238,11 @@ static void describe_one(const struct function *f, struct buf *out)
         {"invocations", f->invocations},
         {"errors", f->errors},
         {"throttled", f->throttled},
+        {"provisioned", f->provision.wanted},
+        {"provisionedReady", lambda__provision_ready(f)},
+        {"provisionedInvocations", f->provision.runs},
+        {"spilloverInvocations", f->provision.spilled},
+        {"concurrentExecutions", f->family->running + f->provision.running},
     };
     for (size_t i = 0; i < COUNTOF(texts); i++) {
         buf_addf(out, "%c\"%s\":", i ? ',' : '{', texts[i].key);
@@ -232,6 +252,10 @@ static void describe_one(const struct function *f, struct buf *out)
         buf_addf(out, ",\"%s\":", numbers[i].key);
         buf_addu(out, numbers[i].value);
     }
+    if (f->provision.wanted > 0)
+        buf_addf(out, ",\"provisionedStatus\":\"%s\"", lambda__provision_status(f));
+    if (f->family->reserved >= 0)
+        buf_addf(out, ",\"reserved\":%d", f->family->reserved);
     buf_addc(out, '}');
 }
 
@@ -240,7 +264,7 @@ void lambda_describe(struct lambda *l, struct buf *out)
     bool first = true;
     buf_addc(out, '[');
     for (const struct function *f = l->functions; f; f = f->next) {
-        if (f->retired)
+        if (f->retired || f->to[0])
             continue;
         if (!first)
             buf_addc(out, ',');

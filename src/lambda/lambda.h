@@ -21,7 +21,12 @@ struct lambda_options {
     const char *state_dir; /* runtime files and per-environment tmp directories go below it */
     const char *region, *account;
     struct runtime_places places; /* where interpreters are looked for */
-    unsigned environments_max;    /* per function; 0 = max(4, 2 x cores) */
+    unsigned environments_max;    /* per function on demand; 0 = max(4, 2 x cores) */
+    unsigned environments_total;  /* of all functions; 0 = what half the memory holds */
+    int64_t idle_ms;              /* one without work ends after that; 0 = TIMEOUT_ENV_IDLE_MS */
+    /* How long a call may wait for an environment: 0 = as long as its caller, below 0 = never, as
+     * on AWS. What reserved concurrency forbids waits only when this is above 0. */
+    int64_t queue_ms;
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;
@@ -42,6 +47,9 @@ struct function_spec {
     struct str code_dir; /* absolute */
     struct str handler;  /* "index.handler" */
     struct str runtime;  /* "nodejs20.x" */
+    struct str version;  /* decimal; "" = $LATEST */
+    struct str package;  /* digest of code_dir when it is a package of the store, which never
+                            changes; "" = look at its files */
     struct function_env *env;
     size_t env_count;
     unsigned timeout_ms, memory_mb; /* 0 = the defaults of Lambda */
@@ -63,7 +71,23 @@ void function_ref(struct function *f);
 void function_unref(struct function *f);
 struct str function_name(const struct function *f);
 struct str function_arn(const struct function *f);
-struct str function_digest(const struct function *f); /* 64 hex digits; immutable, any thread */
+struct str function_digest(const struct function *f);  /* 64 hex digits; immutable, any thread */
+struct str function_version(const struct function *f); /* "$LATEST", "7", or an alias' name */
+/* An alias of one or two versions of the same function, with an ARN and a digest of its own: calls
+ * of it run in `other` (may be NULL) with a probability of `weight` / WEIGHT_ONE, else in `to`.
+ * Takes a reference of its own to each. ERR_INVALID: not a name for an alias. Control loop. */
+#define WEIGHT_ONE 1000000
+enum err function_alias(struct lambda *l, struct str name, struct function *to,
+                        struct function *other, unsigned weight, struct function **out,
+                        struct errinfo *e) MUSTCHECK;
+/* What the running configuration wants of the functions that documents declare, all at once: those
+ * that are not listed have nothing provisioned, and their names nothing reserved. Control loop. */
+struct function_plan {
+    struct function *function;
+    int reserved;         /* executions that its name may have at one time; -1 = no such limit */
+    unsigned provisioned; /* environments of this version that are always ready */
+};
+void lambda_configure(struct lambda *l, const struct function_plan *plans, size_t n);
 /* Starts one environment ahead of the first call. Control loop. */
 void function_warm(struct function *f);
 
@@ -71,7 +95,7 @@ enum lambda_outcome {
     LAMBDA_OK = 0,         /* the function answered; payload is what it returned */
     LAMBDA_FUNCTION_ERROR, /* it failed; payload is {"errorMessage","errorType",...} */
     LAMBDA_TIMEOUT,        /* Sandbox.Timedout; payload likewise */
-    LAMBDA_THROTTLED,      /* all environments busy and the queue full */
+    LAMBDA_THROTTLED,      /* no environment may be had; the answer is Lambda's 429 body */
     LAMBDA_DEADLINE,       /* the caller's own deadline passed while it waited */
     LAMBDA_UNAVAILABLE,    /* shutting down, out of memory */
 };
@@ -93,12 +117,15 @@ struct lambda_invocation {
     enum lambda_outcome outcome;
     struct buf answer; /* owned by the invocation; lambda_invocation_fini frees both buffers */
     char request_id[37];
+    char executed[21];   /* the version it ran in, once it began: "$LATEST", "7" */
     bool cold;           /* an environment was started for it */
     int64_t init_us;     /* INIT phase of that environment when cold */
     int64_t duration_us; /* inside the environment */
     /* of the lambda room */
     struct post post;
     struct lambda_invocation *next;
+    struct function *runs; /* what `function` comes to: itself, or a version of the alias */
+    int64_t give_up_ms;    /* when it is throttled instead of waiting on; 0 = never */
     void *environment;
 };
 void lambda_invoke(struct lambda *l, struct lambda_invocation *i); /* any loop */
@@ -111,8 +138,9 @@ void lambda_invocation_fini(struct lambda_invocation *i);
 enum err lambda_recall(struct lambda *l, struct str request_id, struct buf *out) MUSTCHECK;
 
 /* The functions and their log events, for `invoke` and `logs`. Control loop. */
-struct function *lambda_find(struct lambda *l,
-                             struct str name_or_arn); /* borrowed, newest version */
+/* The latest of that name or ARN (which may end in a qualifier), or with `qualifier`, "" or a
+ * version or an alias, that one. Borrowed; NULL when there is none. */
+struct function *lambda_find(struct lambda *l, struct str name_or_arn, struct str qualifier);
 /* Appends log events after sequence number `after` as JSON lines {"seq","timestamp","message"};
  * *last receives the highest. ERR_NOTFOUND: no function of that name. */
 enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, struct buf *out,

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "family_int.h"
 #include "http/server.h"
 #include "lambda_text.h"
 #include "runtimes_int.h"
@@ -40,6 +41,8 @@ struct environment {
     enum env_state state;
     struct timer timer; /* what it may take in its state; DEAD: until it is cut off */
     char name[40];      /* of its directory below STATE/tmp */
+    bool provisioned;   /* one of those that function.wanted asks for */
+    int64_t idle_ms;    /* since when it is IDLE */
 
     struct child *child; /* NULL: not started, or ended as `how` says */
     struct child_exit how;
@@ -69,6 +72,7 @@ struct environment {
     uint64_t run;
     int64_t run_us, due_ms;  /* begun; must have been answered */
     struct buf event, trace; /* until its exchange is done; X-Amzn-Trace-Id */
+    struct buf arn;          /* as invoked, with the alias if there was one */
 };
 
 struct env_list {
@@ -76,12 +80,15 @@ struct env_list {
     size_t n;
 };
 
-/* --- functions: function.c; the room: lambda.c ----------------------------------------------- */
+/* --- functions: function.c (family_int.h: what versions share); the room: lambda.c ------------ */
 
 struct function {
     struct lambda *lambda;
     struct function *prev, *next; /* lambda->functions, newest first */
     struct arena *arena;
+    struct family *family;
+    struct function *to[2];    /* an alias: where its calls run; NULL: this is none */
+    unsigned weight;           /* of to[1] */
     struct function_spec spec; /* in the arena; code_dir real, timeout and memory never 0 */
     struct function_runtime runtime;
     struct lambda__facts facts;
@@ -92,9 +99,10 @@ struct function {
     size_t environments; /* on all lists */
     struct env_list envs[ENV_STATES];
     struct lambda_invocation *queue, *queue_last; /* waiting, first in first out */
-    size_t queued;
-    struct timer queue_timer; /* the earliest deadline in the queue */
+    size_t queued, idle;                          /* idle: environments on demand that are */
+    struct timer queue_timer;                     /* the earliest deadline in the queue */
     uint64_t invocations, errors, throttled;
+    struct provision provision;
 };
 
 struct lambda {
@@ -107,6 +115,7 @@ struct lambda {
     struct http_server *api;
     struct function *functions;
     struct map logs;           /* by function name */
+    struct census census;      /* families and how many there are of what */
     struct recalled *recalled; /* the last INVOCATIONS_KEPT */
     size_t recalled_next;
     uint64_t runs, started; /* invocations and environments so far */
@@ -126,10 +135,12 @@ void lambda__maybe_closed(struct lambda *l);
 
 /* function.c */
 void lambda__function_maybe_free(struct function *f);
+void lambda__function_enter(struct lambda *l, struct function *f); /* among l->functions */
 
 /* environment.c. `first`: the invocation that it is started for and whose time it spends;
  * NULL: ahead of whoever comes. */
 enum err lambda__env_start(struct function *f, struct lambda_invocation *first) MUSTCHECK;
+enum err lambda__env_start_provisioned(struct function *f) MUSTCHECK;
 void lambda__env_move(struct environment *env, enum env_state to);
 void lambda__env_arm(struct environment *env, int64_t after_ms); /* what its state allows it */
 void lambda__env_kill(struct environment *env);
@@ -165,7 +176,7 @@ void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struc
 void lambda__run_abandon(struct environment *env);
 void lambda__invocation_end(struct lambda_invocation *i, enum lambda_outcome outcome);
 struct lambda_invocation *lambda__queue_take(struct function *f);
-/* Gives idle environments to waiters and starts more while there are more waiters. */
+/* Gives idle environments to waiters and starts more. */
 void lambda__queue_serve(struct function *f);
 void lambda__queue_end(struct function *f, enum lambda_outcome outcome);
 

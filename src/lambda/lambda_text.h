@@ -66,7 +66,7 @@ void lambda__line_init_start(struct buf *b, struct str runtime, struct str regio
                              const char *runtime_digest);
 void lambda__line_init_report(struct buf *b, int64_t us, const char *phase, const char *status,
                               const char *error_type);
-void lambda__line_start(struct buf *b, const char *request_id);
+void lambda__line_start(struct buf *b, const char *request_id, struct str version);
 void lambda__line_end(struct buf *b, const char *request_id);
 void lambda__line_report(struct buf *b, const struct lambda__report *r);
 void lambda__line_timeout(struct buf *b, int64_t wall_us, const char *request_id,
@@ -85,9 +85,10 @@ void lambda__payload_exit(struct buf *b, const char *request_id, const struct ch
 /* --- variables: environ.c -------------------------------------------------------------------- */
 
 struct lambda__facts {
-    const struct function_spec *spec; /* code_dir real, memory_mb set */
+    const struct function_spec *spec; /* code_dir real, memory_mb and version set */
     struct runtime_name runtime;
     struct str region, runtime_dir, log_stream, tmp_dir;
+    bool provisioned;
     struct str key_id, key_secret, key_token;
 };
 /* ERR_INVALID with the name of the variable: reserved, malformed, all together too large. */
@@ -111,6 +112,9 @@ enum err lambda__python_handler_find(const char *dir, struct str handler,
 enum err lambda__code_digest(const char *dir, const struct stat *skip, struct str seed,
                              char out[65], struct errinfo *e) MUSTCHECK;
 
+/* SHA-256 of `text` in hex. */
+enum err lambda__digest(struct str text, char out[65]) MUSTCHECK;
+
 /* --- our directory: state.c ------------------------------------------------------------------ */
 
 /* Makes a directory that only we may enter, unless it is there. The reason is logged. */
@@ -119,5 +123,12 @@ enum err lambda__make_dir(const char *path) MUSTCHECK;
 enum err lambda__file_put(const char *dir, const char *name, struct str content) MUSTCHECK;
 /* Removes dir/name and everything below it, never following a link. Blocking: LANE_IO. */
 enum err lambda__tree_remove(const char *dir, const char *name) MUSTCHECK;
+enum err lambda__tree_remove_at(int dir, const char *name) MUSTCHECK;
+
+/* --- packages: package.c ---------------------------------------------------------------------- */
+
+#define PACKAGE_UNFINISHED                                                 \
+    ".new-" /* what begins so in STATE/code is of a run that was cut short \
+             */
 
 #endif

@@ -101,7 +101,7 @@ enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, s
 {
     struct log_group *g = map_get(&l->logs, name_or_arn);
     if (!g) {
-        struct function *f = lambda_find(l, name_or_arn);
+        struct function *f = lambda_find(l, name_or_arn, STR(""));
         if (!f)
             return ERR_NOTFOUND;
         g = f->log;

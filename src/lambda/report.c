@@ -51,9 +51,9 @@ void lambda__line_init_report(struct buf *b, int64_t us, const char *phase, cons
     add_status(b, status, error_type);
 }
 
-void lambda__line_start(struct buf *b, const char *request_id)
+void lambda__line_start(struct buf *b, const char *request_id, struct str version)
 {
-    buf_addf(b, "START RequestId: %s Version: $LATEST", request_id);
+    buf_addf(b, "START RequestId: %s Version: %.*s", request_id, STR_ARG(version));
 }
 
 void lambda__line_end(struct buf *b, const char *request_id)

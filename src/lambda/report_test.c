@@ -56,7 +56,7 @@ static void lines_around_an_invocation(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT(1024);
-    lambda__line_start(&b, ID);
+    lambda__line_start(&b, ID, STR("$LATEST"));
     check(&b, "START RequestId: " ID " Version: $LATEST");
     lambda__line_end(&b, ID);
     check(&b, "END RequestId: " ID);

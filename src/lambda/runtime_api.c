@@ -97,10 +97,10 @@ void lambda__api_send_event(struct environment *env)
         {STR("Content-Type"), STR("application/json")},
         {STR("Lambda-Runtime-Aws-Request-Id"), str_c(env->request_id)},
         {STR("Lambda-Runtime-Deadline-Ms"), arena_fmt(a, "%lld", (long long)deadline_ms)},
-        {STR("Lambda-Runtime-Invoked-Function-Arn"), f->spec.arn},
+        {STR("Lambda-Runtime-Invoked-Function-Arn"), buf_str(&env->arn)},
         {STR("Lambda-Runtime-Trace-Id"), buf_str(&env->trace)},
     };
-    enum err err = env->trace.err;
+    enum err err = env->trace.err ? env->trace.err : env->arn.err;
     for (size_t i = 0; i < COUNTOF(headers) && err == ERR_OK; i++)
         if (headers[i].value.n > 0)
             err = http_add(a, &rs.headers, headers[i].name, headers[i].value);

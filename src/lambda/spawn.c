@@ -70,7 +70,7 @@ static enum err attach(struct environment *env, struct ends *e)
     return err;
 }
 
-static enum err log_stream(struct arena *a, struct lambda *l, struct str *out)
+static enum err log_stream(struct arena *a, struct function *f, struct str *out)
 {
     unsigned char random[16];
     char id[33], day[TIME_TEXT];
@@ -78,8 +78,9 @@ static enum err log_stream(struct arena *a, struct lambda *l, struct str *out)
     if (err != ERR_OK)
         return err;
     crypt_hex(random, sizeof random, id);
-    time_rfc3339(loop_wall_us(l->o.control), day);
-    *out = arena_fmt(a, "%.4s/%.2s/%.2s/[$LATEST]%s", day, day + 5, day + 8, id);
+    time_rfc3339(loop_wall_us(f->lambda->o.control), day);
+    *out = arena_fmt(a, "%.4s/%.2s/%.2s/[%.*s]%s", day, day + 5, day + 8, STR_ARG(f->spec.version),
+                     id);
     return out->p ? ERR_OK : ERR_NOMEM;
 }
 
@@ -90,7 +91,8 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
     struct lambda *l = f->lambda;
     struct lambda__facts facts = f->facts;
     facts.tmp_dir = str_c(tmp);
-    enum err err = log_stream(a, l, &facts.log_stream);
+    facts.provisioned = env->provisioned;
+    enum err err = log_stream(a, f, &facts.log_stream);
     if (err != ERR_OK)
         return err;
     struct child_spec spec = {

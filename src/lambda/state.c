@@ -151,7 +151,7 @@ static enum err empty_dir(struct removal *r, int fd)
     return err;
 }
 
-enum err lambda__tree_remove(const char *dir, const char *name)
+enum err lambda__tree_remove_at(int at, const char *name)
 {
     struct removal r = {.top = -1};
     unsigned char random[8];
@@ -159,13 +159,8 @@ enum err lambda__tree_remove(const char *dir, const char *name)
     if (err != ERR_OK)
         return err;
     crypt_hex(random, sizeof random, r.tag);
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0)
-        return ERR_IO;
-    if (unlinkat(at, name, 0) == 0 || errno == ENOENT) {
-        close(at);
+    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
         return ERR_OK;
-    }
     r.top = open_dir(at, name);
     unsigned before;
     do { /* what was too deep now stands at the top */
@@ -177,6 +172,15 @@ enum err lambda__tree_remove(const char *dir, const char *name)
         close(r.top);
     if (err == ERR_OK && unlinkat(at, name, AT_REMOVEDIR) < 0)
         err = ERR_IO;
+    return err;
+}
+
+enum err lambda__tree_remove(const char *dir, const char *name)
+{
+    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0)
+        return ERR_IO;
+    enum err err = lambda__tree_remove_at(at, name);
     close(at);
     return err;
 }

@@ -245,6 +245,8 @@ static int finish(const struct options *o, struct config *c)
     if (!bad)
         bad = take_names(o, c);
     if (!bad)
+        bad = config__functions_flags(o, c);
+    if (!bad)
         bad = take_many(o, c);
     if (bad)
         return bad;
@@ -275,6 +277,7 @@ static int finish(const struct options *o, struct config *c)
 static bool begin(struct config *out)
 {
     *out = (struct config){.arena = arena_new(KIB(8), LIMIT_DOCUMENT_ARENA)};
+    config__functions_default(out);
     if (out->arena == NULL)
         fprintf(stderr, "ropeline: out of memory\n");
     return out->arena != NULL;

@@ -42,6 +42,13 @@ struct config_tls {
     int fds[2]; /* certificate, key: opened by the keeper */
 };
 
+enum config_function_limit {
+    CONFIG_CONCURRENCY,    /* environments of all functions together */
+    CONFIG_FUNCTION_IDLE,  /* seconds after which one without work ends */
+    CONFIG_FUNCTION_QUEUE, /* milliseconds that a call may wait for one; 0 = none, as on AWS */
+    CONFIG_FUNCTIONS
+};
+
 struct config {
     struct arena *arena;
     bool dev;
@@ -58,7 +65,7 @@ struct config {
     size_t parameter_count;
     struct import_function *functions;
     size_t function_count;
-    const struct json *function_settings; /* functions: of ropeline.yaml */
+    int64_t function_limits[CONFIG_FUNCTIONS]; /* -1 = not said */
     struct str *trusted_proxies;
     size_t trusted_proxy_count;
     struct config_tls *tls;
@@ -83,6 +90,8 @@ struct config {
 int config_from_dev(const struct options *o, struct config *out);
 int config_from_file(const struct options *o, struct config *out);
 void config_free(struct config *c); /* also after a failure */
+/* config_functions.c: what it says of functions, for lambda_new. */
+void config_lambda(const struct config *c, struct lambda_options *out);
 void config_print(const struct config *c, const struct options *o);
 /* "127.0.0.1:8080", "[::1]:0". */
 bool config_address(const char *text, char host[64], uint16_t *port);

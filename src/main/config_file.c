@@ -244,12 +244,19 @@ static void read_fetch(struct reader *r, const struct json *v)
     }
 }
 
-/* limits: {account_rate, account_burst}: the throttle of all requests together. */
+/* limits: {account_rate, account_burst}: the throttle of all requests together; and of functions
+ * (config_functions.c). */
 static void read_limits(struct reader *r, const struct json *v)
 {
     struct config *c = r->config;
     for (size_t i = 0; is_object(r, v, "limits") && i < v->n; i++) {
         const struct json_member *m = &v->members[i];
+        char why[96];
+        if (config__functions_key(c, m->key, m->value, why)) {
+            if (why[0])
+                complain(r, m->line, m->col, "limits: %s", why);
+            continue;
+        }
         bool rate = str_eqz(m->key, "account_rate"), burst = str_eqz(m->key, "account_burst");
         double n = json_is(m->value, JSON_NUMBER) ? m->value->real : -1;
         if (rate && n >= 0 && n <= LIMIT_THROTTLE_RATE)
@@ -260,7 +267,9 @@ static void read_limits(struct reader *r, const struct json *v)
             complain(r, m->line, m->col, "limits: %.*s is a number of requests, %s",
                      STR_ARG(m->key), rate ? "0 to 10000000 a second" : "at least 1");
         else
-            complain(r, m->line, m->col, "limits: unknown key %.*s: account_rate or account_burst",
+            complain(r, m->line, m->col,
+                     "limits: unknown key %.*s: account_rate, account_burst, concurrency, "
+                     "function_idle or function_queue",
                      STR_ARG(m->key));
     }
     if ((json_get(v, "account_rate") != NULL) != (json_get(v, "account_burst") != NULL))

@@ -10,4 +10,10 @@
  * one place. 0, or 1 after it said on stderr what is wrong. */
 int config__read_file(const char *file, struct config *c, const char **workers);
 
+/* config_functions.c. Of a key below `limits`: false when it is none of its own; `why` says what is
+ * wrong with the value, "" = nothing. Flags: 0, or 2 after saying so on stderr. */
+void config__functions_default(struct config *c);
+bool config__functions_key(struct config *c, struct str key, const struct json *v, char why[96]);
+int config__functions_flags(const struct options *o, struct config *c);
+
 #endif

@@ -95,9 +95,10 @@ static void invoked(struct lambda_invocation *i)
 {
     struct ask *q = i->arg;
     buf_addf(&q->answer,
-             "{\"outcome\":\"%s\",\"requestId\":\"%s\",\"cold\":%s,\"durationMs\":%.3f,\"answer\":",
-             lambda_outcome_name(i->outcome), i->request_id, i->cold ? "true" : "false",
-             (double)i->duration_us / 1000);
+             "{\"outcome\":\"%s\",\"requestId\":\"%s\",\"version\":\"%s\",\"cold\":%s,"
+             "\"durationMs\":%.3f,\"answer\":",
+             lambda_outcome_name(i->outcome), i->request_id, i->executed,
+             i->cold ? "true" : "false", (double)i->duration_us / 1000);
     json_write_str(&q->answer, buf_str(&i->answer));
     buf_addc(&q->answer, '}');
     lambda_invocation_fini(i);
@@ -108,7 +109,8 @@ static void invoked(struct lambda_invocation *i)
 
 static void ask_invoke(struct ask *q)
 {
-    struct function *f = lambda_find(q->daemon->lambda, query_of(q, "function"));
+    struct function *f =
+        lambda_find(q->daemon->lambda, query_of(q, "function"), query_of(q, "qualifier"));
     struct loop *control = run_control(q->daemon->run);
     if (f == NULL) {
         answer_error(q, 404, "no function of that name; `ropeline logs` without a name lists them");

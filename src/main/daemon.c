@@ -272,6 +272,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .on_log = c->dev && !c->quiet ? on_log : NULL,
         .arg = d,
     };
+    config_lambda(c, &lambda);
     err = lambda_new(&lambda, &d->lambda);
     if (err == ERR_OK)
         err = authorizer_cache_new(LIMIT_AUTHORIZER_CACHE_BYTES, &d->cache);

@@ -29,6 +29,14 @@ const struct option_row daemon_options[] = {
      "what the core's private keys are sealed with; made when absent (default: identity.key in the "
      "state directory)"},
     {"workers", 0, OPTION_VALUE, true, NULL, "N", "gateway threads (default: one per core)"},
+    {"concurrency", 0, OPTION_VALUE, true, NULL, "N",
+     "environments of functions at one time, all together and of each (default: by cores and "
+     "memory)"},
+    {"function-idle", 0, OPTION_VALUE, true, NULL, "SECONDS",
+     "after which an environment without work ends (default: 600)"},
+    {"function-queue", 0, OPTION_VALUE, true, NULL, "MS",
+     "how long a call waits for an environment; 0 = not at all, as on AWS (default: as long as "
+     "its caller)"},
     {"region", 0, OPTION_VALUE, true, "us-east-1", "NAME", "AWS region in ARNs"},
     {"account", 0, OPTION_VALUE, true, "123456789012", "ID", "AWS account in ARNs"},
     {"ready-file", 0, OPTION_VALUE, true, NULL, "FILE", "written when all listeners accept"},

@@ -42,6 +42,7 @@ static void say_error(struct arena *a, struct str answer)
  * ---------------------------------------------------------------------------------------- */
 static const struct option_row invoke_rows[] = {
     {"event", 0, OPTION_VALUE, false, NULL, "FILE", "the event as JSON; - = standard input [{}]"},
+    {"qualifier", 0, OPTION_VALUE, false, NULL, "NAME", "a version or an alias [$LATEST]"},
     STATE_ROW,
     JSON_ROW,
     HELP_ROW,
@@ -70,7 +71,7 @@ int verb_invoke(int argc, char **argv)
     if (option_is(&o, "help"))
         return show_help("invoke FUNCTION [OPTIONS]", invoke_rows, COUNTOF(invoke_rows));
     if (o.positionals != 1) {
-        fprintf(stderr, "usage: ropeline invoke FUNCTION [--event FILE]\n");
+        fprintf(stderr, "usage: ropeline invoke FUNCTION [--qualifier NAME] [--event FILE]\n");
         return 2;
     }
     struct arena *a = arena_new(KIB(8), MIB(256));
@@ -86,6 +87,8 @@ int verb_invoke(int argc, char **argv)
     }
     buf_addz(&target, "/invoke");
     ask_add(&target, "function", str_c(o.positional[0]));
+    if (option_get(&o, "qualifier"))
+        ask_add(&target, "qualifier", str_c(option_get(&o, "qualifier")));
     unsigned status =
         ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), event, a, &answer);
     const struct json *v = NULL;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store of packages. Everything is written below a name that nobody looks for and gets its own
+ * name, the digest, in one step when it is whole and read-only: what stands in STATE/code/<digest>
+ * is complete, whenever we were killed. */
+#include "lambda/package.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zip.h>
+
+#include "base/crypt.h"
+#include "base/limits.h"
+#include "lambda_text.h"
+#include "zip_int.h"
+
+#define READ_BYTES KIB(64)
+
+/* One package while it is being written. */
+struct writing {
+    struct arena *arena;
+    struct errinfo *e;
+    int store, root; /* STATE/code and the new directory in it */
+    char name[40];   /* of that */
+    bool settled;    /* it has its own name */
+    char bytes[READ_BYTES];
+    struct dir {
+        struct str path;
+        struct dir *next;
+    } * dirs; /* that were made, to be closed to writers in the end */
+};
+
+/* A package may want a file where it has a directory. */
+static enum err io_error(struct writing *w, struct str name)
+{
+    bool own_fault = errno == ENOTDIR || errno == EEXIST || errno == EISDIR || errno == ELOOP;
+    return errinfo_set(w->e, own_fault ? ERR_INVALID : ERR_IO, "cannot unpack %.*s: %s",
+                       STR_ARG(str_sub(name, 0, 120)), strerror(errno));
+}
+
+/* --- where ------------------------------------------------------------------------------------ */
+
+static enum err open_store(struct arena *a, const char *state_dir, int *out, struct str *path,
+                           struct errinfo *e)
+{
+    *path = arena_fmt(a, "%s/code", state_dir);
+    if (!path->p)
+        return ERR_NOMEM;
+    if (mkdir(path->p, 0755) < 0 && errno != EEXIST)
+        return errinfo_set(e, ERR_IO, "cannot make %.150s: %s", path->p, strerror(errno));
+    *out = open(path->p, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*out < 0)
+        return errinfo_set(e, ERR_IO, "cannot open %.150s: %s", path->p, strerror(errno));
+    return ERR_OK;
+}
+
+static enum err begin(struct writing *w)
+{
+    unsigned char random[8];
+    char hex[17];
+    enum err err = crypt_random(random, sizeof random);
+    if (err != ERR_OK)
+        return err;
+    crypt_hex(random, sizeof random, hex);
+    snprintf(w->name, sizeof w->name, PACKAGE_UNFINISHED "%s", hex);
+    if (mkdirat(w->store, w->name, 0700) < 0)
+        return io_error(w, str_c(w->name));
+    w->root = openat(w->store, w->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return w->root >= 0 ? ERR_OK : io_error(w, str_c(w->name));
+}
+
+/* Read-only, then under its own name. Somebody else may have put the same meanwhile. */
+static enum err finish(struct writing *w, struct str digest)
+{
+    for (const struct dir *d = w->dirs; d; d = d->next)
+        if (fchmodat(w->root, d->path.p, 0555, 0) < 0)
+            return io_error(w, d->path);
+    if (fchmod(w->root, 0555) < 0)
+        return io_error(w, digest);
+    w->settled = renameat(w->store, w->name, w->store, digest.p) == 0;
+    return w->settled || errno == EEXIST || errno == ENOTEMPTY ? ERR_OK : io_error(w, digest);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static bool note_dir(struct writing *w, struct str path)
+{
+    struct dir *d = ARENA_NEW(w->arena, struct dir);
+    if (!d)
+        return false;
+    *d = (struct dir){arena_str(w->arena, path), w->dirs};
+    w->dirs = d;
+    return d->path.p != NULL;
+}
+
+/* The directory that `path` stands in, made where it is not there; its last part is *leaf. Never
+ * through a link. The caller closes what it gets. */
+static enum err open_parent(struct writing *w, struct str path, int *out, char leaf[NAME_MAX + 1])
+{
+    int at = fcntl(w->root, F_DUPFD_CLOEXEC, 3);
+    size_t from = 0, slash;
+    while (at >= 0 && (slash = str_chr(path, '/', from)) != SIZE_MAX) {
+        snprintf(leaf, NAME_MAX + 1, "%.*s", (int)(slash - from), path.p + from);
+        if (mkdirat(at, leaf, 0700) == 0 && !note_dir(w, str_sub(path, 0, slash))) {
+            close(at);
+            return ERR_NOMEM;
+        }
+        int below = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        close(at);
+        at = below;
+        from = slash + 1;
+    }
+    if (at < 0)
+        return io_error(w, path);
+    snprintf(leaf, NAME_MAX + 1, "%.*s", (int)(path.n - from), path.p + from);
+    *out = at;
+    return ERR_OK;
+}
+
+static enum err make_file(struct writing *w, struct str name, int *out)
+{
+    char leaf[NAME_MAX + 1];
+    int at;
+    enum err err = open_parent(w, name, &at, leaf);
+    if (err != ERR_OK)
+        return err;
+    *out = openat(at, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (*out < 0)
+        err = io_error(w, name);
+    close(at);
+    return err;
+}
+
+static bool write_all(int fd, struct str s)
+{
+    while (s.n > 0) {
+        ssize_t n = write(fd, s.p, s.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        s = str_from(s, (size_t)n);
+    }
+    return true;
+}
+
+/* --- zip -------------------------------------------------------------------------------------- */
+
+static enum err broken(struct writing *w, const struct zip_entry *entry)
+{
+    return errinfo_set(w->e, ERR_INVALID,
+                       "the zip file is refused: %.*s is broken, or not as long "
+                       "as it says",
+                       STR_ARG(str_sub(entry->name, 0, 120)));
+}
+
+static enum err copy_content(struct writing *w, zip_file_t *in, const struct zip_entry *entry,
+                             int fd)
+{
+    uint64_t left = entry->size;
+    zip_int64_t n;
+    while ((n = zip_fread(in, w->bytes, READ_BYTES)) > 0) {
+        if ((uint64_t)n > left)
+            return broken(w, entry);
+        left -= (uint64_t)n;
+        if (!write_all(fd, str_of(w->bytes, (size_t)n)))
+            return io_error(w, entry->name);
+    }
+    return n == 0 && left == 0 ? ERR_OK : broken(w, entry);
+}
+
+static enum err put_file(struct writing *w, zip_file_t *in, const struct zip_entry *entry)
+{
+    int fd;
+    enum err err = make_file(w, entry->name, &fd);
+    if (err != ERR_OK)
+        return err;
+    err = copy_content(w, in, entry, fd);
+    if (err == ERR_OK && fchmod(fd, entry->executable ? 0555 : 0444) < 0)
+        err = io_error(w, entry->name);
+    if (close(fd) < 0 && err == ERR_OK)
+        err = io_error(w, entry->name);
+    return err;
+}
+
+static enum err put_link(struct writing *w, zip_file_t *in, const struct zip_entry *entry)
+{
+    char target[LIMIT_PACKAGE_NAME + 2];
+    char leaf[NAME_MAX + 1];
+    int at;
+    zip_int64_t n = zip_fread(in, target, sizeof target - 1);
+    if (n <= 0 || (uint64_t)n != entry->size ||
+        !lambda__link_stays(entry->name, str_of(target, (size_t)n)))
+        return errinfo_set(w->e, ERR_INVALID, "the zip file is refused: the link %.*s leads out",
+                           STR_ARG(str_sub(entry->name, 0, 120)));
+    target[n] = '\0';
+    enum err err = open_parent(w, entry->name, &at, leaf);
+    if (err != ERR_OK)
+        return err;
+    if (symlinkat(target, at, leaf) < 0)
+        err = io_error(w, entry->name);
+    close(at);
+    return err;
+}
+
+static enum err put_directory(struct writing *w, const struct zip_entry *entry)
+{
+    char leaf[NAME_MAX + 1];
+    int at;
+    struct str inside = arena_fmt(w->arena, "%.*s/", STR_ARG(entry->name));
+    if (!inside.p)
+        return ERR_NOMEM;
+    enum err err = open_parent(w, inside, &at, leaf);
+    if (err == ERR_OK)
+        close(at);
+    return err;
+}
+
+static enum err put_entry(struct writing *w, zip_t *zip, size_t index,
+                          const struct zip_entry *entry)
+{
+    if (entry->kind == ZIP_DIRECTORY)
+        return put_directory(w, entry);
+    zip_file_t *in = zip_fopen_index(zip, index, 0);
+    if (!in)
+        return broken(w, entry);
+    enum err err = entry->kind == ZIP_LINK ? put_link(w, in, entry) : put_file(w, in, entry);
+    zip_fclose(in);
+    return err;
+}
+
+/* Links come last: nothing is ever written through one. */
+static enum err put_all(struct writing *w, zip_t *zip, const struct zip_entry *all, size_t n)
+{
+    enum err err = ERR_OK;
+    for (int links = 0; links < 2; links++)
+        for (size_t i = 0; i < n && err == ERR_OK; i++)
+            if ((all[i].kind == ZIP_LINK) == (links == 1))
+                err = put_entry(w, zip, i, &all[i]);
+    return err;
+}
+
+static enum err unpack(struct writing *w, struct str bytes)
+{
+    struct zip_entry *all;
+    size_t n;
+    zip_error_t error;
+    enum err err = lambda__zip_index(w->arena, bytes, &all, &n, w->e);
+    if (err != ERR_OK)
+        return err;
+    zip_error_init(&error);
+    zip_source_t *source = zip_source_buffer_create(bytes.p, bytes.n, 0, &error);
+    zip_t *zip = source ? zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error) : NULL;
+    if (!zip) {
+        err = zip_error_code_zip(&error) == ZIP_ER_MEMORY
+                  ? ERR_NOMEM
+                  : errinfo_set(w->e, ERR_INVALID, "the zip file is refused: %s",
+                                zip_error_strerror(&error));
+        if (source)
+            zip_source_free(source);
+    } else if (zip_get_num_entries(zip, 0) != (zip_int64_t)n) {
+        err = errinfo_set(w->e, ERR_INVALID, "the zip file is refused: its directory is broken");
+    }
+    if (err == ERR_OK)
+        err = begin(w);
+    if (err == ERR_OK)
+        err = put_all(w, zip, all, n);
+    if (zip)
+        zip_discard(zip);
+    zip_error_fini(&error);
+    return err;
+}
+
+/* --- one file --------------------------------------------------------------------------------- */
+
+static enum err put_text(struct writing *w, const char *name, struct str text)
+{
+    int fd;
+    enum err err = begin(w);
+    if (err == ERR_OK)
+        err = make_file(w, str_c(name), &fd);
+    if (err != ERR_OK)
+        return err;
+    if (!write_all(fd, text) || fchmod(fd, 0444) < 0)
+        err = io_error(w, str_c(name));
+    if (close(fd) < 0 && err == ERR_OK)
+        err = io_error(w, str_c(name));
+    return err;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+struct content {
+    const char *name; /* of the one file; NULL: `text` is a zip */
+    struct str text;
+};
+
+/* What is there already is whole. The arena of the work ends with it: a package may be large. */
+static enum err put(int store, struct str digest, const struct content *c, struct errinfo *e)
+{
+    struct stat st;
+    if (fstatat(store, digest.p, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return ERR_OK;
+    struct arena *a = arena_new(KIB(128), LIMIT_DOCUMENT_ARENA);
+    struct writing *w = a ? ARENA_NEW(a, struct writing) : NULL;
+    enum err err = ERR_NOMEM;
+    if (w) {
+        w->arena = a;
+        w->e = e;
+        w->store = store;
+        w->root = -1;
+        err = c->name ? put_text(w, c->name, c->text) : unpack(w, c->text);
+        if (err == ERR_OK)
+            err = finish(w, digest);
+        if (w->root >= 0)
+            close(w->root);
+        if (w->name[0] && !w->settled)
+            (void)!lambda__tree_remove_at(store, w->name);
+    }
+    arena_free(a);
+    return err;
+}
+
+static enum err package(struct arena *a, const char *state_dir, const struct content *c,
+                        struct str seed, struct package *out, struct errinfo *e)
+{
+    char hex[65];
+    int store = -1;
+    enum err err = lambda__digest(seed, hex);
+    if (err == ERR_OK)
+        err = open_store(a, state_dir, &store, &out->dir, e);
+    if (err != ERR_OK)
+        return err;
+    out->digest = arena_str(a, str_c(hex));
+    out->dir = arena_fmt(a, "%.*s/%s", STR_ARG(out->dir), hex);
+    err = out->digest.p && out->dir.p ? put(store, out->digest, c, e) : ERR_NOMEM;
+    close(store);
+    return err;
+}
+
+enum err package_unzip(struct arena *a, const char *state_dir, struct str zip, struct package *out,
+                       struct errinfo *e)
+{
+    return package(a, state_dir, &(struct content){NULL, zip}, zip, out, e);
+}
+
+enum err package_inline(struct arena *a, const char *state_dir, const char *name, struct str text,
+                        struct package *out, struct errinfo *e)
+{
+    AUTO_BUF seed = BUF_INIT(LIMIT_PACKAGE_INLINE + KIB(1));
+    if (text.n > LIMIT_PACKAGE_INLINE)
+        return errinfo_set(e, ERR_LIMIT, "the inline code is larger than %d bytes",
+                           LIMIT_PACKAGE_INLINE);
+    buf_addf(&seed, "inline%c%s%c", 0, name, 0);
+    buf_add(&seed, text);
+    if (seed.err != ERR_OK)
+        return seed.err;
+    return package(a, state_dir, &(struct content){name, text}, buf_str(&seed), out, e);
+}
