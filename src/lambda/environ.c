@@ -32,7 +32,7 @@ static const struct variable variables[] = {
     {"AWS_ACCESS_KEY_ID", RESERVED, "{key_id}"},
     {"AWS_SECRET_ACCESS_KEY", RESERVED, "{key_secret}"},
     {"AWS_SESSION_TOKEN", RESERVED, "{key_token}"},
-    {"AWS_LAMBDA_RUNTIME_API", RESERVED, NULL}, /* the API is descriptor 3: there is no address */
+    {"AWS_LAMBDA_RUNTIME_API", RESERVED, "{api}"},
     {"LAMBDA_TASK_ROOT", RESERVED, "{code}"},
     {"LAMBDA_RUNTIME_DIR", RESERVED, "{runtime_dir}"},
     {"LANG", DEFAULT, "en_US.UTF-8"},
@@ -95,6 +95,7 @@ static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f
         {STR("major"), decimal(a, f->runtime.major)},
         {STR("version"), arena_fmt(a, "%u.%u", f->runtime.major, f->runtime.minor)},
         {STR("tmp"), f->tmp_dir},
+        {STR("api"), f->api},
     };
     while (pattern.n > 0) {
         struct str rest, plain = str_cut(pattern, '{', &rest);
@@ -184,7 +185,10 @@ const char *const *lambda__environ(struct arena *a, const struct lambda__facts *
             continue;
         buf_reset(&text);
         buf_addf(&text, "%s=", v->name);
+        size_t bare = text.n;
         expand(&text, a, facts, str_c(v->value));
+        if (text.err == ERR_OK && text.n == bare)
+            continue; /* it has no value here */
         if (text.err != ERR_OK || !(out[n++] = arena_cstr(a, buf_str(&text))))
             return NULL;
     }

@@ -4,8 +4,6 @@
  * process or its connection, an invocation that it holds is ended exactly once, and only
  * lambda__env_move changes its state. */
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -70,8 +68,6 @@ static void env_free(struct environment *env)
     buf_fini(&env->event);
     buf_fini(&env->trace);
     buf_fini(&env->arn);
-    if (env->hangup >= 0)
-        close(env->hangup);
     mem_free(env);
     f->environments--;
     l->environments--;
@@ -119,12 +115,8 @@ static void empty_start(struct environment *env)
 /* Asks the server to give the connection up; lambda__env_closed follows. */
 static void hang_up(struct environment *env)
 {
-    struct http_exchange *x = env->held;
-    env->held = NULL;
-    if (x)
-        http_respond_abort(x);
-    if (env->connected)
-        (void)shutdown(env->hangup, SHUT_RDWR);
+    lambda__api_drop_next(env);
+    lambda__api_hang_up(env);
 }
 
 static void release(struct environment *env)
@@ -244,16 +236,25 @@ static void on_exit_of(void *arg, const struct child_exit *how)
     env->how = *how;
     if (env->state == ENV_IDLE)
         lambda__env_move(env, ENV_DEAD);
-    if (env->connected)
+    if (lambda__api_connected(env)) {
         lambda__env_arm(env, TIMEOUT_ENV_EXIT_MS); /* what it wrote last may still be on its way */
-    else
+        lambda__listener_close(env);
+    } else {
         env_gone(env);
+    }
 }
 
-void lambda__env_closed(void *arg)
+void lambda__env_unready(struct environment *env)
 {
-    struct environment *env = arg;
-    env->connected = false;
+    if (env->state != ENV_IDLE)
+        return;
+    lambda__env_move(env, ENV_BUSY);
+    env->due_ms = loop_now_ms(env->function->lambda->o.control) + env->function->spec.timeout_ms;
+    lambda__env_arm(env, env->function->spec.timeout_ms);
+}
+
+void lambda__env_closed(struct environment *env)
+{
     if (env->ended) {
         lambda__env_maybe_free(env);
         return;
@@ -291,7 +292,7 @@ static void busy_timer(struct environment *env)
 static void on_timer(struct timer *t)
 {
     struct environment *env = CONTAINER_OF(t, struct environment, timer);
-    if (env->child && !env->connected)
+    if (env->child && !lambda__api_connected(env))
         child_kill(env->child, SIGKILL);
     else if (!env->child)
         hang_up(env);
@@ -323,7 +324,6 @@ static struct environment *env_new(struct function *f, enum env_state state, boo
     env->function = f;
     env->state = state;
     env->provisioned = provisioned;
-    env->hangup = -1;
     for (size_t i = 0; i < SOURCES; i++)
         env->sources[i].fd = -1;
     env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
@@ -364,7 +364,7 @@ static enum err env_start(struct function *f, struct lambda_invocation *first, b
         log_error("lambda", "cannot start an environment of %.*s: %s", STR_ARG(f->spec.name),
                   err_text(err));
         lambda__env_kill(env);
-        if (!env->connected)
+        if (!lambda__api_connected(env))
             release(env);
         return err;
     }

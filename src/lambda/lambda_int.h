@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "connections_int.h"
 #include "family_int.h"
 #include "http/server.h"
 #include "lambda_text.h"
@@ -15,7 +16,7 @@
 
 #define LOG_READ_BYTES KIB(64)
 
-/* --- environments: environment.c, streams.c, runtime_api.c ------------------------------------ */
+/* --- environments: environment.c, streams.c; connections_int.h -------------------------------- */
 
 enum env_state {
     ENV_INIT, /* loading its code ahead of an event, up to TIMEOUT_INIT_MS */
@@ -46,10 +47,11 @@ struct environment {
 
     struct child *child; /* NULL: not started, or ended as `how` says */
     struct child_exit how;
-    bool connected;             /* its Runtime API connection is open */
-    int hangup;                 /* a duplicate of the connection's descriptor, to shut it down */
-    struct http_exchange *held; /* its GET next, waiting for an event */
-    unsigned exchanges;         /* begun and not done */
+    struct api_conn *conns; /* its open Runtime API connections */
+    unsigned conn_count;
+    struct api_listener *listener; /* NULL: the one connection is inherited */
+    struct next_call *held;        /* its GET next, waiting for an event */
+    unsigned exchanges;            /* begun and not done */
     struct log_source sources[SOURCES];
     unsigned polls; /* not closed yet */
     bool ended;     /* process and connection are gone, and that has been dealt with */
@@ -148,7 +150,8 @@ void lambda__env_kill(struct environment *env);
 void lambda__env_next(struct environment *env);
 /* POST init/error has come. */
 void lambda__env_init_error(struct environment *env, const char *type, struct buf *payload);
-void lambda__env_closed(void *env); /* the connection is */
+void lambda__env_unready(struct environment *env); /* its GET next was given up */
+void lambda__env_closed(struct environment *env);  /* its connections are, and no more can come */
 /* An exchange, a pipe or the cleaning is over: frees it when nothing is left. */
 void lambda__env_maybe_free(struct environment *env);
 
@@ -160,11 +163,6 @@ enum err lambda__source_open(struct environment *env, enum source_kind kind, int
 /* Reads what is there now; with `end`, also what had not been ended. */
 void lambda__sources_drain(struct environment *env, bool end);
 void lambda__sources_close(struct environment *env);
-
-/* runtime_api.c */
-enum err lambda__api_new(struct lambda *l) MUSTCHECK;
-/* Hands env->event to the held GET next. */
-void lambda__api_send_event(struct environment *env);
 
 /* invoke.c */
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Lambda Runtime API (2018-06-01) as an environment sees it on its descriptor 3: it asks for
- * the next event and posts what came of it. A connection speaks for the environment that it was
- * made for; nothing in a request can name another. Codes and texts are those that AWS's own runtime
- * clients are tested with. */
+ * The Lambda Runtime API (2018-06-01) as an environment sees it: it asks for the next event and
+ * posts what came of it. A connection speaks for the environment that it was made for; nothing in a
+ * request can name another. Codes and texts are those that AWS's own runtime clients are tested
+ * with. */
+#include <signal.h>
+
 #include "base/crypt.h"
 #include "lambda_int.h"
 
@@ -54,20 +56,34 @@ static void accepted(struct http_exchange *x)
 
 /* --- GET next -------------------------------------------------------------------------------- */
 
+struct next_call {
+    struct environment *env;
+    struct http_exchange *x;
+    bool sent; /* the event, or as much of it as there will be */
+};
+
+/* Whoever asked has gone. On a connection of its own it may ask again. */
 static void next_gone(void *arg)
 {
-    struct environment *env = arg;
-    struct http_exchange *x = env->held;
-    env->held = NULL;
-    if (x)
-        http_respond_abort(x);
+    struct next_call *c = arg;
+    struct environment *env = c->env;
+    if (env->held != c)
+        return;
+    lambda__api_drop_next(env);
+    if (env->listener)
+        lambda__env_unready(env);
 }
 
 static void next_done(void *arg, enum err how)
 {
-    struct environment *env = arg;
-    (void)how; /* when it did not get through the connection is closing, and tells */
-    buf_fini(&env->event);
+    struct next_call *c = arg;
+    struct environment *env = c->env;
+    if (c->sent) {
+        buf_fini(&env->event);
+        /* An inherited connection is closing, and tells. Else nobody else would. */
+        if (how != ERR_OK && env->listener && env->child)
+            child_kill(env->child, SIGKILL);
+    }
     env->exchanges--;
     lambda__env_maybe_free(env);
 }
@@ -87,7 +103,7 @@ static const struct http_exchange_events other_events = {.done = other_done};
 void lambda__api_send_event(struct environment *env)
 {
     struct function *f = env->function;
-    struct http_exchange *x = env->held;
+    struct http_exchange *x = env->held->x;
     struct arena *a = http_exchange_arena(x);
     struct http_response rs = {.status = 200};
     struct loop *control = f->lambda->o.control;
@@ -104,11 +120,20 @@ void lambda__api_send_event(struct environment *env)
     for (size_t i = 0; i < COUNTOF(headers) && err == ERR_OK; i++)
         if (headers[i].value.n > 0)
             err = http_add(a, &rs.headers, headers[i].name, headers[i].value);
+    env->held->sent = true;
     env->held = NULL;
     if (err == ERR_OK)
         http_respond(x, &rs, buf_str(&env->event));
     else
         http_respond_abort(x);
+}
+
+void lambda__api_drop_next(struct environment *env)
+{
+    struct next_call *c = env->held;
+    env->held = NULL;
+    if (c)
+        http_respond_abort(c->x);
 }
 
 /* Our bootstraps tell which version of the interpreter they run on: "ropeline-node/20.11.1". */
@@ -128,14 +153,20 @@ static void on_next(struct environment *env, struct http_exchange *x)
 {
     if (!env->ready)
         note_agent(env, x);
-    bool again = env->ready && env->running;
-    if (env->state == ENV_IDLE || again) {
+    struct next_call *c = ARENA_NEW(http_exchange_arena(x), struct next_call);
+    if (env->state == ENV_IDLE || (env->ready && env->running)) {
         http_exchange_watch(x, &other_events, env);
         refuse_state(x, env, "Ready");
         return;
     }
-    http_exchange_watch(x, &next_events, env);
-    env->held = x;
+    if (!c) {
+        http_exchange_watch(x, &other_events, env);
+        http_respond_abort(x);
+        return;
+    }
+    *c = (struct next_call){.env = env, .x = x};
+    http_exchange_watch(x, &next_events, c);
+    env->held = c;
     lambda__env_next(env);
 }
 
@@ -212,6 +243,10 @@ static void post_end(void *arg, enum err how)
     struct post_call *p = arg;
     struct environment *env = p->env;
     bool expected = p->kind == INIT_ERROR ? !env->ready : env->running;
+    if (how == ERR_CLOSED && env->state != ENV_DEAD) { /* it may be said again */
+        refuse(p->x, 400, "TruncatedHTTPRequest", "HTTP request truncated");
+        return;
+    }
     if (how != ERR_OK || env->state == ENV_DEAD || !expected) {
         http_respond_abort(p->x);
         return;
@@ -305,13 +340,45 @@ static void on_init_error(struct environment *env, struct http_exchange *x)
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
+/* What other APIs of an environment are asked for here, and told. An extension that cannot register
+ * goes on without, as clients do at Lambda where it fails. */
+static const struct other_row {
+    enum http_method method;
+    const char *path, *type, *text;
+    unsigned status;
+} others[] = {
+    {HTTP_PUT, "/2020-08-15/logs", "Logs.NotSupported", "Logs API is not supported", 202},
+    {HTTP_PUT, "/2022-07-01/telemetry", "Telemetry.NotSupported", "Telemetry API is not supported",
+     202},
+};
+
+/* Answers what is neither about events nor about init. */
+static void on_other(struct environment *env, struct http_exchange *x)
+{
+    const struct http_request *rq = http_exchange_request(x);
+    http_exchange_watch(x, &other_events, env);
+    for (size_t i = 0; i < COUNTOF(others); i++) {
+        if (rq->method == others[i].method && str_eqz(rq->raw_path, others[i].path)) {
+            refuse(x, others[i].status, others[i].type, others[i].text);
+            return;
+        }
+    }
+    if (rq->method == HTTP_GET && str_eq(rq->raw_path, STR("/2018-06-01/ping")))
+        respond_json(x, 200, STR("\"pong\""));
+    else if (rq->method == HTTP_GET && str_eq(rq->raw_path, STR(PREFIX "restore/next")))
+        refuse_state(x, env, "RestoreReady"); /* nothing is restored here */
+    else if (rq->method == HTTP_POST && str_eq(rq->raw_path, STR(PREFIX "restore/error")))
+        refuse_state(x, env, "RestoreError");
+    else
+        refuse(x, 404, "NotFound", "ropeline offers the Runtime API here, and no extensions");
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
     const struct http_request *rq = http_exchange_request(x);
-    struct environment *env = http_exchange_adopt_arg(x);
+    struct environment *env = lambda__conn_env(http_exchange_adopt_arg(x));
     struct str prefix = STR(PREFIX "invocation/"), id;
     (void)arg;
-    ASSERT(env);
     env->exchanges++;
     if (env->state == ENV_DEAD) {
         http_exchange_watch(x, &other_events, env);
@@ -336,11 +403,7 @@ static void on_request(void *arg, struct http_exchange *x)
             return;
         }
     }
-    http_exchange_watch(x, &other_events, env);
-    if (get && str_eq(rq->raw_path, STR("/2018-06-01/ping")))
-        respond_json(x, 200, STR("\"pong\""));
-    else
-        refuse(x, 404, "NotFound", "ropeline offers the Runtime API here, and no extensions");
+    on_other(env, x);
 }
 
 static void on_refusal(void *arg, unsigned status, const char *why, struct arena *a,

@@ -188,7 +188,7 @@ static void other_apis_are_not_there_and_ping_is(void **state)
     say(c, "POST /2020-01-01/extension/register HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
     assert_heard(c, "404 Not Found", "errorType");
     say(c, "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n\r\n");
-    assert_heard(c, "404 Not Found", "errorType");
+    assert_heard(c, "403 Forbidden", "State transition from Started to RestoreReady failed");
     say(c, "POST /2018-06-01/runtime/invocation/next HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
     assert_heard(c, "404 Not Found", "errorType");
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crypt.h"
 #include "base/log.h"
@@ -69,6 +70,71 @@ static bool python_argv(const struct function_runtime *r, const struct function_
     return true;
 }
 
+/* --- custom ---------------------------------------------------------------------------------- */
+
+static bool custom_name(struct str version, struct runtime_name *out)
+{
+    static const char *const versions[] = {"", ".al2", ".al2023"};
+    (void)out;
+    for (size_t i = 0; i < COUNTOF(versions); i++)
+        if (str_eqz(version, versions[i]))
+            return true;
+    return false;
+}
+
+/* Its handler is for the bootstrap to understand. One that may not be executed is there, and fails
+ * as it does at Lambda. */
+static enum err custom_find(const char *dir, struct str handler, struct errinfo *e)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    (void)handler;
+    int n = snprintf(path, sizeof path, "%s/bootstrap", dir);
+    if (n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        return ERR_OK;
+    return errinfo_set(e, ERR_NOTFOUND,
+                       "a custom runtime needs an executable file bootstrap in %.150s", dir);
+}
+
+/* The words behind #! of a script; "" for what is none. */
+static struct str interpreter_line(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    struct str line = str_of(text, f ? fread(text, 1, size, f) : 0), rest;
+    if (f)
+        (void)fclose(f);
+    if (!str_starts(line, STR("#!")))
+        return STR("");
+    return str_trim(str_cut(str_from(line, 2), '\n', &rest));
+}
+
+/* Lambda's /bin/sh is bash: scripts that say sh and rely on it are many. Here it may be another
+ * shell, so bash is taken where there is one, in the mode that it has when it is called sh. */
+static bool custom_argv(const struct function_runtime *r, const struct function_spec *spec,
+                        struct arena *a, const char **argv)
+{
+    static const char bash[] = "/bin/bash";
+    char text[256];
+    size_t n = 0;
+    struct str option = STR_NONE;
+    (void)r;
+    struct str path = arena_fmt(a, "%.*s/bootstrap", STR_ARG(spec->code_dir));
+    if (!path.p)
+        return false;
+    struct str line = interpreter_line(path.p, text, sizeof text);
+    struct str shell = str_cut(line, ' ', &option);
+    bool is_sh = str_eqz(shell, "/bin/sh") || str_eqz(shell, "/usr/bin/sh");
+    if (is_sh && access(path.p, X_OK) == 0 && access(bash, X_OK) == 0) {
+        argv[n++] = bash;
+        argv[n++] = "--posix";
+        option = str_trim(option);
+        if (option.n > 0 && !(argv[n++] = arena_cstr(a, option)))
+            return false;
+    }
+    argv[n] = path.p;
+    return true;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 struct bootstrap {
@@ -98,6 +164,11 @@ static const struct runtime_row {
                       lambda__node_handler_find, node_argv},
     [RUNTIME_PYTHON] = {"python", "python", "python3", "ROPELINE_PYTHON", python_name,
                         BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv},
+    [RUNTIME_CUSTOM] = {.prefix = "provided",
+                        .kind = "custom",
+                        .name = custom_name,
+                        .find_handler = custom_find,
+                        .argv = custom_argv},
 };
 
 enum err runtime_parse(struct str name, struct runtime_name *out, struct errinfo *e)
@@ -117,7 +188,7 @@ enum err runtime_parse(struct str name, struct runtime_name *out, struct errinfo
     }
     return errinfo_set(e, ERR_UNSUPPORTED,
                        "runtime %.*s is not available here: nodejs22.x, python3.13 and their like "
-                       "are",
+                       "are, and provided.al2023 with a bootstrap binary for every other language",
                        STR_ARG(str_sub(name, 0, 64)));
 }
 
@@ -147,6 +218,11 @@ enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *
     return rows[r->kind].find_handler(code_dir, handler, e);
 }
 
+bool lambda__runtime_listens(const struct function_runtime *r)
+{
+    return r->name.kind == RUNTIME_CUSTOM;
+}
+
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
                                         const struct function_spec *spec, struct arena *a)
 {
@@ -162,11 +238,12 @@ static struct str content(const struct bootstrap *b, size_t i)
 }
 
 /* Over names and contents: it names the directory, so that two versions of us never share one. */
-static enum err digest_of(const struct bootstrap *b, char out[65])
+static enum err digest_of(const struct bootstrap *b, const char *kind, char out[65])
 {
     unsigned char sha[SHA256_BYTES];
     AUTO_BUF all = BUF_INIT(MIB(1));
-    for (size_t i = 0; i < *b->count; i++) {
+    buf_addz(&all, b ? "" : kind);
+    for (size_t i = 0; b && i < *b->count; i++) {
         buf_addz(&all, b->names[i]);
         buf_addc(&all, '\0');
         buf_add(&all, content(b, i));
@@ -183,7 +260,7 @@ static enum err install(struct arena *a, const char *root, const struct runtime_
                         struct runtime_home *home)
 {
     const struct bootstrap *b = &row->files;
-    enum err err = digest_of(b, home->digest);
+    enum err err = digest_of(b, row->kind, home->digest);
     struct str dir = arena_fmt(a, "%s/%s-%.16s", root, row->kind, home->digest);
     struct str first = arena_fmt(a, "%s/%s", dir.p ? dir.p : "", b->names[0]);
     if (err == ERR_OK && (!dir.p || !first.p))
@@ -207,8 +284,8 @@ enum err lambda__runtimes_install(struct arena *a, const char *root,
 {
     enum err err = ERR_OK;
     for (size_t i = 0; i < COUNTOF(rows) && err == ERR_OK; i++)
-        if (rows[i].files.count)
-            err = install(a, root, &rows[i], &homes[i]);
+        err = rows[i].files.count ? install(a, root, &rows[i], &homes[i])
+                                  : digest_of(NULL, rows[i].kind, homes[i].digest);
     return err;
 }
 

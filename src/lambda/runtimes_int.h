@@ -40,6 +40,8 @@ enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *pl
 /* Whether what the handler names is in `code_dir`. ERR_INVALID, ERR_NOTFOUND. */
 enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *code_dir,
                                       struct str handler, struct errinfo *e) MUSTCHECK;
+/* Whether it speaks the Runtime API at an address; else over the inherited descriptor 3. */
+bool lambda__runtime_listens(const struct function_runtime *r);
 /* What to execute, NULL-terminated, in `a`; NULL when out of memory. */
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
                                         const struct function_spec *spec,

@@ -12,10 +12,10 @@ static void names_are_read(void **state)
         const char *text;
         struct runtime_name name;
     } good[] = {
-        {"nodejs20.x", {RUNTIME_NODE, 20, 0}},
-        {"nodejs6.x", {RUNTIME_NODE, 6, 0}},
-        {"python3.11", {RUNTIME_PYTHON, 3, 11}},
-        {"python3.9", {RUNTIME_PYTHON, 3, 9}},
+        {"nodejs20.x", {RUNTIME_NODE, 20, 0}},       {"nodejs6.x", {RUNTIME_NODE, 6, 0}},
+        {"python3.11", {RUNTIME_PYTHON, 3, 11}},     {"python3.9", {RUNTIME_PYTHON, 3, 9}},
+        {"provided", {RUNTIME_CUSTOM, 0, 0}},        {"provided.al2", {RUNTIME_CUSTOM, 0, 0}},
+        {"provided.al2023", {RUNTIME_CUSTOM, 0, 0}},
     };
     (void)state;
     for (size_t i = 0; i < COUNTOF(good); i++) {
@@ -58,6 +58,8 @@ static void others_are_refused_by_their_name(void **state)
     }
     struct errinfo e = {0};
     assert_int_equal(runtime_parse(STR(""), NULL, &e), ERR_INVALID);
+    assert_int_equal(runtime_parse(STR("go1.x"), NULL, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "provided.al2023 with a bootstrap binary"));
 }
 
 int main(void)

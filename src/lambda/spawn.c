@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an environment is born with: a directory of its own, a connection to the Runtime API on
- * descriptor 3, log frames on 4, pipes for stdout and stderr, its variables, and nothing else. */
+ * descriptor 3 or an address of it, log frames on 4, pipes for stdout and stderr, its variables,
+ * and nothing else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,11 +32,11 @@ static void ends_close(struct ends *e, int side)
     }
 }
 
-static bool ends_open(struct ends *e)
+static bool ends_open(struct ends *e, bool listens)
 {
     for (size_t i = 0; i < ENDS; i++)
         e->fd[i][0] = e->fd[i][1] = -1;
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[CHILD_API]) == 0 &&
+    return (listens || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[CHILD_API]) == 0) &&
            pipe2(e->fd[STDOUT_FILENO], O_CLOEXEC) == 0 &&
            pipe2(e->fd[STDERR_FILENO], O_CLOEXEC) == 0 && pipe2(e->fd[CHILD_LOGS], O_CLOEXEC) == 0;
 }
@@ -58,12 +59,8 @@ static enum err attach(struct environment *env, struct ends *e)
                    {SOURCE_STDOUT, STDOUT_FILENO},
                    {SOURCE_STDERR, STDERR_FILENO}};
     int api = e->fd[CHILD_API][0];
-    env->hangup = fcntl(api, F_DUPFD_CLOEXEC, 3);
-    if (env->hangup < 0)
-        return ERR_IO;
-    enum err err = hand_over(
-        e, CHILD_API, http_server_adopt(env->function->lambda->api, api, lambda__env_closed, env));
-    env->connected = err == ERR_OK;
+    enum err err = api >= 0 ? hand_over(e, CHILD_API, lambda__conn_open(env, api))
+                            : lambda__listener_open(env);
     for (size_t i = 0; i < COUNTOF(sources) && err == ERR_OK; i++)
         err = hand_over(e, (size_t)sources[i].fd,
                         lambda__source_open(env, sources[i].kind, e->fd[sources[i].fd][0]));
@@ -92,6 +89,7 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
     struct lambda__facts facts = f->facts;
     facts.tmp_dir = str_c(tmp);
     facts.provisioned = env->provisioned;
+    facts.api = lambda__listener_address(env);
     enum err err = log_stream(a, f, &facts.log_stream);
     if (err != ERR_OK)
         return err;
@@ -122,7 +120,7 @@ enum err lambda__spawn(struct environment *env, child_exit_fn done)
         return ERR_IO;
     }
     struct arena *a = arena_new(KIB(8), KIB(256));
-    if (!ends_open(&ends)) {
+    if (!ends_open(&ends, lambda__runtime_listens(&env->function->runtime))) {
         log_error("lambda", "no descriptors for an environment: %s", strerror(errno));
         err = ERR_IO;
     } else if (a) {

@@ -198,6 +198,9 @@ export class Daemon {
         const file = path.join(this.dir, name);
         mkdirSync(path.dirname(file), { recursive: true });
         writeFileSync(file, this.fill(text));
+        if (/^(#!|\x7fELF)/.test(text.toString('latin1', 0, 4))) {
+            chmodSync(file, 0o755); // a program
+        }
     }
 
     get args() {
