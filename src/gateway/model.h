@@ -130,10 +130,12 @@ struct model_function {
     bool
         code_missing; /* its code is absent, inline or on s3://: a note in check, an error in dev */
     struct str code_uri;
-    bool published;       /* there is a version 1 */
-    unsigned provisioned; /* of version 1 itself */
-    bool is_reserved;     /* ReservedConcurrentExecutions was written: */
-    unsigned reserved;    /* executions at one time */
+    struct str archive;     /* absolute path of a zip file; "" = it is none */
+    struct str inline_code; /* what the document itself holds; "" = nothing */
+    bool published;         /* there is a version 1 */
+    unsigned provisioned;   /* of version 1 itself */
+    bool is_reserved;       /* ReservedConcurrentExecutions was written: */
+    unsigned reserved;      /* executions at one time */
     struct model_alias *aliases;
     struct model_function *next;
 };

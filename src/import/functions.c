@@ -146,47 +146,6 @@ static struct declared *new_declared(struct importer *im, struct str name, struc
     return enter(im, f);
 }
 
-static void set_dir(struct importer *im, struct declared *d, struct str dir)
-{
-    char absolute[PATH_MAX];
-    struct function_spec *spec = &d->function->spec;
-    if (import__is_directory(dir, absolute, sizeof absolute)) {
-        spec->code_dir = import__fmt(im, "%s", absolute);
-        return;
-    }
-    spec->code_dir = dir;
-    d->missing = import__fmt(im, "there is no folder %.*s", SHORT(dir)).p;
-}
-
-/* Where the code is, or why it is not here. */
-static void set_code(struct importer *im, struct declared *d, const struct json *properties)
-{
-    struct model_function *f = d->function;
-    const struct json *code = json_get(properties, "CodeUri");
-    struct str text = STR("."), package = json_str_or(json_get(properties, "PackageType"), STR(""));
-    if (!code)
-        code = json_get(properties, "Code");
-    if (str_eqz(package, "Image") || json_get(properties, "ImageUri") ||
-        json_get(code, "ImageUri")) {
-        d->missing = "its code is a container image";
-    } else if (json_get(properties, "InlineCode") || json_get(code, "ZipFile")) {
-        d->missing = "its code is inline in the template";
-    } else if (import__is_intrinsic(code)) {
-        d->missing = "where its code is cannot be resolved";
-    } else if (json_is(code, JSON_OBJECT)) {
-        d->missing = "its code is on S3";
-    } else {
-        text = json_str_or(code, text);
-        f->code_uri = text;
-        if (str_starts(text, STR("s3://")))
-            d->missing = "its code is on S3";
-        else if (str_ends(text, STR(".zip")) || str_ends(text, STR(".jar")))
-            d->missing = "its code is an archive";
-        else
-            set_dir(im, d, import__path(im, text));
-    }
-}
-
 /* A text without which the function cannot run; missing it only matters if somebody calls it. */
 static struct str needed_text(struct importer *im, struct declared *d, const struct json *v,
                               const char *what)
@@ -273,7 +232,8 @@ static void apply_override(struct importer *im, struct declared *d, const struct
     struct function_spec *spec = &d->function->spec;
     d->overridden = true;
     d->missing = NULL;
-    set_dir(im, d, o->dir);
+    d->function->archive = d->function->inline_code = STR("");
+    import__set_dir(im, d, o->dir);
     if (o->handler.n > 0)
         spec->handler = o->handler;
     if (o->runtime.n > 0)
@@ -288,7 +248,7 @@ static void read_function(struct importer *im, struct declared *d, const struct 
                           bool serverless)
 {
     struct function_spec *spec = &d->function->spec;
-    set_code(im, d, properties);
+    import__set_code(im, d, properties);
     spec->handler = needed_text(im, d, json_get(properties, "Handler"), "Handler");
     spec->runtime = needed_text(im, d, json_get(properties, "Runtime"), "Runtime");
     spec->timeout_ms = 1000 * size(im, json_get(properties, "Timeout"), "Timeout", 1, 900);

@@ -47,6 +47,10 @@ bool import__stage_variables(struct importer *im, const struct import_api *api, 
                              struct str *out, struct str *missing);
 void import__judge_functions(struct importer *im);
 
+/* function_code.c: where the code is, or why it is not here. */
+void import__set_code(struct importer *im, struct declared *d, const struct json *properties);
+void import__set_dir(struct importer *im, struct declared *d, struct str dir);
+
 /* versions.c: what SAM's AutoPublishAlias and its settings make of a function; then every
  * AWS::Lambda::Version and Alias. */
 void import__publish(struct importer *im, struct declared *d, const struct json *properties,

@@ -186,6 +186,7 @@ struct str import__path(struct importer *im, struct str path);
  * ERR_LIMIT, ERR_UNSUPPORTED (not a regular file), ERR_IO, ERR_NOMEM. */
 enum err import__read_file(struct importer *im, struct str path, struct str *out) MUSTCHECK;
 bool import__is_directory(struct str path, char *absolute, size_t size);
+bool import__is_file(struct str path, char *absolute, size_t size);
 
 /* integration.c: tlsConfig of an HTTP integration: insecureSkipVerification, with a loud word. */
 struct route;

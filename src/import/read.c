@@ -69,7 +69,7 @@ enum err import__read_file(struct importer *im, struct str path, struct str *out
     return err;
 }
 
-bool import__is_directory(struct str path, char *absolute, size_t size)
+static bool is(mode_t type, struct str path, char *absolute, size_t size)
 {
     char name[PATH_MAX], real[PATH_MAX];
     struct stat st;
@@ -77,7 +77,17 @@ bool import__is_directory(struct str path, char *absolute, size_t size)
         return false;
     memcpy(name, path.n ? path.p : "", path.n);
     name[path.n] = '\0';
-    if (!realpath(name, real) || stat(real, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (!realpath(name, real) || stat(real, &st) != 0 || (st.st_mode & S_IFMT) != type)
         return false;
     return snprintf(absolute, size, "%s", real) < (int)size;
+}
+
+bool import__is_directory(struct str path, char *absolute, size_t size)
+{
+    return is(S_IFDIR, path, absolute, size);
+}
+
+bool import__is_file(struct str path, char *absolute, size_t size)
+{
+    return is(S_IFREG, path, absolute, size);
 }

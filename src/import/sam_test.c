@@ -60,8 +60,8 @@ static void missing_code_is_a_note_in_check_and_an_error_in_dev(void **state)
         {CODE("      CodeUri: s3://bucket/key\n"), "on S3"},
         {CODE("      CodeUri: {Bucket: b, Key: k}\n"), "on S3"},
         {CODE("      CodeUri: no/such/folder\n"), "there is no folder no/such/folder"},
-        {CODE("      CodeUri: f.zip\n"), "an archive"},
-        {CODE("      InlineCode: x\n"), "inline"},
+        {CODE("      CodeUri: f.zip\n"), "no file"},
+        {CODE("      CodeUri: f.jar\n"), "Java"},
         {CODE("      ImageUri: x\n"), "container image"},
     };
     struct import_options o = plain_options();

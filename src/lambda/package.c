@@ -5,6 +5,7 @@
  * is complete, whenever we were killed. */
 #include "lambda/package.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,6 +135,16 @@ static enum err make_file(struct writing *w, struct str name, int *out)
     return err;
 }
 
+/* `err`: how writing it went. */
+static enum err end_file(struct writing *w, struct str name, int fd, bool executable, enum err err)
+{
+    if (err == ERR_OK && fchmod(fd, executable ? 0555 : 0444) < 0)
+        err = io_error(w, name);
+    if (close(fd) < 0 && err == ERR_OK)
+        err = io_error(w, name);
+    return err;
+}
+
 static bool write_all(int fd, struct str s)
 {
     while (s.n > 0) {
@@ -145,6 +156,32 @@ static bool write_all(int fd, struct str s)
         s = str_from(s, (size_t)n);
     }
     return true;
+}
+
+static enum err put_directory(struct writing *w, struct str name)
+{
+    char leaf[NAME_MAX + 1];
+    int at;
+    struct str inside = arena_fmt(w->arena, "%.*s/", STR_ARG(name));
+    if (!inside.p)
+        return ERR_NOMEM;
+    enum err err = open_parent(w, inside, &at, leaf);
+    if (err == ERR_OK)
+        close(at);
+    return err;
+}
+
+static enum err make_link(struct writing *w, struct str name, const char *target)
+{
+    char leaf[NAME_MAX + 1];
+    int at;
+    enum err err = open_parent(w, name, &at, leaf);
+    if (err != ERR_OK)
+        return err;
+    if (symlinkat(target, at, leaf) < 0)
+        err = io_error(w, name);
+    close(at);
+    return err;
 }
 
 /* --- zip -------------------------------------------------------------------------------------- */
@@ -178,52 +215,26 @@ static enum err put_file(struct writing *w, zip_file_t *in, const struct zip_ent
     enum err err = make_file(w, entry->name, &fd);
     if (err != ERR_OK)
         return err;
-    err = copy_content(w, in, entry, fd);
-    if (err == ERR_OK && fchmod(fd, entry->executable ? 0555 : 0444) < 0)
-        err = io_error(w, entry->name);
-    if (close(fd) < 0 && err == ERR_OK)
-        err = io_error(w, entry->name);
-    return err;
+    return end_file(w, entry->name, fd, entry->executable, copy_content(w, in, entry, fd));
 }
 
 static enum err put_link(struct writing *w, zip_file_t *in, const struct zip_entry *entry)
 {
     char target[LIMIT_PACKAGE_NAME + 2];
-    char leaf[NAME_MAX + 1];
-    int at;
     zip_int64_t n = zip_fread(in, target, sizeof target - 1);
     if (n <= 0 || (uint64_t)n != entry->size ||
         !lambda__link_stays(entry->name, str_of(target, (size_t)n)))
         return errinfo_set(w->e, ERR_INVALID, "the zip file is refused: the link %.*s leads out",
                            STR_ARG(str_sub(entry->name, 0, 120)));
     target[n] = '\0';
-    enum err err = open_parent(w, entry->name, &at, leaf);
-    if (err != ERR_OK)
-        return err;
-    if (symlinkat(target, at, leaf) < 0)
-        err = io_error(w, entry->name);
-    close(at);
-    return err;
-}
-
-static enum err put_directory(struct writing *w, const struct zip_entry *entry)
-{
-    char leaf[NAME_MAX + 1];
-    int at;
-    struct str inside = arena_fmt(w->arena, "%.*s/", STR_ARG(entry->name));
-    if (!inside.p)
-        return ERR_NOMEM;
-    enum err err = open_parent(w, inside, &at, leaf);
-    if (err == ERR_OK)
-        close(at);
-    return err;
+    return make_link(w, entry->name, target);
 }
 
 static enum err put_entry(struct writing *w, zip_t *zip, size_t index,
                           const struct zip_entry *entry)
 {
     if (entry->kind == ZIP_DIRECTORY)
-        return put_directory(w, entry);
+        return put_directory(w, entry->name);
     zip_file_t *in = zip_fopen_index(zip, index, 0);
     if (!in)
         return broken(w, entry);
@@ -284,18 +295,129 @@ static enum err put_text(struct writing *w, const char *name, struct str text)
         err = make_file(w, str_c(name), &fd);
     if (err != ERR_OK)
         return err;
-    if (!write_all(fd, text) || fchmod(fd, 0444) < 0)
+    if (!write_all(fd, text))
         err = io_error(w, str_c(name));
-    if (close(fd) < 0 && err == ERR_OK)
-        err = io_error(w, str_c(name));
+    return end_file(w, str_c(name), fd, false, err);
+}
+
+/* --- a folder --------------------------------------------------------------------------------- */
+
+struct folder {
+    const char *path;
+    struct stat skip; /* our own state */
+    size_t files, depth;
+    uint64_t bytes;
+};
+
+static enum err refuse(struct writing *w, struct str name, const char *why)
+{
+    return errinfo_set(w->e, ERR_INVALID, "%.*s %s", STR_ARG(str_sub(name, 0, 150)), why);
+}
+
+static enum err copy_file(struct writing *w, struct folder *from, int at, const char *leaf,
+                          struct str name, bool executable)
+{
+    int out = -1, in = openat(at, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (in < 0)
+        return io_error(w, name);
+    enum err err = make_file(w, name, &out);
+    ssize_t n = 1;
+    while (err == ERR_OK && (n = read(in, w->bytes, READ_BYTES)) > 0) {
+        from->bytes += (uint64_t)n;
+        if (from->bytes > LIMIT_PACKAGE_BYTES)
+            err = errinfo_set(w->e, ERR_LIMIT, "Unzipped size must be smaller than %d bytes",
+                              LIMIT_PACKAGE_BYTES);
+        else if (!write_all(out, str_of(w->bytes, (size_t)n)))
+            err = io_error(w, name);
+    }
+    if (n < 0)
+        err = io_error(w, name);
+    close(in);
+    return out >= 0 ? end_file(w, name, out, executable, err) : err;
+}
+
+static enum err copy_link(struct writing *w, int at, const char *leaf, struct str name)
+{
+    char target[LIMIT_PACKAGE_NAME + 2];
+    ssize_t n = readlinkat(at, leaf, target, sizeof target - 1);
+    if (n < 0)
+        return io_error(w, name);
+    target[n] = '\0';
+    return lambda__link_stays(name, str_of(target, (size_t)n))
+               ? make_link(w, name, target)
+               : refuse(w, name, "is a link that leads out of the folder");
+}
+
+static enum err copy_dir(struct writing *w, struct folder *from, int fd, struct str path);
+
+static enum err copy_one(struct writing *w, struct folder *from, int at, const char *leaf,
+                         struct str parent)
+{
+    struct stat st;
+    struct str name = parent.n ? arena_fmt(w->arena, "%.*s/%s", STR_ARG(parent), leaf)
+                               : arena_str(w->arena, str_c(leaf));
+    if (!name.p)
+        return ERR_NOMEM;
+    if (++from->files > LIMIT_CODE_FILES)
+        return errinfo_set(w->e, ERR_LIMIT, "it holds more than %d files", LIMIT_CODE_FILES);
+    if (fstatat(at, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return io_error(w, name);
+    if (S_ISREG(st.st_mode))
+        return copy_file(w, from, at, leaf, name, (st.st_mode & 0111) != 0);
+    if (S_ISLNK(st.st_mode))
+        return copy_link(w, at, leaf, name);
+    if (!S_ISDIR(st.st_mode))
+        return refuse(w, name, "is neither a file nor a directory nor a link");
+    if (st.st_dev == from->skip.st_dev && st.st_ino == from->skip.st_ino)
+        return ERR_OK;
+    int below = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (below < 0)
+        return io_error(w, name);
+    enum err err = put_directory(w, name);
+    if (err != ERR_OK) {
+        close(below);
+        return err;
+    }
+    return copy_dir(w, from, below, name);
+}
+
+/* Takes over `fd`. */
+static enum err copy_dir(struct writing *w, struct folder *from, int fd, struct str path)
+{
+    enum err err = ERR_OK;
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return ERR_NOMEM;
+    }
+    if (++from->depth > LIMIT_CODE_DEPTH)
+        err = errinfo_set(w->e, ERR_LIMIT, "%.*s is more than %d directories deep",
+                          STR_ARG(str_sub(path, 0, 150)), LIMIT_CODE_DEPTH);
+    for (struct dirent *entry; err == ERR_OK && (entry = readdir(d));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            strcmp(entry->d_name, ".git") != 0)
+            err = copy_one(w, from, fd, entry->d_name, path);
+    from->depth--;
+    closedir(d);
     return err;
 }
 
-/* --- both ------------------------------------------------------------------------------------- */
+static enum err put_folder(struct writing *w, struct folder *from)
+{
+    enum err err = begin(w);
+    int fd = err == ERR_OK ? open(from->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (err == ERR_OK && fd < 0)
+        err = io_error(w, str_c(from->path));
+    return err ? err : copy_dir(w, from, fd, STR(""));
+}
+
+/* --- all of them
+ * ------------------------------------------------------------------------------------- */
 
 struct content {
     const char *name; /* of the one file; NULL: `text` is a zip */
     struct str text;
+    struct folder *folder; /* or all that is here; else NULL */
 };
 
 /* What is there already is whole. The arena of the work ends with it: a package may be large. */
@@ -312,7 +434,10 @@ static enum err put(int store, struct str digest, const struct content *c, struc
         w->e = e;
         w->store = store;
         w->root = -1;
-        err = c->name ? put_text(w, c->name, c->text) : unpack(w, c->text);
+        if (c->folder)
+            err = put_folder(w, c->folder);
+        else
+            err = c->name ? put_text(w, c->name, c->text) : unpack(w, c->text);
         if (err == ERR_OK)
             err = finish(w, digest);
         if (w->root >= 0)
@@ -325,13 +450,10 @@ static enum err put(int store, struct str digest, const struct content *c, struc
 }
 
 static enum err package(struct arena *a, const char *state_dir, const struct content *c,
-                        struct str seed, struct package *out, struct errinfo *e)
+                        const char *hex, struct package *out, struct errinfo *e)
 {
-    char hex[65];
     int store = -1;
-    enum err err = lambda__digest(seed, hex);
-    if (err == ERR_OK)
-        err = open_store(a, state_dir, &store, &out->dir, e);
+    enum err err = open_store(a, state_dir, &store, &out->dir, e);
     if (err != ERR_OK)
         return err;
     out->digest = arena_str(a, str_c(hex));
@@ -344,7 +466,9 @@ static enum err package(struct arena *a, const char *state_dir, const struct con
 enum err package_unzip(struct arena *a, const char *state_dir, struct str zip, struct package *out,
                        struct errinfo *e)
 {
-    return package(a, state_dir, &(struct content){NULL, zip}, zip, out, e);
+    char hex[65];
+    enum err err = lambda__digest(zip, hex);
+    return err ? err : package(a, state_dir, &(struct content){.text = zip}, hex, out, e);
 }
 
 enum err package_inline(struct arena *a, const char *state_dir, const char *name, struct str text,
@@ -356,7 +480,22 @@ enum err package_inline(struct arena *a, const char *state_dir, const char *name
                            LIMIT_PACKAGE_INLINE);
     buf_addf(&seed, "inline%c%s%c", 0, name, 0);
     buf_add(&seed, text);
+    char hex[65];
+    enum err err = seed.err ? seed.err : lambda__digest(buf_str(&seed), hex);
+    return err ? err : package(a, state_dir, &(struct content){name, text, NULL}, hex, out, e);
+}
+
+enum err package_copy(struct arena *a, const char *state_dir, const char *dir, struct package *out,
+                      struct errinfo *e)
+{
+    struct folder folder = {.path = dir};
+    char hex[65];
+    AUTO_BUF seed = BUF_INIT(KIB(8));
+    buf_addf(&seed, "copy%c%s%c", 0, dir, 0);
     if (seed.err != ERR_OK)
         return seed.err;
-    return package(a, state_dir, &(struct content){name, text}, buf_str(&seed), out, e);
+    if (stat(state_dir, &folder.skip) < 0)
+        return errinfo_set(e, ERR_IO, "cannot look at %.150s: %s", state_dir, strerror(errno));
+    enum err err = lambda__code_digest(dir, &folder.skip, buf_str(&seed), hex, e);
+    return err ? err : package(a, state_dir, &(struct content){.folder = &folder}, hex, out, e);
 }

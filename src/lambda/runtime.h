@@ -24,6 +24,10 @@ enum err runtime_parse(struct str name, struct runtime_name *out, struct errinfo
 /* What a document that names no runtime means by DIR:HANDLER, by the files that are there. */
 struct str runtime_guess(const char *dir, struct str handler);
 
+/* What the one file of a function is called whose code stands in its document, as Lambda calls it;
+ * NULL: of that runtime it must be a package. */
+const char *runtime_inline_file(struct str name);
+
 /* Where interpreters are looked for; each NULL when not set. Of `node` and `python` only, where one
  * is set: paths with colons between. Else in `path`, where scripts that stand for an interpreter
  * (pyenv's shims, say) are passed over: they need variables that a function does not have. */

@@ -192,6 +192,14 @@ enum err runtime_parse(struct str name, struct runtime_name *out, struct errinfo
                        STR_ARG(str_sub(name, 0, 64)));
 }
 
+const char *runtime_inline_file(struct str name)
+{
+    static const char *const files[RUNTIME_KINDS] = {
+        [RUNTIME_NODE] = "index.js", [RUNTIME_PYTHON] = "index.py"};
+    struct runtime_name runtime;
+    return runtime_parse(name, &runtime, NULL) == ERR_OK ? files[runtime.kind] : NULL;
+}
+
 enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *places,
                                 const struct runtime_home homes[RUNTIME_KINDS], struct str name,
                                 struct function_runtime *out, struct errinfo *e)

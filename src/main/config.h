@@ -102,6 +102,9 @@ struct model *config_load(const struct config *c, const struct config_api *apis,
                           bool to_run, struct import_report *report, struct arena *a);
 /* api_keys.c: fills in the values that the documents leave out. False: said in the report. */
 bool config_make_api_keys(const struct config *c, struct model *m, struct import_report *report);
+/* packages.c: brings the code of functions into the store. False: said in the report. Any thread.
+ */
+bool config_unpack(const struct config *c, struct model *m, struct import_report *report);
 /* For gateway_freeze and gateway_judge: a problem becomes an error of the report in `arg`. */
 void report_problem(void *report, const struct model_place *at, const char *text);
 void report_print(const struct import_report *r, bool notes);

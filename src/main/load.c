@@ -147,7 +147,7 @@ struct model *config_load(const struct config *c, const struct config_api *apis,
         good = load_one(c, &apis[i], to_run, m, report) == ERR_OK && good;
     good = good && secure_domains(c, m) == ERR_OK;
     if (good && to_run && report->errors == 0)
-        good = config_make_api_keys(c, m, report);
+        good = config_make_api_keys(c, m, report) && config_unpack(c, m, report);
     return good && report->errors == 0 ? m : NULL;
 }
 

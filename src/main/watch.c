@@ -2,8 +2,8 @@
  *
  * dev: a change of a document or of a function's code reloads the configuration. inotify, through
  * libuv: in a document's directory its own name and other YAML and JSON files count (it may include
- * them); below a function's code everything does, node_modules, dot files and logs apart. Changes
- * are gathered for a moment, because editors write in several steps. */
+ * them), and packages; below a function's code everything does, node_modules, dot files and logs
+ * apart. Changes are gathered for a moment, because editors write in several steps. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static bool is_noise(struct str name)
 static bool is_document(struct str name)
 {
     return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) ||
-           str_ends(name, STR(".json"));
+           str_ends(name, STR(".json")) || str_ends(name, STR(".zip"));
 }
 
 static void on_change(uv_fs_event_t *e, const char *name, int events, int status)
@@ -152,7 +152,12 @@ void watch_model(struct daemon *d, const struct model *m)
         watch_document(w, c->apis[i].template);
     for (const struct model_function *f = m ? m->functions : NULL; f; f = f->next) {
         char dir[PATH_MAX];
-        int n = snprintf(dir, sizeof dir, "%.*s", STR_ARG(f->spec.code_dir));
+        int n = snprintf(dir, sizeof dir, "%.*s", STR_ARG(f->archive));
+        if (n > 0 && (size_t)n < sizeof dir)
+            watch_document(w, dir);
+        if (f->spec.package.n > 0)
+            continue; /* it never changes */
+        n = snprintf(dir, sizeof dir, "%.*s", STR_ARG(f->spec.code_dir));
         if (!f->code_missing && n > 0 && (size_t)n < sizeof dir)
             watch_tree(w, dir, 0);
     }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Functions whose code is a zip file, stands in the template, or, in serve, is a folder: what runs
+ * is what was loaded, from the store, and a hostile package leaves nothing there.
+ */
+import assert from 'node:assert/strict';
+import { lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
+import { zip } from '../lib/zip.mjs';
+
+const says = (what) => `exports.handler = async () => ({ body: ${what} });\n`;
+
+function template(functions) {
+    const Resources = {};
+    for (const [name, { route, ...properties }] of Object.entries(functions)) {
+        Resources[name] = {
+            Type: 'AWS::Serverless::Function',
+            Properties: {
+                Handler: 'index.handler',
+                Runtime: 'nodejs20.x',
+                Timeout: 10,
+                ...properties,
+                Events: { Get: { Type: 'Api', Properties: { Path: route, Method: 'get' } } },
+            },
+        };
+    }
+    return {
+        name: 'template.yaml',
+        stage: 'Prod',
+        text: JSON.stringify({
+            AWSTemplateFormatVersion: '2010-09-09',
+            Transform: 'AWS::Serverless-2016-10-31',
+            Resources,
+        }),
+    };
+}
+
+const isRoot = process.getuid() === 0;
+const store = (gw) => path.join(gw.state, 'code');
+const packages = (gw) => readdirSync(store(gw));
+
+test('a zip file and code in the template run from the store, read-only', async (t) => {
+    const project = template({
+        Zipped: { route: '/zip', CodeUri: './fn.zip' },
+        Inline: { route: '/inline', InlineCode: says("'inline'") },
+    });
+    const where = says('JSON.stringify([process.cwd(), __dirname, require("./lib/part.js")])');
+    const files = zip({ 'index.js': where, 'lib/part.js': 'module.exports = 7;\n' });
+    const gw = await start(t, project, {
+        prepare: (daemon) => writeFileSync(path.join(daemon.dir, 'fn.zip'), files),
+    });
+    const [cwd, dirname, part] = (await gw.get('/zip')).json;
+    assert.equal(cwd, dirname);
+    assert.equal(path.dirname(cwd), store(gw));
+    assert.match(path.basename(cwd), /^[0-9a-f]{64}$/);
+    assert.equal(part, 7);
+    assert.equal((await gw.get('/inline')).body, 'inline');
+    assert.equal(lstatSync(cwd).mode & 0o777, 0o555);
+    assert.equal(lstatSync(path.join(cwd, 'lib/part.js')).mode & 0o777, 0o444);
+    assert.equal(packages(gw).length, 2);
+    // in dev another zip file is another version
+    writeFileSync(path.join(gw.dir, 'fn.zip'), zip({ 'index.js': says("'second'") }));
+    await eventually('it is reloaded', async () => (await gw.get('/zip')).body === 'second');
+    // a broken one is none, and what runs goes on
+    writeFileSync(path.join(gw.dir, 'fn.zip'), zip({ '../index.js': says("'evil'") }));
+    await eventually('it is refused', () => gw.transcript.includes('not reloaded'));
+    assert.match(
+        gw.transcript,
+        /template\.yaml:\d+:\d+: error: the code of Zipped, .*fn\.zip: the zip file is refused: a name in it/,
+    );
+    assert.equal((await gw.get('/zip')).body, 'second');
+    assert.ok(packages(gw).every((name) => /^[0-9a-f]{64}$/.test(name)));
+});
+
+test('serve runs a copy of a folder: what changes there afterwards changes nothing', async (t) => {
+    const gw = await start(
+        t,
+        {
+            name: 'ropeline.yaml',
+            text: `apis: [{template: "@DIR@/template.yaml"}]\n${isRoot ? 'user: nobody\n' : ''}`,
+            stage: 'Prod',
+            files: {
+                'template.yaml': template({ Fn: { route: '/x', CodeUri: './fn' } }).text,
+                'fn/index.js': says('require("./late.js")'),
+                'fn/late.js': "module.exports = 'loaded';\n",
+            },
+        },
+        { verb: 'serve', shared: true },
+    );
+    gw.write('fn/late.js', "module.exports = 'changed';\n");
+    assert.equal((await gw.get('/x')).body, 'loaded');
+    gw.child.kill('SIGHUP');
+    await eventually('it is reloaded', async () => (await gw.get('/x')).body === 'changed');
+});
+
+test('check judges where the code is, and dev refuses what is not there', async (t) => {
+    const gw = await start(t, template({ Fn: { route: '/x', InlineCode: says("'x'") } }));
+    mkdirSync(path.join(gw.dir, 'other'));
+    writeFileSync(
+        path.join(gw.dir, 'other/template.yaml'),
+        template({ Fn: { route: '/x', CodeUri: 'absent.zip' } }).text,
+    );
+    const { code, all } = await ropeline(['check', 'template.yaml'], {
+        cwd: path.join(gw.dir, 'other'),
+    });
+    assert.equal(code, 0);
+    assert.match(all, /the function Fn cannot run here: there is no file absent\.zip/);
+});
