@@ -18,8 +18,8 @@ enum err package_unzip(struct arena *a, const char *state_dir, struct str zip, s
 /* One file. */
 enum err package_inline(struct arena *a, const char *state_dir, const char *name, struct str text,
                         struct package *out, struct errinfo *e) MUSTCHECK;
-/* A folder as it is now. What it digests are paths, sizes and times, so that an unchanged one is not
- * copied again. `.git` and state_dir itself are left out; a link that leads out is refused. */
+/* A folder as it is now. What it digests are paths, sizes and times, so that an unchanged one is
+ * not copied again. `.git` and state_dir itself are left out; a link that leads out is refused. */
 enum err package_copy(struct arena *a, const char *state_dir, const char *dir, struct package *out,
                       struct errinfo *e) MUSTCHECK;
 
