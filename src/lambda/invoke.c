@@ -182,6 +182,16 @@ static bool refuse_too_large(struct lambda_invocation *i)
     return true;
 }
 
+/* Those that have answered and not yet asked for more: whoever calls now may be quicker than that.
+ */
+static size_t returning(const struct function *f)
+{
+    size_t n = 0;
+    for (const struct environment *env = f->envs[ENV_BUSY].first; env; env = env->next)
+        n += !env->running;
+    return n;
+}
+
 /* Whether it has to wait for others to end. For how long it may is settled here. */
 static bool may_wait(const struct lambda *l, struct lambda_invocation *i, bool reserved_away)
 {
@@ -211,7 +221,8 @@ static void arrived(struct lambda_invocation *i)
     if (refuse_too_large(i))
         return;
     bool idle = f->envs[ENV_IDLE].n > 0, away = lambda__is_reserved_away(f);
-    bool none = !idle && coming(f) + lambda__startable(f) <= f->queued;
+    size_t soon = coming(f) + lambda__startable(f);
+    bool none = !idle && soon <= f->queued && soon + returning(f) <= f->queued;
     if ((none || away) && !may_wait(l, i, away)) {
         throttle(i);
         return;

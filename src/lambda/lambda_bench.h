@@ -25,8 +25,15 @@ struct child {
     child_exit_fn done;
     void *arg;
     bool ending, killed, reaped;
+    bool provisioned; /* its variables say so */
     struct child_exit how;
 };
+
+/* What a test may want otherwise, before it opens the bench. */
+static struct {
+    unsigned total;
+    int64_t queue_ms, idle_ms;
+} bench_options;
 
 static struct bench {
     struct run *run;
@@ -48,6 +55,9 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
     assert_true(bench.spawned < BENCH_CHILDREN);
     struct child *c = &bench.children[bench.spawned++];
     *c = (struct child){.done = done, .arg = arg};
+    for (const char *const *v = spec->env; v && *v; v++)
+        if (strcmp(*v, "AWS_LAMBDA_INITIALIZATION_TYPE=provisioned-concurrency") == 0)
+            c->provisioned = true;
     for (unsigned i = 0; i < CHILD_FDS; i++)
         c->fds[i] =
             i < spec->fd_count && spec->fds[i] >= 0 ? fcntl(spec->fds[i], F_DUPFD_CLOEXEC, 3) : -1;
@@ -131,7 +141,10 @@ static inline enum err bench_lambda(void)
                                      .region = "eu-west-1",
                                      .account = "123456789012",
                                      .places = {.node = "/bin/sh"},
-                                     .environments_max = 3};
+                                     .environments_max = 3,
+                                     .environments_total = bench_options.total,
+                                     .queue_ms = bench_options.queue_ms,
+                                     .idle_ms = bench_options.idle_ms};
     return lambda_new(&o, &bench.lambda);
 }
 
