@@ -388,13 +388,13 @@ static void an_alias_without_memory_is_none(void **state)
     fault_each(alias_again, NULL);
 }
 
-#define OPENED(name, ...)                                   \
-    static int name(void **state)                           \
-    {                                                       \
-        bench_options = (typeof(bench_options))__VA_ARGS__; \
-        int bad = bench_open(state);                        \
-        bench_options = (typeof(bench_options)){0};         \
-        return bad;                                         \
+#define OPENED(name, ...)                                  \
+    static int name(void **state)                          \
+    {                                                      \
+        bench_options = (struct bench_options)__VA_ARGS__; \
+        int bad = bench_open(state);                       \
+        bench_options = (struct bench_options){0};         \
+        return bad;                                        \
     }
 OPENED(open_two, {.total = 2})
 OPENED(open_short_queue, {.queue_ms = 80})

@@ -30,7 +30,7 @@ struct child {
 };
 
 /* What a test may want otherwise, before it opens the bench. */
-static struct {
+static struct bench_options {
     unsigned total;
     int64_t queue_ms, idle_ms;
 } bench_options;
