@@ -41,7 +41,7 @@ static const struct key_row function_rows[] = {
     {"ImageUri", KEY_READ, NULL},
     {"InlineCode", KEY_READ, NULL},
     {"KmsKeyArn", KEY_SILENT, NULL},
-    {"Layers", KEY_NOTE, "layers are not mounted; install what they hold beside the code"},
+    {"Layers", KEY_READ, NULL},
     {"LoggingConfig", KEY_SILENT, NULL},
     {"MemorySize", KEY_READ, NULL},
     {"MultiTenancyConfig", KEY_NOTE, RUNS_THERE},
@@ -238,8 +238,8 @@ static void apply_override(struct importer *im, struct declared *d, const struct
         spec->handler = o->handler;
     if (o->runtime.n > 0)
         spec->runtime = o->runtime;
-    if (spec->runtime.n == 0)
-        spec->runtime = STR("nodejs20.x");
+    if (spec->runtime.n == 0 && spec->code_dir.p && !d->missing)
+        spec->runtime = runtime_guess(spec->code_dir.p, spec->handler);
     if (spec->handler.n == 0 && !d->missing)
         d->missing = "its --function gives no handler";
 }
@@ -254,6 +254,7 @@ static void read_function(struct importer *im, struct declared *d, const struct 
     spec->timeout_ms = 1000 * size(im, json_get(properties, "Timeout"), "Timeout", 1, 900);
     spec->memory_mb = size(im, json_get(properties, "MemorySize"), "MemorySize", 128, 10240);
     set_environment(im, d, json_get(properties, "Environment"));
+    import__read_layers(im, d, json_get(properties, "Layers"));
     import__publish(im, d, properties, serverless);
     const struct import_function *o = import__override(im, spec->arn, spec->name, d->logical);
     if (o)
@@ -438,6 +439,17 @@ static void note_idle_overrides(struct importer *im)
     }
 }
 
+/* A runtime that nobody serves here is an error where the function must run. */
+static void judge_runtime(struct importer *im, const struct declared *d)
+{
+    const struct function_spec *spec = &d->function->spec;
+    struct errinfo e = {0};
+    if (d->missing || spec->runtime.n == 0 || runtime_parse(spec->runtime, NULL, &e) == ERR_OK)
+        return;
+    import__say(im, d->needed && im->o->require_code ? IMPORT_ERROR : IMPORT_NOTE, d->spot,
+                "the function %.*s cannot run here: %s", SHORT(spec->name), e.text);
+}
+
 void import__judge_functions(struct importer *im)
 {
     const char *file = im->file;
@@ -461,6 +473,8 @@ void import__judge_functions(struct importer *im)
                         "the function %.*s cannot run here: %s; say where its code is with "
                         "--function %.*s=DIR:HANDLER",
                         SHORT(spec->name), d->missing, SHORT(spec->name));
+        import__judge_layers(im, d);
+        judge_runtime(im, d);
         if (d->unset.n > 0)
             import__say(im, d->guards && !d->overridden ? IMPORT_ERROR : IMPORT_WARNING,
                         d->unset_spot, "environment variable %.*s of %.*s: %s", SHORT(d->unset),

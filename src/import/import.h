@@ -13,7 +13,7 @@ struct import_parameter { /* --param K=V */
     struct str name, value;
 };
 struct import_function {                    /* --function NAME-or-ARN=DIR:HANDLER */
-    struct str name, dir, handler, runtime; /* runtime "" = nodejs20.x */
+    struct str name, dir, handler, runtime; /* runtime "" = as its files tell */
 };
 struct import_options {
     struct str region, account;

@@ -17,6 +17,8 @@ struct declared {
     const char *unset_why; /* a variable of its environment could not be resolved */
     struct str unset;      /* its name; "" = none */
     struct spot unset_spot;
+    const char *no_layer; /* why one of its layers is not here; NULL = all are */
+    struct spot layer_spot;
     bool needed;       /* a route or an authorizer calls it */
     bool guards;       /* an authorizer calls it */
     bool overridden;   /* --function gives its code */
@@ -50,6 +52,10 @@ void import__judge_functions(struct importer *im);
 /* function_code.c: where the code is, or why it is not here. */
 void import__set_code(struct importer *im, struct declared *d, const struct json *properties);
 void import__set_dir(struct importer *im, struct declared *d, struct str dir);
+
+/* layers.c */
+void import__read_layers(struct importer *im, struct declared *d, const struct json *v);
+void import__judge_layers(struct importer *im, const struct declared *d);
 
 /* versions.c: what SAM's AutoPublishAlias and its settings make of a function; then every
  * AWS::Lambda::Version and Alias. */

@@ -44,6 +44,8 @@ static const struct type_row {
 } types[] = {
     {"AWS::Serverless::WebSocketApi", IMPORT_ERROR, "WebSocket APIs are not served yet"},
     {"AWS::Serverless::GraphQLApi", IMPORT_NOTE, "GraphQL APIs are not served here"},
+    {"AWS::Serverless::LayerVersion", IMPORT_NOTE, NULL},
+    {"AWS::Lambda::LayerVersion", IMPORT_NOTE, NULL},
     {"AWS::Serverless::Application", IMPORT_WARNING, "nested applications are not read"},
     {"AWS::CloudFormation::Stack", IMPORT_WARNING, "nested stacks are not read"},
     {"AWS::CloudFormation::Macro", IMPORT_NOTE, "macros are not run"},

@@ -37,11 +37,11 @@ static const struct variable variables[] = {
     {"LAMBDA_RUNTIME_DIR", RESERVED, "{runtime_dir}"},
     {"LANG", DEFAULT, "en_US.UTF-8"},
     {"TZ", DEFAULT, ":UTC"},
-    {"PATH", DEFAULT, "/usr/local/bin:/usr/bin/:/bin:/opt/bin"},
-    {"LD_LIBRARY_PATH", DEFAULT, "{code}:{code}/lib:/opt/lib"},
-    {"NODE_PATH", DEFAULT, "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
+    {"PATH", DEFAULT, "/usr/local/bin:/usr/bin/:/bin:{opt}/bin"},
+    {"LD_LIBRARY_PATH", DEFAULT, "{code}:{code}/lib:{opt}/lib"},
+    {"NODE_PATH", DEFAULT, "{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:"
                            "{runtime_dir}/node_modules:{code}"},
-    {"PYTHONPATH", DEFAULT, "/opt/python/lib/python{version}/site-packages:/opt/python"},
+    {"PYTHONPATH", DEFAULT, "{opt}/python/lib/python{version}/site-packages:{opt}/python"},
     {"TMPDIR", DEFAULT, "{tmp}"},
     {"AWS_XRAY_CONTEXT_MISSING", DEFAULT, "LOG_ERROR"},
 };
@@ -79,7 +79,7 @@ static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f
     const struct {
         struct str word, value;
     } words[] = {
-        {STR("handler"), f->spec->handler},
+        {STR("handler"), f->handler},
         {STR("region"), f->region},
         {STR("runtime"), f->spec->runtime},
         {STR("name"), f->spec->name},
@@ -96,6 +96,7 @@ static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f
         {STR("version"), arena_fmt(a, "%u.%u", f->runtime.major, f->runtime.minor)},
         {STR("tmp"), f->tmp_dir},
         {STR("api"), f->api},
+        {STR("opt"), f->opt},
     };
     while (pattern.n > 0) {
         struct str rest, plain = str_cut(pattern, '{', &rest);

@@ -20,6 +20,8 @@ static struct lambda__facts facts_of(const struct function_spec *s)
     return (struct lambda__facts){
         .spec = s,
         .runtime = {RUNTIME_NODE, 20, 0},
+        .handler = s->handler,
+        .opt = STR("/opt"),
         .region = STR("eu-west-1"),
         .runtime_dir = STR("/state/runtime/x"),
         .log_stream = STR("2026/11/22/[$LATEST]00"),

@@ -96,8 +96,9 @@ static enum err digest_of(const struct lambda *l, const struct function_spec *sp
     AUTO_BUF seed = BUF_INIT(KIB(64));
     add_spec(&seed, spec, code_dir);
     buf_add(&seed, spec->package);
-    if (seed.err != ERR_OK)
-        return seed.err;
+    enum err err = lambda__layers_seed(l, spec, &seed, e);
+    if (err != ERR_OK)
+        return err;
     if (spec->package.n > 0)
         return lambda__digest(buf_str(&seed), out);
     return lambda__code_digest(code_dir, &l->state_stat, buf_str(&seed), out, e);
@@ -110,7 +111,7 @@ static bool copy(struct arena *a, struct str *s)
 }
 
 static enum err copy_spec(struct function *f, const struct function_spec *spec,
-                          const char *code_dir)
+                          const char *code_dir, struct str opt)
 {
     struct arena *a = f->arena;
     struct lambda *l = f->lambda;
@@ -119,13 +120,19 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
     s->code_dir = str_c(code_dir);
     s->version = version_of(spec);
     s->env = ARENA_ARRAY(a, spec->env_count, struct function_env);
-    if (!s->env || !copy(a, &s->name) || !copy(a, &s->arn) || !copy(a, &s->code_dir) ||
-        !copy(a, &s->handler) || !copy(a, &s->runtime) || !copy(a, &s->version) ||
-        !copy(a, &s->package))
+    s->layers = ARENA_ARRAY(a, spec->layer_count, struct str);
+    if (!s->env || !s->layers || !copy(a, &s->name) || !copy(a, &s->arn) ||
+        !copy(a, &s->code_dir) || !copy(a, &s->handler) || !copy(a, &s->runtime) ||
+        !copy(a, &s->version) || !copy(a, &s->package))
         return ERR_NOMEM;
     for (size_t i = 0; i < spec->env_count; i++) {
         s->env[i] = spec->env[i];
         if (!copy(a, &s->env[i].name) || !copy(a, &s->env[i].value))
+            return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < spec->layer_count; i++) {
+        s->layers[i] = spec->layers[i];
+        if (!copy(a, &s->layers[i]))
             return ERR_NOMEM;
     }
     if (s->arn.n == 0)
@@ -134,13 +141,20 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
     s->timeout_ms = s->timeout_ms ? s->timeout_ms : DEFAULT_FUNCTION_TIMEOUT_MS;
     s->memory_mb = s->memory_mb ? s->memory_mb : DEFAULT_FUNCTION_MEMORY_MB;
     s->file = NULL;
-    f->facts = (struct lambda__facts){.spec = s,
-                                      .runtime = f->runtime.name,
-                                      .region = str_c(l->o.region),
-                                      .runtime_dir = str_c(f->runtime.home->dir)};
+    enum err err = lambda__runtime_place(&f->runtime, s, opt, a);
+    if (err != ERR_OK)
+        return err;
+    f->facts =
+        (struct lambda__facts){.spec = s,
+                               .runtime = f->runtime.name,
+                               .region = str_c(l->o.region),
+                               .runtime_dir = str_c(f->runtime.home->dir),
+                               .handler = lambda__runtime_path(&f->runtime, s, a, s->handler),
+                               .opt = f->runtime.opt};
     f->log = lambda__log_group(l, s->name);
     f->family = lambda__family(l, s->name);
-    return s->arn.p && f->log && f->family ? lambda__credentials(a, &f->facts) : ERR_NOMEM;
+    return s->arn.p && f->log && f->family && f->facts.handler.p ? lambda__credentials(a, &f->facts)
+                                                                 : ERR_NOMEM;
 }
 
 void lambda__function_enter(struct lambda *l, struct function *f)
@@ -162,11 +176,14 @@ static enum err function_new(struct lambda *l, const struct function_spec *spec,
     f->lambda = l;
     f->arena = arena_new(KIB(4), KIB(256));
     enum err err = ERR_NOMEM;
+    struct str opt = STR_NONE;
     if (f->arena)
         err =
             lambda__runtime_choose(f->arena, &l->o.places, l->homes, spec->runtime, &f->runtime, e);
     if (err == ERR_OK)
-        err = copy_spec(f, spec, code_dir);
+        err = lambda__layers_open(l, spec, f->arena, &opt, e);
+    if (err == ERR_OK)
+        err = copy_spec(f, spec, code_dir, opt);
     if (err != ERR_OK) {
         arena_free(f->arena);
         mem_free(f);
@@ -202,7 +219,11 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
     if (err == ERR_OK)
         err = real_code_dir(spec->code_dir, code_dir, e);
     if (err == ERR_OK)
+        err = lambda__layers_check(spec, e);
+    if (err == ERR_OK)
         err = lambda__runtime_find_handler(&runtime, code_dir, spec->handler, e);
+    if (err == ERR_NOTFOUND && spec->layer_count > 0)
+        err = ERR_OK; /* it may be in a layer, where only the runtime can tell */
     if (err == ERR_OK)
         err = digest_of(l, spec, code_dir, digest, e);
     for (struct function *f = l->functions; f && err == ERR_OK; f = f->next) {

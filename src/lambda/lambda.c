@@ -33,19 +33,26 @@ static enum err make_dir(struct lambda *l, const char *name, const char **out)
     return path.p ? lambda__make_dir(path.p) : ERR_NOMEM;
 }
 
-static void sweep_work(struct work *w)
+/* What earlier starts have left in a folder whose entries bear the tag of theirs. */
+static void sweep_dir(const struct lambda *l, const char *dir)
 {
-    struct lambda *l = CONTAINER_OF(w, struct lambda, sweep);
-    DIR *d = opendir(l->tmp_dir);
+    DIR *d = opendir(dir);
     if (!d)
         return;
     for (struct dirent *entry; (entry = readdir(d));) {
         struct str name = str_c(entry->d_name);
         if (name.p[0] != '.' && !str_starts(name, str_c(l->tag)) &&
-            lambda__tree_remove(l->tmp_dir, name.p) != ERR_OK)
-            log_warn("lambda", "cannot remove tmp/%s of an earlier run", name.p);
+            lambda__tree_remove(dir, name.p) != ERR_OK)
+            log_warn("lambda", "cannot remove %s/%s of an earlier run", dir, name.p);
     }
     closedir(d);
+}
+
+static void sweep_work(struct work *w)
+{
+    const struct lambda *l = CONTAINER_OF(w, struct lambda, sweep);
+    sweep_dir(l, l->tmp_dir);
+    sweep_dir(l, l->layers_dir);
 }
 
 static void sweep_done(struct work *w)
@@ -73,6 +80,8 @@ static enum err open_state(struct lambda *l)
         err = make_dir(l, "runtime", &runtime);
     if (err == ERR_OK)
         err = make_dir(l, "tmp", &l->tmp_dir);
+    if (err == ERR_OK)
+        err = make_dir(l, "layers", &l->layers_dir);
     if (err == ERR_OK)
         err = lambda__runtimes_install(l->arena, runtime, l->homes);
     return err;

@@ -50,6 +50,8 @@ struct function_spec {
     struct str version;  /* decimal; "" = $LATEST */
     struct str package;  /* digest of code_dir when it is a package of the store, which never
                             changes; "" = look at its files */
+    struct str *layers;  /* folders, absolute and NUL-terminated; a later one over those before */
+    size_t layer_count;
     struct function_env *env;
     size_t env_count;
     unsigned timeout_ms, memory_mb; /* 0 = the defaults of Lambda */

@@ -110,7 +110,7 @@ struct function {
 struct lambda {
     struct lambda_options o; /* strings: own copies */
     struct arena *arena;
-    const char *tmp_dir; /* STATE/tmp */
+    const char *tmp_dir, *layers_dir; /* STATE/tmp, STATE/layers */
     struct runtime_home homes[RUNTIME_KINDS];
     struct map noted; /* names of runtimes that another version serves, as was said */
     struct stat state_stat;

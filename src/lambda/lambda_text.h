@@ -89,7 +89,8 @@ struct lambda__facts {
     struct runtime_name runtime;
     struct str region, runtime_dir, log_stream, tmp_dir;
     bool provisioned;
-    struct str api; /* HOST:PORT of the Runtime API; "": it is descriptor 3 */
+    struct str handler, opt; /* with what stands for /opt replaced; where layers are */
+    struct str api;          /* HOST:PORT of the Runtime API; "": it is descriptor 3 */
     struct str key_id, key_secret, key_token;
 };
 /* ERR_INVALID with the name of the variable: reserved, malformed, all together too large. */

@@ -82,15 +82,20 @@ static bool custom_name(struct str version, struct runtime_name *out)
     return false;
 }
 
+static bool bootstrap_in(const char *dir, char path[PATH_MAX])
+{
+    struct stat st;
+    int n = snprintf(path, PATH_MAX, "%s/bootstrap", dir);
+    return n > 0 && n < PATH_MAX && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* Its handler is for the bootstrap to understand. One that may not be executed is there, and fails
  * as it does at Lambda. */
 static enum err custom_find(const char *dir, struct str handler, struct errinfo *e)
 {
     char path[PATH_MAX];
-    struct stat st;
     (void)handler;
-    int n = snprintf(path, sizeof path, "%s/bootstrap", dir);
-    if (n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+    if (bootstrap_in(dir, path))
         return ERR_OK;
     return errinfo_set(e, ERR_NOTFOUND,
                        "a custom runtime needs an executable file bootstrap in %.150s", dir);
@@ -114,25 +119,23 @@ static bool custom_argv(const struct function_runtime *r, const struct function_
                         struct arena *a, const char **argv)
 {
     static const char bash[] = "/bin/bash";
-    char text[256];
+    char text[256], path[PATH_MAX];
     size_t n = 0;
     struct str option = STR_NONE;
-    (void)r;
-    struct str path = arena_fmt(a, "%.*s/bootstrap", STR_ARG(spec->code_dir));
-    if (!path.p)
-        return false;
-    struct str line = interpreter_line(path.p, text, sizeof text);
+    if (!bootstrap_in(spec->code_dir.p, path))
+        (void)bootstrap_in(r->opt.p, path); /* a layer's, or what is not there */
+    struct str line = interpreter_line(path, text, sizeof text);
     struct str shell = str_cut(line, ' ', &option);
     bool is_sh = str_eqz(shell, "/bin/sh") || str_eqz(shell, "/usr/bin/sh");
-    if (is_sh && access(path.p, X_OK) == 0 && access(bash, X_OK) == 0) {
+    if (is_sh && access(path, X_OK) == 0 && access(bash, X_OK) == 0) {
         argv[n++] = bash;
         argv[n++] = "--posix";
         option = str_trim(option);
         if (option.n > 0 && !(argv[n++] = arena_cstr(a, option)))
             return false;
     }
-    argv[n] = path.p;
-    return true;
+    argv[n] = arena_cstr(a, str_c(path));
+    return argv[n] != NULL;
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -200,6 +203,16 @@ const char *runtime_inline_file(struct str name)
     return runtime_parse(name, &runtime, NULL) == ERR_OK ? files[runtime.kind] : NULL;
 }
 
+struct str runtime_guess(const char *dir, struct str handler)
+{
+    char path[PATH_MAX];
+    if (lambda__node_handler_find(dir, handler, NULL) == ERR_OK)
+        return STR("nodejs20.x");
+    if (lambda__python_handler_find(dir, handler, NULL) == ERR_OK)
+        return STR("python3.11");
+    return bootstrap_in(dir, path) ? STR("provided.al2023") : STR("nodejs20.x");
+}
+
 enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *places,
                                 const struct runtime_home homes[RUNTIME_KINDS], struct str name,
                                 struct function_runtime *out, struct errinfo *e)
@@ -226,16 +239,50 @@ enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *
     return rows[r->kind].find_handler(code_dir, handler, e);
 }
 
+struct str lambda__runtime_path(const struct function_runtime *r, const struct function_spec *spec,
+                                struct arena *a, struct str path)
+{
+    const struct {
+        struct str there, here;
+    } places[] = {{STR("/opt/"), r->opt}, {STR("/var/task/"), spec->code_dir}};
+    for (size_t i = 0; i < COUNTOF(places); i++)
+        if (str_starts(path, places[i].there))
+            return arena_fmt(a, "%.*s/%.*s", STR_ARG(places[i].here),
+                             STR_ARG(str_from(path, places[i].there.n)));
+    return arena_str(a, path);
+}
+
+enum err lambda__runtime_place(struct function_runtime *r, const struct function_spec *spec,
+                               struct str opt, struct arena *a)
+{
+    r->opt = opt;
+    for (size_t i = 0; i < spec->env_count && r->name.kind != RUNTIME_CUSTOM; i++) {
+        struct str value = spec->env[i].value;
+        if (!str_eqz(spec->env[i].name, "AWS_LAMBDA_EXEC_WRAPPER") || value.n == 0)
+            continue;
+        if (value.p[0] != '/')
+            value = arena_fmt(a, "/var/task/%.*s", STR_ARG(value));
+        r->wrapper = lambda__runtime_path(r, spec, a, value).p;
+        if (!r->wrapper)
+            return ERR_NOMEM;
+    }
+    return ERR_OK;
+}
+
+/* A wrapper may close what is inherited, or have a client of its own. */
 bool lambda__runtime_listens(const struct function_runtime *r)
 {
-    return r->name.kind == RUNTIME_CUSTOM;
+    return r->name.kind == RUNTIME_CUSTOM || r->wrapper;
 }
 
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
                                         const struct function_spec *spec, struct arena *a)
 {
     const char **argv = ARENA_ARRAY(a, ARGV_MAX, const char *);
-    return argv && rows[r->name.kind].argv(r, spec, a, argv) ? argv : NULL;
+    if (!argv)
+        return NULL;
+    argv[0] = r->wrapper;
+    return rows[r->name.kind].argv(r, spec, a, argv + (r->wrapper ? 1 : 0)) ? argv : NULL;
 }
 
 /* --- the bootstraps -------------------------------------------------------------------------- */

@@ -5,8 +5,11 @@
 #ifndef ROPELINE_LAMBDA_RUNTIMES_INT_H
 #define ROPELINE_LAMBDA_RUNTIMES_INT_H
 
+#include "base/buf.h"
 #include "lambda/lambda.h"
 #include "lambda/runtime.h"
+
+struct lambda;
 
 /* The files of a bootstrap, embedded at build time (tools/embed.py); the first is the one to run.
  */
@@ -28,6 +31,8 @@ struct function_runtime {
     struct runtime_name name;
     struct interpreter interpreter;
     const struct runtime_home *home;
+    const char *wrapper; /* AWS_LAMBDA_EXEC_WRAPPER, executed in its place; NULL: none */
+    struct str opt;      /* where its layers stand; "/opt" without any */
 };
 
 /* Writes the bootstraps of all kinds below `root` (STATE/runtime). Strings in `a`. */
@@ -40,12 +45,30 @@ enum err lambda__runtime_choose(struct arena *a, const struct runtime_places *pl
 /* Whether what the handler names is in `code_dir`. ERR_INVALID, ERR_NOTFOUND. */
 enum err lambda__runtime_find_handler(const struct runtime_name *r, const char *code_dir,
                                       struct str handler, struct errinfo *e) MUSTCHECK;
+/* Sets opt and the wrapper. ERR_NOMEM. */
+enum err lambda__runtime_place(struct function_runtime *r, const struct function_spec *spec,
+                               struct str opt, struct arena *a) MUSTCHECK;
+/* `path` with what stands at Lambda for the code (/var/task) and the layers (/opt) replaced by
+ * where they are; NONE when out of memory. */
+struct str lambda__runtime_path(const struct function_runtime *r, const struct function_spec *spec,
+                                struct arena *a, struct str path) MUSTCHECK;
 /* Whether it speaks the Runtime API at an address; else over the inherited descriptor 3. */
 bool lambda__runtime_listens(const struct function_runtime *r);
 /* What to execute, NULL-terminated, in `a`; NULL when out of memory. */
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
                                         const struct function_spec *spec,
                                         struct arena *a) MUSTCHECK;
+/* --- layers.c: blocking ---------------------------------------------------------------------- */
+
+/* ERR_INVALID, ERR_NOTFOUND. */
+enum err lambda__layers_check(const struct function_spec *spec, struct errinfo *e) MUSTCHECK;
+/* Appends what tells the contents of its layers apart. */
+enum err lambda__layers_seed(const struct lambda *l, const struct function_spec *spec,
+                             struct buf *out, struct errinfo *e) MUSTCHECK;
+/* The folder that stands for /opt; made of its layers when there are several. In `a`. */
+enum err lambda__layers_open(struct lambda *l, const struct function_spec *spec, struct arena *a,
+                             struct str *opt, struct errinfo *e) MUSTCHECK;
+
 /* Says, once for each name of a runtime, that another version serves it. `version` ("20.11.1"):
  * what an environment told of itself; NULL: what is known without one. */
 void lambda__runtime_note(struct function *f, const char *version);

@@ -160,6 +160,8 @@ void watch_model(struct daemon *d, const struct model *m)
         n = snprintf(dir, sizeof dir, "%.*s", STR_ARG(f->spec.code_dir));
         if (!f->code_missing && n > 0 && (size_t)n < sizeof dir)
             watch_tree(w, dir, 0);
+        for (size_t i = 0; i < f->spec.layer_count; i++)
+            watch_tree(w, f->spec.layers[i].p, 0);
     }
     if (w->full)
         log_warn("main", "more than %d directories: changes below some are not noticed",

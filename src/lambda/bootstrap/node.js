@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What runs a Node function: it loads the handler, then takes one event at a time from the daemon
- * over fd 3 (the Lambda Runtime API as HTTP/1.1 on an inherited socket) and sends back its result.
+ * over fd 3 (the Lambda Runtime API as HTTP/1.1 on an inherited socket) or at the address of
+ * AWS_LAMBDA_RUNTIME_API, and sends back its result.
  * Invariant: each event gets exactly one answer, and the next is asked for only when that is sent.
  */
 'use strict';
@@ -76,7 +77,12 @@ function connect() {
         logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
     };
     const onread = replyReader(deliver, refuse);
-    socket = new Socket({ fd: 3, readable: true, writable: true, onread });
+    if (env.AWS_LAMBDA_RUNTIME_API) { // a wrapper may have closed what we inherited
+        const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
+        socket = new Socket({ onread }).setNoDelay(true).connect(Number(port), host);
+    } else {
+        socket = new Socket({ fd: 3, readable: true, writable: true, onread });
+    }
     for (const event of ['end', 'error', 'close']) {
         socket.on(event, () => leave(exitCode)); // the daemon has hung up
     }

@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const { readFileSync, statSync, writeSync } = require('fs');
+const { fstatSync, readFileSync, statSync, writeSync } = require('fs');
 const path = require('path');
 const { format, types } = require('util');
 
@@ -110,11 +110,21 @@ const FRAME_HEAD = 16; // type, length, microseconds
 
 const asJson = (env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
 const lowest = LEVELS[(env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
-const descriptor = parseInt(env._LAMBDA_TELEMETRY_LOG_FD, 10); // NaN: lines on stdout instead
+const descriptor = logDescriptor(env._LAMBDA_TELEMETRY_LOG_FD); // NaN: lines on stdout instead
 delete env._LAMBDA_TELEMETRY_LOG_FD;
 
 let requestId; // of the event in hand or the last one; undefined during init
 let tenantId;
+
+/** The pipe that frames go into; NaN when a wrapper has closed it: the number is another's then. */
+function logDescriptor(text) {
+    try {
+        const found = fstatSync(parseInt(text, 10));
+        return found.isFIFO() || found.isSocket() ? parseInt(text, 10) : NaN;
+    } catch {
+        return NaN;
+    }
+}
 
 /** Writes every byte, or gives up on a closed descriptor: a log line must not end the function. */
 function writeAll(fd, bytes) {
