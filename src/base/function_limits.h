@@ -15,7 +15,9 @@
 #define TIMEOUT_INIT_MS 10000
 #define DEFAULT_FUNCTION_TIMEOUT_MS 3000
 #define DEFAULT_FUNCTION_MEMORY_MB 128
+#define TIMEOUT_BIRTH_MS 2000 /* from asking a template to its fork being there */
 #define TIMEOUT_ENV_IDLE_MS 600000
+#define DEFAULT_TEMPLATES 16 /* processes that wait to be forked, of all functions */
 #define TIMEOUT_PROVISIONED_INIT_MS 130000
 #define PROVISIONED_RECYCLE_MS 14400000 /* then a provisioned environment is replaced */
 #define TIMEOUT_ENV_EXIT_MS 500         /* from hanging up to having ended; then SIGKILL */
@@ -33,6 +35,7 @@
 #define LIMIT_CODE_DEPTH 48
 #define LIMIT_ENV_OPEN_FILES 1024
 #define LIMIT_ENV_PROCESSES 8192 /* the kernel counts all of the user's, threads included */
+#define LIMIT_ENV_TASKS 1024     /* Lambda: processes and threads of one, where a cgroup counts */
 #define LIMIT_ENV_FILE_BYTES MIB(512)
 
 #endif

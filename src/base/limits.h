@@ -143,7 +143,8 @@
 /* Lambda: 1000 concurrent executions per account, and a few of ours */
 #define LIMIT_CHILDREN 1024
 #define LIMIT_CHILD_ARGS 64
-#define LIMIT_CHILD_ENV 1536 /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
+#define LIMIT_CHILD_ENV 1536  /* more variables than LIMIT_FUNCTION_ENV_BYTES can hold */
+#define LIMIT_CHILD_PATHS 128 /* to read, and as many to write */
 #define LIMIT_KEEPER_MESSAGE KIB(64)
 #define LIMIT_KEEPER_RESTARTS 10 /* deaths within the window: then the gateway is given up */
 #define KEEPER_RESTART_WINDOW_MS 60000

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 struct api_conn {
     struct environment *env;

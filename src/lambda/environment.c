@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 static void on_timer(struct timer *t);
 
@@ -56,6 +56,8 @@ static void log_init_report(struct environment *env, const char *phase, const ch
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+static void empty_start(struct environment *env);
+
 static void env_free(struct environment *env)
 {
     struct function *f = env->function;
@@ -65,6 +67,8 @@ static void env_free(struct environment *env)
     *(env->next ? &env->next->prev : &list->last) = env->prev;
     list->n--;
     timer_stop(&env->timer);
+    if (env->template && --env->template->forks == 0 && env->template->ended)
+        empty_start(env->template);
     buf_fini(&env->event);
     buf_fini(&env->trace);
     buf_fini(&env->arn);
@@ -96,8 +100,6 @@ static void empty_done(struct work *w)
     lambda__env_maybe_free(env);
 }
 
-static void empty_start(struct environment *env);
-
 static void empty_again(struct timer *t)
 {
     empty_start(CONTAINER_OF(t, struct environment, timer));
@@ -113,7 +115,7 @@ static void empty_start(struct environment *env)
 }
 
 /* Asks the server to give the connection up; lambda__env_closed follows. */
-static void hang_up(struct environment *env)
+void lambda__env_hang_up(struct environment *env)
 {
     lambda__api_drop_next(env);
     lambda__api_hang_up(env);
@@ -125,7 +127,10 @@ static void release(struct environment *env)
     env->ended = true;
     lambda__sources_drain(env, true);
     lambda__sources_close(env);
-    empty_start(env);
+    if (env->control >= 0)
+        lambda__template_over(env);
+    if (env->forks == 0) /* else its forks still have their directories there */
+        empty_start(env);
 }
 
 void lambda__env_kill(struct environment *env)
@@ -135,7 +140,7 @@ void lambda__env_kill(struct environment *env)
     timer_stop(&env->timer);
     if (env->child)
         child_kill(env->child, SIGKILL);
-    hang_up(env);
+    lambda__env_hang_up(env);
 }
 
 /* It has said that it will end: what it does on its way out may take a moment. */
@@ -219,6 +224,8 @@ static void env_gone(struct environment *env)
     release(env);
     if (was == ENV_BUSY && env->running)
         run_crashed(env);
+    if (was == ENV_TEMPLATE)
+        lambda__template_lost(env);
     if (was == ENV_INIT) {
         log_init_report(env, "init", "error",
                         env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint");
@@ -229,7 +236,7 @@ static void env_gone(struct environment *env)
     lambda__env_maybe_free(env);
 }
 
-static void on_exit_of(void *arg, const struct child_exit *how)
+void lambda__env_exited(void *arg, const struct child_exit *how)
 {
     struct environment *env = arg;
     env->child = NULL;
@@ -292,10 +299,12 @@ static void busy_timer(struct environment *env)
 static void on_timer(struct timer *t)
 {
     struct environment *env = CONTAINER_OF(t, struct environment, timer);
-    if (env->child && !lambda__api_connected(env))
+    if (env->state == ENV_TEMPLATE)
+        lambda__template_rest(env);
+    else if (env->child && !lambda__api_connected(env))
         child_kill(env->child, SIGKILL);
     else if (!env->child)
-        hang_up(env);
+        lambda__env_hang_up(env);
     else if (env->state == ENV_INIT)
         init_timeout(env);
     else if (env->state == ENV_BUSY)
@@ -315,7 +324,7 @@ static void log_init_start(struct environment *env)
     log_text(env, &line);
 }
 
-static struct environment *env_new(struct function *f, enum env_state state, bool provisioned)
+struct environment *lambda__env_new(struct function *f, enum env_state state, bool provisioned)
 {
     struct lambda *l = f->lambda;
     struct environment *env = mem_alloc(sizeof *env);
@@ -324,6 +333,7 @@ static struct environment *env_new(struct function *f, enum env_state state, boo
     env->function = f;
     env->state = state;
     env->provisioned = provisioned;
+    env->control = -1;
     for (size_t i = 0; i < SOURCES; i++)
         env->sources[i].fd = -1;
     env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
@@ -352,27 +362,35 @@ static int64_t init_ms(const struct environment *env)
     return timeout > TIMEOUT_PROVISIONED_INIT_MS ? timeout : TIMEOUT_PROVISIONED_INIT_MS;
 }
 
+/* Its process, or its end. */
+enum err lambda__env_spawn(struct environment *env)
+{
+    enum err err = lambda__spawn(env);
+    if (err == ERR_OK)
+        return ERR_OK;
+    log_error("lambda", "cannot start an environment of %.*s: %s",
+              STR_ARG(env->function->spec.name), err_text(err));
+    lambda__env_kill(env);
+    if (!lambda__api_connected(env))
+        release(env);
+    return err;
+}
+
 static enum err env_start(struct function *f, struct lambda_invocation *first, bool provisioned)
 {
     if (f->lambda->closing || f->retired)
         return ERR_CLOSED;
-    struct environment *env = env_new(f, first ? ENV_BUSY : ENV_INIT, provisioned);
+    struct environment *env = lambda__env_new(f, first ? ENV_BUSY : ENV_INIT, provisioned);
     if (!env)
         return ERR_NOMEM;
-    enum err err = lambda__spawn(env, on_exit_of);
-    if (err != ERR_OK) {
-        log_error("lambda", "cannot start an environment of %.*s: %s", STR_ARG(f->spec.name),
-                  err_text(err));
-        lambda__env_kill(env);
-        if (!lambda__api_connected(env))
-            release(env);
+    enum err err = lambda__env_spawn(env);
+    if (err != ERR_OK)
         return err;
-    }
     log_init_start(env);
     if (first)
         lambda__run_begin(env, first);
     else
-        lambda__env_arm(env, init_ms(env));
+        lambda__env_arm(env, env->birth ? TIMEOUT_BIRTH_MS : init_ms(env));
     return ERR_OK;
 }
 
@@ -411,11 +429,14 @@ static void env_idle(struct environment *env)
     lambda__queue_serve(env->function);
     if (env->state == ENV_IDLE && !env->used)
         env->warmed = true;
+    lambda__template_want(env->function);
 }
 
 void lambda__env_next(struct environment *env)
 {
     bool first = !env->ready;
+    if (env->birth) /* the keeper does not hold it yet: lambda__env_born goes on here */
+        return;
     if (first) {
         env->ready = true;
         env->init_us = lambda__now_us(env->function->lambda) - env->began_us;
@@ -426,4 +447,14 @@ void lambda__env_next(struct environment *env)
     } else {
         env_idle(env);
     }
+}
+
+void lambda__env_born(void *arg)
+{
+    struct environment *env = arg;
+    env->birth = 0;
+    if (env->state == ENV_INIT)
+        lambda__env_arm(env, init_ms(env));
+    if (env->held && env->state != ENV_DEAD)
+        lambda__env_next(env);
 }

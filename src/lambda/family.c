@@ -4,7 +4,7 @@
  * that the machine may have. Every environment that is not DEAD is counted exactly once, by
  * lambda__count, as it comes to a state and as it leaves it. */
 #include "base/mem.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 struct family *lambda__family(struct lambda *l, struct str name)
 {

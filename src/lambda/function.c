@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define MEMORY_MIN_MB 128
 #define TIMEOUT_MIN_MS 1000
@@ -284,6 +284,8 @@ void function_unref(struct function *f)
             lambda__env_kill(f->envs[ENV_INIT].first);
         while (f->envs[ENV_IDLE].first)
             lambda__env_kill(f->envs[ENV_IDLE].first);
+        while (f->envs[ENV_TEMPLATE].first)
+            lambda__env_kill(f->envs[ENV_TEMPLATE].first);
     }
     lambda__function_maybe_free(f);
 }

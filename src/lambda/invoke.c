@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/crypt.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define SAMPLE_EVERY_MS 1000
 #define TRACE_MAX 1024 /* bytes of X-Amzn-Trace-Id */

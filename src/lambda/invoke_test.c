@@ -156,7 +156,8 @@ static void a_process_that_cannot_run_is_an_invalid_entrypoint(void **state)
     for (size_t i = 0; i < 2; i++) {
         while (bench.spawned <= i)
             bench_turn();
-        child_end(&bench.children[i], (struct child_exit){ERR_IO, ENOENT, -1, 0, 0});
+        child_end(&bench.children[i],
+                  (struct child_exit){.err = ERR_IO, .os_error = ENOENT, .status = -1});
     }
     assert_non_null(strstr(call_end(&call, LAMBDA_FUNCTION_ERROR), "Runtime.InvalidEntrypoint"));
     assert_int_equal(bench.spawned, 2);

@@ -10,7 +10,7 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define ENVIRONMENTS_FLOOR 4
 #define ENVIRONMENTS_PER_CORE 2
@@ -228,9 +228,10 @@ static void describe_one(const struct function *f, struct buf *out)
         const char *key;
         struct str value;
     } texts[] = {
-        {"name", f->spec.name},       {"arn", f->spec.arn},          {"runtime", f->spec.runtime},
-        {"handler", f->spec.handler}, {"codeDir", f->spec.code_dir}, {"digest", function_digest(f)},
-        {"version", f->spec.version},
+        {"name", f->spec.name},        {"arn", f->spec.arn},
+        {"runtime", f->spec.runtime},  {"handler", f->spec.handler},
+        {"codeDir", f->spec.code_dir}, {"digest", function_digest(f)},
+        {"version", f->spec.version},  {"template", lambda__template_state(f)},
     };
     const struct {
         const char *key;
@@ -247,6 +248,7 @@ static void describe_one(const struct function *f, struct buf *out)
         {"invocations", f->invocations},
         {"errors", f->errors},
         {"throttled", f->throttled},
+        {"forked", f->births},
         {"provisioned", f->provision.wanted},
         {"provisionedReady", lambda__provision_ready(f)},
         {"provisionedInvocations", f->provision.runs},

@@ -21,12 +21,17 @@ struct lambda_options {
     const char *state_dir; /* runtime files and per-environment tmp directories go below it */
     const char *region, *account;
     struct runtime_places places; /* where interpreters are looked for */
-    unsigned environments_max;    /* per function on demand; 0 = max(4, 2 x cores) */
-    unsigned environments_total;  /* of all functions; 0 = what half the memory holds */
-    int64_t idle_ms;              /* one without work ends after that; 0 = TIMEOUT_ENV_IDLE_MS */
+    enum child_level isolation;
+    bool memory_held; /* a cgroup holds an environment to its MemorySize */
+    /* What every function may also use; NULL-terminated, absolute, or NULL; borrowed for good. */
+    const char *const *allow_read, *const *allow_write;
+    unsigned environments_max;   /* per function on demand; 0 = max(4, 2 x cores) */
+    unsigned environments_total; /* of all functions; 0 = what half the memory holds */
+    int64_t idle_ms;             /* one without work ends after that; 0 = TIMEOUT_ENV_IDLE_MS */
     /* How long a call may wait for an environment: 0 = as long as its caller, below 0 = never, as
      * on AWS. What reserved concurrency forbids waits only when this is above 0. */
     int64_t queue_ms;
+    unsigned templates_max; /* processes kept to be forked, of all functions; 0 = none */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;

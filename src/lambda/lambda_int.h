@@ -19,10 +19,11 @@
 /* --- environments: environment.c, streams.c; connections_int.h -------------------------------- */
 
 enum env_state {
-    ENV_INIT, /* loading its code ahead of an event, up to TIMEOUT_INIT_MS */
-    ENV_IDLE, /* waits in GET next; the most recently used one first */
-    ENV_BUSY, /* has an event, or was started for one, and has not asked for the next */
-    ENV_DEAD, /* killed or ended; only what it holds is left to be given back */
+    ENV_INIT,     /* loading its code ahead of an event, up to TIMEOUT_INIT_MS */
+    ENV_IDLE,     /* waits in GET next; the most recently used one first */
+    ENV_BUSY,     /* has an event, or was started for one, and has not asked for the next */
+    ENV_TEMPLATE, /* loads the code to be forked, and never has an event; template.c */
+    ENV_DEAD,     /* killed or ended; only what it holds is left to be given back */
     ENV_STATES
 };
 
@@ -41,7 +42,7 @@ struct environment {
     struct environment *prev, *next;
     enum env_state state;
     struct timer timer; /* what it may take in its state; DEAD: until it is cut off */
-    char name[40];      /* of its directory below STATE/tmp */
+    char name[80];      /* of its directory below STATE/tmp; a forked one's is in its template's */
     bool provisioned;   /* one of those that function.wanted asks for */
     int64_t idle_ms;    /* since when it is IDLE */
 
@@ -58,7 +59,13 @@ struct environment {
     bool emptied;   /* its directory is gone */
     struct work cleaning;
 
-    bool ready;       /* has asked for its first event */
+    int control;                  /* of a template: its end is descriptor 5 there; -1 otherwise */
+    uv_poll_t control_poll;       /* one of `polls` */
+    size_t forks;                 /* of a template: environments whose directories lie in its own */
+    struct environment *template; /* of a forked one */
+    uint32_t birth; /* of one that is being forked: its number, until the keeper holds it */
+
+    bool ready;       /* has asked for its first event; a template: can be forked */
     bool used;        /* has had one */
     bool warmed;      /* was idle before it had one: nobody waited for its start */
     bool init_inside; /* it was started by its first invocation, whose duration holds its init */
@@ -99,6 +106,9 @@ struct function {
     _Atomic unsigned refs;
     bool retired;        /* nobody refers to it: it goes with its last environment */
     size_t environments; /* on all lists */
+    uint32_t births;     /* environments forked so far */
+    unsigned templates_lost;
+    bool unforkable; /* a template said so, or they do not live */
     struct env_list envs[ENV_STATES];
     struct lambda_invocation *queue, *queue_last; /* waiting, first in first out */
     size_t queued, idle;                          /* idle: environments on demand that are */
@@ -122,6 +132,7 @@ struct lambda {
     size_t recalled_next;
     uint64_t runs, started; /* invocations and environments so far */
     size_t environments;    /* that still have memory */
+    size_t templates;       /* of them, alive */
     char *log_bytes;        /* LOG_READ_BYTES for pipes */
     char tag[9];            /* of this start, in names of tmp directories */
     struct work sweep;      /* of what an earlier run left in STATE/tmp */
@@ -138,31 +149,6 @@ void lambda__maybe_closed(struct lambda *l);
 /* function.c */
 void lambda__function_maybe_free(struct function *f);
 void lambda__function_enter(struct lambda *l, struct function *f); /* among l->functions */
-
-/* environment.c. `first`: the invocation that it is started for and whose time it spends;
- * NULL: ahead of whoever comes. */
-enum err lambda__env_start(struct function *f, struct lambda_invocation *first) MUSTCHECK;
-enum err lambda__env_start_provisioned(struct function *f) MUSTCHECK;
-void lambda__env_move(struct environment *env, enum env_state to);
-void lambda__env_arm(struct environment *env, int64_t after_ms); /* what its state allows it */
-void lambda__env_kill(struct environment *env);
-/* GET next has come and is held. */
-void lambda__env_next(struct environment *env);
-/* POST init/error has come. */
-void lambda__env_init_error(struct environment *env, const char *type, struct buf *payload);
-void lambda__env_unready(struct environment *env); /* its GET next was given up */
-void lambda__env_closed(struct environment *env);  /* its connections are, and no more can come */
-/* An exchange, a pipe or the cleaning is over: frees it when nothing is left. */
-void lambda__env_maybe_free(struct environment *env);
-
-/* spawn.c: directory, descriptors, variables, process. On failure nothing stays behind. */
-enum err lambda__spawn(struct environment *env, child_exit_fn done) MUSTCHECK;
-
-/* streams.c */
-enum err lambda__source_open(struct environment *env, enum source_kind kind, int fd) MUSTCHECK;
-/* Reads what is there now; with `end`, also what had not been ended. */
-void lambda__sources_drain(struct environment *env, bool end);
-void lambda__sources_close(struct environment *env);
 
 /* invoke.c */
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i);

@@ -3,7 +3,7 @@
  * Provisioned concurrency: as many environments of a version as were asked for are kept ready. One
  * that ends is replaced at once; one that cannot be had is tried again after a pause that grows. */
 #include "base/log.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define AT_ONCE 4         /* of one version that start side by side */
 #define PROVEN_US 1000000 /* who lived so long did not fail to start */

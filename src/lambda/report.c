@@ -154,7 +154,9 @@ static const struct {
 void lambda__exit_text(struct buf *b, const struct child_exit *how)
 {
     if (how->err != ERR_OK) {
-        buf_addf(b, "Runtime could not be started: %s", strerror(how->os_error));
+        const char *step = child_step_name(how->step);
+        buf_addf(b, "Runtime could not be started: %s%s%s", step, step[0] ? ": " : "",
+                 strerror(how->os_error));
         return;
     }
     if (how->signal == 0 && how->status == 0) {

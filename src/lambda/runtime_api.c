@@ -7,7 +7,7 @@
 #include <signal.h>
 
 #include "base/crypt.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define PREFIX "/2018-06-01/runtime/"
 #define HEAD_ROOM KIB(64) /* of the head, besides the one header that clients make enormous */

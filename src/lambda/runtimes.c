@@ -28,15 +28,21 @@ static bool node_name(struct str version, struct runtime_name *out)
     return true;
 }
 
+/* A fork has one thread: V8 must not wait for others (node_fork.c). */
 static bool node_argv(const struct function_runtime *r, const struct function_spec *spec,
-                      struct arena *a, const char **argv)
+                      bool template, struct arena *a, const char **argv)
 {
     unsigned heap = HEAP_SHARE(spec->memory_mb);
     struct str option =
         arena_fmt(a, "--max-old-space-size=%u", heap < HEAP_MIN_MB ? HEAP_MIN_MB : heap);
-    argv[0] = r->interpreter.path;
-    argv[1] = option.p;
-    argv[2] = r->home->main;
+    size_t n = 0;
+    argv[n++] = r->interpreter.path;
+    argv[n++] = option.p;
+    if (template)
+        argv[n++] = "--single-threaded";
+    argv[n++] = r->home->main;
+    if (template)
+        argv[n++] = "template";
     return option.p != NULL;
 }
 
@@ -58,7 +64,7 @@ static bool python_name(struct str version, struct runtime_name *out)
  * ours is imported. -s: no packages of the user who runs us. -B: no __pycache__ in the code, which
  * would be another version of it. -u: what is printed is in the log at once. */
 static bool python_argv(const struct function_runtime *r, const struct function_spec *spec,
-                        struct arena *a, const char **argv)
+                        bool template, struct arena *a, const char **argv)
 {
     static const char *const options[] = {"-P", "-s", "-B", "-u"};
     (void)spec;
@@ -67,6 +73,7 @@ static bool python_argv(const struct function_runtime *r, const struct function_
     for (size_t i = 0; i < COUNTOF(options); i++)
         argv[1 + i] = options[i];
     argv[1 + COUNTOF(options)] = r->home->main;
+    argv[2 + COUNTOF(options)] = template ? "template" : NULL;
     return true;
 }
 
@@ -116,12 +123,13 @@ static struct str interpreter_line(const char *path, char *text, size_t size)
 /* Lambda's /bin/sh is bash: scripts that say sh and rely on it are many. Here it may be another
  * shell, so bash is taken where there is one, in the mode that it has when it is called sh. */
 static bool custom_argv(const struct function_runtime *r, const struct function_spec *spec,
-                        struct arena *a, const char **argv)
+                        bool template, struct arena *a, const char **argv)
 {
     static const char bash[] = "/bin/bash";
     char text[256], path[PATH_MAX];
     size_t n = 0;
     struct str option = STR_NONE;
+    (void)template;
     if (!bootstrap_in(spec->code_dir.p, path))
         (void)bootstrap_in(r->opt.p, path); /* a layer's, or what is not there */
     struct str line = interpreter_line(path, text, sizeof text);
@@ -160,13 +168,14 @@ static const struct runtime_row {
     bool (*name)(struct str version, struct runtime_name *out); /* ... and end with this */
     struct bootstrap files;
     enum err (*find_handler)(const char *dir, struct str handler, struct errinfo *e);
-    bool (*argv)(const struct function_runtime *r, const struct function_spec *spec,
+    bool (*argv)(const struct function_runtime *r, const struct function_spec *spec, bool template,
                  struct arena *a, const char **argv);
+    bool forks; /* its bootstrap knows how to be a template */
 } rows[RUNTIME_KINDS] = {
     [RUNTIME_NODE] = {"nodejs", "node", "node", "ROPELINE_NODE", node_name, BOOTSTRAP_OF(node),
-                      lambda__node_handler_find, node_argv},
+                      lambda__node_handler_find, node_argv, true},
     [RUNTIME_PYTHON] = {"python", "python", "python3", "ROPELINE_PYTHON", python_name,
-                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv},
+                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv, true},
     [RUNTIME_CUSTOM] = {.prefix = "provided",
                         .kind = "custom",
                         .name = custom_name,
@@ -276,13 +285,21 @@ bool lambda__runtime_listens(const struct function_runtime *r)
 }
 
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
-                                        const struct function_spec *spec, struct arena *a)
+                                        const struct function_spec *spec, bool template,
+                                        struct arena *a)
 {
     const char **argv = ARENA_ARRAY(a, ARGV_MAX, const char *);
     if (!argv)
         return NULL;
     argv[0] = r->wrapper;
-    return rows[r->name.kind].argv(r, spec, a, argv + (r->wrapper ? 1 : 0)) ? argv : NULL;
+    const char **rest = argv + (r->wrapper ? 1 : 0);
+    return rows[r->name.kind].argv(r, spec, template, a, rest) ? argv : NULL;
+}
+
+/* What a wrapper sets up for one process may not do for two. */
+bool lambda__runtime_forks(const struct function_runtime *r)
+{
+    return rows[r->name.kind].forks && !r->wrapper;
 }
 
 /* --- the bootstraps -------------------------------------------------------------------------- */

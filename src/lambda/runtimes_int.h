@@ -54,10 +54,11 @@ struct str lambda__runtime_path(const struct function_runtime *r, const struct f
                                 struct arena *a, struct str path) MUSTCHECK;
 /* Whether it speaks the Runtime API at an address; else over the inherited descriptor 3. */
 bool lambda__runtime_listens(const struct function_runtime *r);
-/* What to execute, NULL-terminated, in `a`; NULL when out of memory. */
+/* What to execute, NULL-terminated, in `a`; NULL when out of memory. `template`: to be forked. */
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
-                                        const struct function_spec *spec,
+                                        const struct function_spec *spec, bool template,
                                         struct arena *a) MUSTCHECK;
+bool lambda__runtime_forks(const struct function_runtime *r);
 /* --- layers.c: blocking ---------------------------------------------------------------------- */
 
 /* ERR_INVALID, ERR_NOTFOUND. */

@@ -2,7 +2,7 @@
  *
  * What an environment is born with: a directory of its own, a connection to the Runtime API on
  * descriptor 3 or an address of it, log frames on 4, pipes for stdout and stderr, its variables,
- * and nothing else. */
+ * and nothing else. It is a process of its own, or a fork of its function's template. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,11 +12,10 @@
 
 #include "base/crypt.h"
 #include "base/log.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
-#define CHILD_API 3
-#define CHILD_LOGS 4
-#define ENDS (CHILD_LOGS + 1)
+#define CHILD_REHEARSAL 6 /* the far end of CHILD_API, in a template */
+#define ENDS (CHILD_REHEARSAL + 1)
 
 /* [0] is ours, [1] the child's; -1: not open. */
 struct ends {
@@ -32,12 +31,28 @@ static void ends_close(struct ends *e, int side)
     }
 }
 
-static bool ends_open(struct ends *e, bool listens)
+/* How it will speak the Runtime API. A template has both ends of its connection, because it goes
+ * through an invocation with itself. */
+static bool way_open(struct ends *e, const struct environment *env)
+{
+    const int on = 1;
+    if (lambda__runtime_listens(&env->function->runtime))
+        return true;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[CHILD_API]) != 0)
+        return false;
+    if (env->state != ENV_TEMPLATE)
+        return true;
+    e->fd[CHILD_REHEARSAL][1] = e->fd[CHILD_API][0];
+    e->fd[CHILD_API][0] = -1;
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e->fd[CHILD_CONTROL]) == 0 &&
+           setsockopt(e->fd[CHILD_CONTROL][0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
+}
+
+static bool ends_open(struct ends *e, const struct environment *env)
 {
     for (size_t i = 0; i < ENDS; i++)
         e->fd[i][0] = e->fd[i][1] = -1;
-    return (listens || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->fd[CHILD_API]) == 0) &&
-           pipe2(e->fd[STDOUT_FILENO], O_CLOEXEC) == 0 &&
+    return way_open(e, env) && pipe2(e->fd[STDOUT_FILENO], O_CLOEXEC) == 0 &&
            pipe2(e->fd[STDERR_FILENO], O_CLOEXEC) == 0 && pipe2(e->fd[CHILD_LOGS], O_CLOEXEC) == 0;
 }
 
@@ -49,6 +64,15 @@ static enum err hand_over(struct ends *e, size_t at, enum err taken)
     return taken;
 }
 
+static enum err attach_way(struct environment *env, struct ends *e)
+{
+    if (env->state == ENV_TEMPLATE)
+        return hand_over(e, CHILD_CONTROL, lambda__template_open(env, e->fd[CHILD_CONTROL][0]));
+    if (e->fd[CHILD_API][0] < 0)
+        return lambda__listener_open(env);
+    return hand_over(e, CHILD_API, lambda__conn_open(env, e->fd[CHILD_API][0]));
+}
+
 /* Our ends begin to work. What was begun when this fails is ended by killing the environment. */
 static enum err attach(struct environment *env, struct ends *e)
 {
@@ -58,9 +82,7 @@ static enum err attach(struct environment *env, struct ends *e)
     } sources[] = {{SOURCE_FRAMES, CHILD_LOGS},
                    {SOURCE_STDOUT, STDOUT_FILENO},
                    {SOURCE_STDERR, STDERR_FILENO}};
-    int api = e->fd[CHILD_API][0];
-    enum err err = api >= 0 ? hand_over(e, CHILD_API, lambda__conn_open(env, api))
-                            : lambda__listener_open(env);
+    enum err err = attach_way(env, e);
     for (size_t i = 0; i < COUNTOF(sources) && err == ERR_OK; i++)
         err = hand_over(e, (size_t)sources[i].fd,
                         lambda__source_open(env, sources[i].kind, e->fd[sources[i].fd][0]));
@@ -81,55 +103,105 @@ static enum err log_stream(struct arena *a, struct function *f, struct str *out)
     return out->p ? ERR_OK : ERR_NOMEM;
 }
 
+/* A process of its own. */
 static enum err start(struct environment *env, const struct ends *e, struct arena *a,
-                      const char *tmp, child_exit_fn done)
+                      const struct lambda__facts *facts)
 {
     struct function *f = env->function;
-    struct lambda *l = f->lambda;
-    struct lambda__facts facts = f->facts;
-    facts.tmp_dir = str_c(tmp);
-    facts.provisioned = env->provisioned;
-    facts.api = lambda__listener_address(env);
-    enum err err = log_stream(a, f, &facts.log_stream);
+    struct child_cage cage;
+    enum err err = lambda__cage(env, a, f->runtime.interpreter.path, facts->tmp_dir.p, &cage);
     if (err != ERR_OK)
         return err;
     struct child_spec spec = {
-        .argv = lambda__runtime_argv(&f->runtime, &f->spec, a),
-        .env = lambda__environ(a, &facts),
+        .argv = lambda__runtime_argv(&f->runtime, &f->spec, env->state == ENV_TEMPLATE, a),
+        .env = lambda__environ(a, facts),
         .cwd = f->spec.code_dir.p,
         .fds = {-1, e->fd[STDOUT_FILENO][1], e->fd[STDERR_FILENO][1], e->fd[CHILD_API][1],
-                e->fd[CHILD_LOGS][1]},
+                e->fd[CHILD_LOGS][1], e->fd[CHILD_CONTROL][1], e->fd[CHILD_REHEARSAL][1]},
         .fd_count = ENDS,
         .nofile = LIMIT_ENV_OPEN_FILES,
         .nproc = LIMIT_ENV_PROCESSES,
         .fsize = LIMIT_ENV_FILE_BYTES,
+        .cage = &cage,
     };
     if (!spec.argv || !spec.env)
         return ERR_NOMEM;
-    return child_spawn(l->o.keeper, &spec, done, env, &env->child);
+    return child_spawn(f->lambda->o.keeper, &spec, lambda__env_exited, env, &env->child);
 }
 
-enum err lambda__spawn(struct environment *env, child_exit_fn done)
+/* A copy of the template, which makes its directory itself: in the template's, where it may. */
+static enum err fork_off(struct environment *env, struct environment *template,
+                         const struct ends *e, const struct lambda__facts *facts)
 {
-    char tmp[PATH_MAX];
+    const int fds[] = {e->fd[STDOUT_FILENO][1], e->fd[STDERR_FILENO][1], e->fd[CHILD_API][1],
+                       e->fd[CHILD_LOGS][1]};
+    AUTO_BUF variables = BUF_INIT(KIB(16));
+    buf_addz(&variables, "{\"AWS_LAMBDA_LOG_STREAM_NAME\":");
+    json_write_str(&variables, facts->log_stream);
+    buf_addz(&variables, ",\"TMPDIR\":");
+    json_write_str(&variables, facts->tmp_dir);
+    buf_addf(&variables, ",\"AWS_LAMBDA_INITIALIZATION_TYPE\":\"%s\"}",
+             facts->provisioned ? "provisioned-concurrency" : "on-demand");
+    if (variables.err != ERR_OK)
+        return variables.err;
+    return lambda__template_fork(template, env, fds, buf_str(&variables));
+}
+
+static enum err make_directory(const struct environment *env, const char *tmp)
+{
+    if (mkdir(tmp, 0700) == 0)
+        return ERR_OK;
+    log_error("lambda", "cannot make the directory tmp/%s: %s", env->name, strerror(errno));
+    return ERR_IO;
+}
+
+static enum err bring_up(struct environment *env, struct ends *e, struct arena *a)
+{
+    struct lambda__facts facts = env->function->facts;
+    facts.provisioned = env->provisioned;
+    struct environment *template =
+        env->state == ENV_INIT ? lambda__template_of(env->function) : NULL;
+    char own[sizeof env->name];
+    memcpy(own, env->name, sizeof own);
+    if (template)
+        snprintf(env->name, sizeof env->name, "%.39s/%.39s", template->name, own);
+    facts.tmp_dir = arena_fmt(a, "%s/%s", env->function->lambda->tmp_dir, env->name);
+    enum err err = facts.tmp_dir.p ? attach(env, e) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = log_stream(a, env->function, &facts.log_stream);
+    facts.api = lambda__listener_address(env);
+    if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK)
+        return ERR_OK;
+    if (err == ERR_OK && template) { /* it has no time for one more */
+        memcpy(env->name, own, sizeof own);
+        facts.tmp_dir = arena_fmt(a, "%s/%s", env->function->lambda->tmp_dir, own);
+        err = facts.tmp_dir.p ? ERR_OK : ERR_NOMEM;
+    }
+    if (err == ERR_OK)
+        err = make_directory(env, facts.tmp_dir.p);
+    return err == ERR_OK ? start(env, e, a, &facts) : err;
+}
+
+enum err lambda__spawn(struct environment *env)
+{
     struct ends ends;
     enum err err = ERR_NOMEM;
-    int n = snprintf(tmp, sizeof tmp, "%s/%s", env->function->lambda->tmp_dir, env->name);
-    if (n < 0 || (size_t)n >= sizeof tmp || mkdir(tmp, 0700) < 0) {
-        log_error("lambda", "cannot make the directory tmp/%s: %s", env->name, strerror(errno));
-        return ERR_IO;
-    }
     struct arena *a = arena_new(KIB(8), KIB(256));
-    if (!ends_open(&ends, lambda__runtime_listens(&env->function->runtime))) {
+    if (!ends_open(&ends, env)) {
         log_error("lambda", "no descriptors for an environment: %s", strerror(errno));
         err = ERR_IO;
     } else if (a) {
-        err = attach(env, &ends);
-        if (err == ERR_OK)
-            err = start(env, &ends, a, tmp, done);
+        err = bring_up(env, &ends, a);
     }
     ends_close(&ends, 0);
     ends_close(&ends, 1);
     arena_free(a);
     return err;
+}
+
+enum err lambda__adopt(struct environment *env, int pid)
+{
+    const struct child_cage limits = lambda__cage_limits(env->function);
+    return child_adopt(env->function->lambda->o.keeper, pid, &limits, lambda__env_born,
+                       lambda__env_exited, env, &env->child);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "lambda_int.h"
+#include "environment_int.h"
 
 #define DRAIN_READS 16             /* 1 MiB: more than any pipe holds */
 #define CLOCK_TRUST_US (60000000L) /* a frame's own time is believed when it is about now */

@@ -250,6 +250,9 @@ static int finish(const struct options *o, struct config *c)
         bad = take_many(o, c);
     if (bad)
         return bad;
+    bad = config__take_cage(o, c);
+    if (bad)
+        return bad;
     if (!take_store(o, c))
         return 1;
     if (option_is(o, "keys"))
@@ -276,7 +279,8 @@ static int finish(const struct options *o, struct config *c)
 
 static bool begin(struct config *out)
 {
-    *out = (struct config){.arena = arena_new(KIB(8), LIMIT_DOCUMENT_ARENA)};
+    *out = (struct config){.arena = arena_new(KIB(8), LIMIT_DOCUMENT_ARENA),
+                           .cage = {.level = CHILD_DEFAULT}};
     config__functions_default(out);
     if (out->arena == NULL)
         fprintf(stderr, "ropeline: out of memory\n");

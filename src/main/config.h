@@ -46,6 +46,7 @@ enum config_function_limit {
     CONFIG_CONCURRENCY,    /* environments of all functions together */
     CONFIG_FUNCTION_IDLE,  /* seconds after which one without work ends */
     CONFIG_FUNCTION_QUEUE, /* milliseconds that a call may wait for one; 0 = none, as on AWS */
+    CONFIG_FORK_TEMPLATES,
     CONFIG_FUNCTIONS
 };
 
@@ -82,6 +83,8 @@ struct config {
         bool listens;                /* `listen` names it */
         const struct json *settings; /* NULL = the core's defaults */
     } core;
+    struct cage_options cage;
+    const char **allow_read, **allow_write; /* NULL-terminated */
     char socket_path[108];
 };
 

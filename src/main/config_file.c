@@ -419,6 +419,53 @@ static void read_keys(struct reader *r, const struct json *v)
 {
     r->config->core.key_file = path_of(r, v, "keys");
 }
+/* isolation: LEVEL, or {level, allow_read, allow_write}. */
+static void read_level(struct reader *r, const struct json *v)
+{
+    if (!config__isolation(str_c(text_of(r, v, "isolation")), &r->config->cage.level))
+        complain(r, v->line, v->col, "isolation is none, default or strict");
+}
+
+static const char **allowed_paths(struct reader *r, const struct json *v, const char *what)
+{
+    const char **all = NULL;
+    if (v->type == JSON_ARRAY)
+        all = ARENA_ARRAY(r->config->arena, v->n + 1, const char *);
+    else
+        complain(r, v->line, v->col, "%s is a list of files and folders", what);
+    for (size_t i = 0; all && i < v->n; i++) {
+        char real[PATH_MAX];
+        const char *path = path_of(r, v->items[i], what);
+        if (realpath(path, real) == NULL)
+            complain(r, v->items[i]->line, v->items[i]->col, "%s: %s: %s", what, path,
+                     strerror(errno));
+        all[i] = arena_cstr(r->config->arena, str_c(real));
+        all[i + 1] = NULL;
+    }
+    return all;
+}
+
+static void read_isolation(struct reader *r, const struct json *v)
+{
+    if (v->type != JSON_OBJECT) {
+        read_level(r, v);
+        return;
+    }
+    for (size_t i = 0; i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        if (str_eqz(m->key, "level"))
+            read_level(r, m->value);
+        else if (str_eqz(m->key, "allow_read"))
+            r->config->allow_read = allowed_paths(r, m->value, "isolation.allow_read");
+        else if (str_eqz(m->key, "allow_write"))
+            r->config->allow_write = allowed_paths(r, m->value, "isolation.allow_write");
+        else
+            complain(r, m->line, m->col,
+                     "isolation: unknown key %.*s: level, allow_read or allow_write",
+                     STR_ARG(m->key));
+    }
+}
+
 static void refuse(struct reader *r, const struct json *v)
 {
     complain(r, v->line, v->col, "this key is not served yet; remove it");
@@ -443,6 +490,7 @@ static const struct {
     {"user_pools", read_user_pools},
     {"store", read_store},
     {"kv", refuse},
+    {"isolation", read_isolation},
     {"function_uids", refuse},
     {"limits", read_limits},
     {"fetch", read_fetch},

@@ -15,6 +15,7 @@ static const struct row {
     [CONFIG_CONCURRENCY] = {"concurrency", "concurrency", 1, LIMIT_CHILDREN, "environments"},
     [CONFIG_FUNCTION_IDLE] = {"function-idle", "function_idle", 1, 86400, "seconds"},
     [CONFIG_FUNCTION_QUEUE] = {"function-queue", "function_queue", 0, 900000, "milliseconds"},
+    [CONFIG_FORK_TEMPLATES] = {"fork-templates", "fork_templates", 0, LIMIT_CHILDREN, "processes"},
 };
 
 void config__functions_default(struct config *c)
@@ -67,4 +68,6 @@ void config_lambda(const struct config *c, struct lambda_options *out)
         out->idle_ms = 1000 * n[CONFIG_FUNCTION_IDLE];
     if (n[CONFIG_FUNCTION_QUEUE] >= 0)
         out->queue_ms = n[CONFIG_FUNCTION_QUEUE] ? n[CONFIG_FUNCTION_QUEUE] : -1;
+    out->templates_max =
+        n[CONFIG_FORK_TEMPLATES] >= 0 ? (unsigned)n[CONFIG_FORK_TEMPLATES] : DEFAULT_TEMPLATES;
 }

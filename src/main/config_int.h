@@ -16,4 +16,10 @@ void config__functions_default(struct config *c);
 bool config__functions_key(struct config *c, struct str key, const struct json *v, char why[96]);
 int config__functions_flags(const struct options *o, struct config *c);
 
+/* config_cage.c. False: it is none. */
+bool config__isolation(struct str text, enum child_level *out);
+bool config__uids(struct str text, struct cage_options *out);
+/* The flags, over what the file said; an exit code, after it said on stderr what is wrong. */
+int config__take_cage(const struct options *o, struct config *c);
+
 #endif

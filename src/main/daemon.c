@@ -269,6 +269,10 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .region = region,
         .account = account,
         .places = {getenv("ROPELINE_NODE"), getenv("ROPELINE_PYTHON"), getenv("PATH")},
+        .isolation = c->cage.level,
+        .memory_held = d->keeper->facts.memory,
+        .allow_read = c->allow_read,
+        .allow_write = c->allow_write,
         .on_log = c->dev && !c->quiet ? on_log : NULL,
         .arg = d,
     };

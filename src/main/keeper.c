@@ -51,6 +51,10 @@ static void gateway_kill(struct keeper *k, const char *why)
 static void gateway_main(struct keeper *k, int fd)
 {
     sigset_t none;
+    if (k->o->user && !privilege_become(k->o->user)) {
+        keeper__complain("user %s: cannot become that user: %s", k->o->user->name, strerror(errno));
+        _exit(1);
+    }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != k->self)
         _exit(1);
     close(k->signals);
@@ -189,17 +193,22 @@ static enum err start_error(int os_error)
 static void child_died(struct keeper *k, struct keeper_child *c, int status, int64_t rss_kb)
 {
     struct keeper_ended *e = &c->ended;
+    const struct keeper_failure *failure = &k->failed[c - k->children];
     c->pid = 0;
     c->say_ended = true;
     if (c->mute) {
         c->id = 0;
         return;
     }
-    e->os_error = k->failed[c - k->children];
-    if (e->os_error != 0) {
-        e->err = (int32_t)start_error(e->os_error);
+    if (failure->error != 0) {
+        e->os_error = failure->error;
+        e->step = failure->step;
+        e->err = (int32_t)start_error(failure->error);
         return;
     }
+    e->out_of_memory = c->grouped && keeper__cgroup_ran_out(&k->cage.cgroup, c->serial);
+    if (e->out_of_memory && rss_kb < (int64_t)(c->memory / 1024))
+        rss_kb = (int64_t)(c->memory / 1024);
     e->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     e->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     e->rss_kb = rss_kb;
@@ -274,6 +283,9 @@ static const char *on_spawn(struct keeper *k, size_t n, const int *fds, unsigned
         return "malformed spawn";
     if (child_by_id(k, k->request.spawn.head.id))
         return "a spawn under an id that is in use";
+    const char *wrong = keeper__cage_judge(&k->cage, &k->request);
+    if (wrong)
+        return wrong;
     return keeper__spawn(k, fds) ? NULL : "more children than there may be";
 }
 
@@ -292,6 +304,34 @@ static const char *on_kill(struct keeper *k, size_t n)
         keeper__doom(k, c);
     else if (kill(-c->pid, m.signal) != 0)
         kill(c->pid, m.signal);
+    return NULL;
+}
+
+static const char *on_adopt(struct keeper *k, size_t n)
+{
+    struct keeper_adopt m;
+    if (keeper_adopt_decode(k->packet, n, &m) != ERR_OK)
+        return "malformed adoption";
+    if (child_by_id(k, m.head.id))
+        return "an adoption under an id that is in use";
+    return keeper__adopt(k, &m) ? NULL : "more children than there may be";
+}
+
+static const char *on_limit(struct keeper *k, size_t n)
+{
+    struct keeper_limit m;
+    if (n != sizeof m)
+        return "malformed limit";
+    memcpy(&m, k->packet, sizeof m);
+    struct keeper_child *c = child_by_id(k, m.head.id);
+    if (!c || !c->grouped)
+        return NULL;
+    int error = keeper__cgroup_limit(&k->cage.cgroup, c->serial, m.memory, m.pids);
+    if (error != 0) { /* one that may take what it likes is not kept */
+        log_error("keeper", "cannot limit process %d: %s", (int)c->pid, strerror(error));
+        keeper__doom(k, c);
+    }
+    c->memory = m.memory;
     return NULL;
 }
 
@@ -348,6 +388,10 @@ static const char *on_packet(struct keeper *k, size_t n, const struct msghdr *m,
         return on_kill(k, n);
     case KEEPER_READY:
         return on_ready(k, n);
+    case KEEPER_ADOPT:
+        return on_adopt(k, n);
+    case KEEPER_LIMIT:
+        return on_limit(k, n);
     default:
         return "a packet of an unknown kind";
     }
@@ -431,6 +475,8 @@ static void on_time(struct keeper *k)
                      k->stopping ? "it did not stop in time" : "it left the wire but did not end");
     if (is_due(&k->sweep_at) && keeper__sweep(k) > 0)
         k->sweep_at = keeper__now() + SWEEP_AGAIN_MS; /* one may have forked meanwhile */
+    if (is_due(&k->move_at))
+        keeper__move_adopted(k);
     if (is_due(&k->restart_at))
         gateway_start(k);
 }
@@ -438,7 +484,7 @@ static void on_time(struct keeper *k)
 /* Milliseconds to the next deadline, -1 for none. */
 static int patience(const struct keeper *k)
 {
-    const int64_t at[] = {k->kill_at, k->sweep_at, k->restart_at};
+    const int64_t at[] = {k->kill_at, k->sweep_at, k->move_at, k->restart_at};
     int64_t next = INT64_MAX, now = keeper__now();
     for (size_t i = 0; i < COUNTOF(at); i++) {
         if (at[i] != 0 && at[i] < next)
@@ -503,13 +549,18 @@ static bool keeper_open(struct keeper *k)
     k->failed = shared == MAP_FAILED ? NULL : shared;
     if (k->signals < 0 || !k->children || !k->failed ||
         getrandom(&nonce, sizeof nonce, 0) != sizeof nonce ||
-        prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
         keeper__complain("cannot start: %s", strerror(errno));
         return false;
     }
     /* Below RLIM_INFINITY and above every limit in use; the child's serial fills the low half. */
     k->tag = UINT64_C(1) << 62 | (uint64_t)(nonce >> 2) << 32;
-    return keeper__listen(k) && (!k->o->opened || k->o->opened(k->o->arg));
+    if (!keeper__listen(k) || !keeper__cage_open(&k->cage, &k->o->cage, k->o->user, k->self))
+        return false;
+    k->o->facts = k->cage.facts;
+    if (!k->o->quiet)
+        keeper__cage_say(&k->cage);
+    return !k->o->opened || k->o->opened(k->o->arg);
 }
 
 int keeper_run(struct keeper_options *o)
@@ -530,6 +581,7 @@ int keeper_run(struct keeper_options *o)
             turn(k);
         bury_all(k);
     }
+    keeper__cage_close(&k->cage);
     int code = k->code;
     link_drop(k);
     keeper__unlisten(k);

@@ -7,6 +7,8 @@
 #define ROPELINE_MAIN_KEEPER_H
 
 #include "base/buf.h"
+#include "main/cage.h"
+#include "main/privilege.h"
 
 #define KEEPER_COPIES 64
 
@@ -27,16 +29,20 @@ struct keeper_options {
     int control_fd;             /* out */
     const char *ready_file;     /* NULL = none */
     void (*ready_text)(void *arg, struct buf *out); /* its JSON; runs in the keeper */
-    /* Runs once when every socket is open, before the first gateway: the place to give up
-     * privileges. False, after it said why, ends the keeper with 1. NULL = nothing to do. */
+    /* Runs once when every socket is open, before the first gateway. False, after it said why, ends
+     * the keeper with 1. NULL = nothing to do. */
     bool (*opened)(void *arg);
+    /* Whom gateway and functions become; the keeper stays what it is. NULL = the same. */
+    const struct privilege *user;
     /* Runs in the gateway process, forked before any thread exists, with SIGINT, SIGPIPE
      * and, until it handles it, SIGHUP ignored; its result is the process's exit code. `keeper_fd`
      * is for keeper_link_open. Must end when that link is lost. 0 is a wish to stop; another code
      * before the first READY is a failed start; each makes the keeper end with the same code. */
     int (*gateway)(void *arg, int keeper_fd);
     void *arg;
-    bool quiet; /* only errors are logged */
+    struct cage_options cage; /* how functions are kept apart */
+    struct cage_facts facts;  /* out: what of that is so, before the first gateway */
+    bool quiet;               /* only errors are logged */
 };
 
 /* Returns the exit code: 0 after SIGTERM or SIGINT, 1 when something could not be opened or the

@@ -9,10 +9,17 @@
 #include <sys/types.h>
 
 #include "main/keeper.h"
+#include "main/keeper_cage.h"
 #include "run/keeper_wire.h"
 
 /* Those of a new gateway, and those of the last one that are not buried yet. */
 #define KEEPER_SLOTS (2 * LIMIT_CHILDREN)
+
+/* What a child that could not become what was asked for leaves behind, in shared memory. */
+struct keeper_failure {
+    int32_t error; /* errno */
+    int32_t step;  /* enum child_step */
+};
 
 struct keeper_child {
     uint32_t id;     /* the gateway's name for it; 0 = a free slot */
@@ -20,6 +27,9 @@ struct keeper_child {
     pid_t pid;       /* leader of its session and group; 0 = none, or buried */
     bool doomed;     /* every process of it is to be killed */
     bool mute;       /* its gateway is gone: nobody to report to */
+    bool grouped;    /* it has a cgroup */
+    bool move_due;   /* adopted, and still in the cgroup that it was forked in */
+    uint64_t memory; /* its limit, bytes */
     bool say_started, say_ended;
     struct keeper_ended ended;
 };
@@ -31,13 +41,14 @@ struct keeper {
     struct keeper_child *children;
     unsigned slots; /* how many of `children` were ever used */
     uint32_t serial;
-    uint64_t tag;    /* of this keeper, see keeper_spawn.c */
-    int32_t *failed; /* shared with children until they exec: errno of a failed start, per slot */
-    bool blocked;    /* the link is full: nothing is read until all is told */
+    uint64_t tag;                  /* of this keeper, see keeper_spawn.c */
+    struct keeper_failure *failed; /* shared with children until they exec; per slot */
+    struct keeper_cage cage;
+    bool blocked; /* the link is full: nothing is read until all is told */
     bool was_ready, stopping, done;
     int code;
-    int64_t restart_at, kill_at, sweep_at; /* ms, 0 = never */
-    int64_t deaths[LIMIT_KEEPER_RESTARTS]; /* ring: when the gateway died */
+    int64_t restart_at, kill_at, sweep_at, move_at; /* ms, 0 = never */
+    int64_t deaths[LIMIT_KEEPER_RESTARTS];          /* ring: when the gateway died */
     unsigned death;
     dev_t control_dev; /* of the socket file we made: only that one is removed */
     ino_t control_ino;
@@ -52,6 +63,8 @@ void keeper__unlisten(struct keeper *k);
 
 /* keeper_spawn.c. Takes over the descriptors; false when no slot is free. */
 bool keeper__spawn(struct keeper *k, const int *fds);
+bool keeper__adopt(struct keeper *k, const struct keeper_adopt *m);
+void keeper__move_adopted(struct keeper *k);
 struct keeper_child *keeper__child_by_pid(struct keeper *k, pid_t pid);
 void keeper__doom(struct keeper *k, struct keeper_child *c);
 /* Kills what is left of dead and doomed children; how many processes it had to kill. */

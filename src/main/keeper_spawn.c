@@ -10,20 +10,33 @@
  *    parent is the keeper, that is no child we know and that has no_new_privs, which nobody can
  *    shed, is a function's and is killed. (Without that bit it is a stranger: the background job of
  *    the script that exec'ed us, or anybody's orphan when we are process 1.)
+ * Where there are cgroups, each child has one of its own besides, which nothing leaves.
  * A living child's background processes keep its session or tag and are left alone. What is out of
  * reach: when the keeper itself is killed, only the gateway and the children die with it
  * (PDEATHSIG); their own children do not. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "main/keeper_int.h"
+
+#define MOVE_AFTER_MS 20 /* it is answering the call that it was forked for */
+
+/* Serials count up and tags down: an unprivileged keeper may lower the one that an adopted process
+ * has from its parent, and could not raise it. */
+static rlim_t tag_of(const struct keeper *k, uint32_t serial)
+{
+    return k->tag | (UINT32_MAX - serial);
+}
 
 /* 0 leaves a limit as it is. What the machine does not allow is cut to what it does. */
 static int set_limit(int what, rlim_t most)
@@ -76,66 +89,147 @@ static int place_fds(unsigned count, const int *fds)
     return close_range(CHILD_FDS, ~0U, 0) == 0 ? 0 : errno;
 }
 
-/* In the child. Returns errno of the step that failed. */
-static int become(const struct keeper *k, const struct keeper_request *q, const int *fds)
+static int die_with_keeper(const struct keeper *k)
 {
-    sigset_t none;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         return errno;
     if (getppid() != k->self) /* it died before it could be our death */
         _exit(127);
-    if (setsid() < 0)
-        return errno;
-    for (int s = 1; s <= SIGRTMAX; s++)
-        signal(s, SIG_DFL); /* fails for some, which have no other */
-    int error = place_fds(q->spawn.fd_count, fds);
-    if (error == 0)
-        error = set_limits(&q->spawn);
+    return 0;
+}
+
+/* In the child. Returns errno of the step that failed. */
+static int become(const struct keeper *k, uint32_t serial, bool born, const int *fds,
+                  enum child_step *step)
+{
+    const struct keeper_request *q = &k->request;
+    sigset_t none;
+    *step = CHILD_STEP_SESSION;
+    int error = die_with_keeper(k);
+    if (error == 0 && setsid() < 0)
+        error = errno;
     if (error != 0)
         return error;
-    umask(077);
-    if (chdir(q->cwd) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return errno;
+    for (int s = 1; s <= SIGRTMAX; s++)
+        signal(s, SIG_DFL); /* fails for some, which have no other */
+    *step = CHILD_STEP_CGROUP;
+    if (q->spawn.level > CHILD_NONE)
+        error = keeper__cgroup_enter(&k->cage.cgroup, serial, born);
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_DESCRIPTORS;
+    error = place_fds(q->spawn.fd_count, fds);
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_LIMITS;
+    error = set_limits(&q->spawn);
+    if (error != 0)
+        return error;
     /* Where a low hard limit forbids the tag, session and orphanhood still tell. */
-    rlim_t tag = k->tag | k->serial;
+    rlim_t tag = tag_of(k, serial);
     (void)setrlimit(RLIMIT_RTTIME, &(struct rlimit){tag, tag});
+    umask(077);
+    error = keeper__cage_enter(&k->cage, q, step);
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_DIRECTORY; /* as who it now is: root could stand where that user may not */
+    if (chdir(q->cwd) != 0)
+        return errno;
+    error = die_with_keeper(k); /* again: the kernel forgets it when the user changes */
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_EXEC;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(q->argv[0], q->argv, q->env);
     return errno;
 }
 
-static struct keeper_child *slot_new(struct keeper *k)
+/* A child in a free slot; NULL when there is none. */
+static struct keeper_child *child_new(struct keeper *k, uint32_t id)
 {
-    for (unsigned i = 0; i < k->slots; i++) {
+    struct keeper_child *c = NULL;
+    for (unsigned i = 0; i < k->slots && !c; i++) {
         if (k->children[i].id == 0)
-            return &k->children[i];
+            c = &k->children[i];
     }
-    return k->slots < KEEPER_SLOTS ? &k->children[k->slots++] : NULL;
+    if (!c && k->slots < KEEPER_SLOTS)
+        c = &k->children[k->slots++];
+    if (!c)
+        return NULL;
+    *c = (struct keeper_child){.id = id, .serial = ++k->serial};
+    c->ended = (struct keeper_ended){.head = {KEEPER_ENDED, id}, .status = -1};
+    k->failed[c - k->children] = (struct keeper_failure){0};
+    return c;
+}
+
+/* It never was: that is its end. */
+static void child_refuse(struct keeper *k, struct keeper_child *c, enum err err, int os_error,
+                         enum child_step step)
+{
+    c->ended.err = (int32_t)err;
+    c->ended.os_error = os_error;
+    c->ended.step = (int32_t)step;
+    c->say_ended = true;
+    if (c->grouped)
+        k->sweep_at = keeper__now();
+}
+
+/* 0 or errno. */
+static int child_group(struct keeper *k, struct keeper_child *c, uint64_t memory, uint32_t pids)
+{
+    c->grouped = k->cage.facts.memory || k->cage.facts.pids || k->cage.facts.cgroup_kill;
+    c->memory = memory;
+    return c->grouped ? keeper__cgroup_make(&k->cage.cgroup, c->serial, memory, pids) : 0;
+}
+
+/* fork(), and *born when the child stands in its cgroup from its first moment: going there later
+ * costs it milliseconds, because the kernel then waits until no other process forks. */
+static pid_t fork_into(int cradle, bool *born)
+{
+    struct clone_args into = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
+    *born = cradle >= 0;
+    if (!*born)
+        return fork();
+    into.cgroup = (uint64_t)cradle;
+    long pid = syscall(SYS_clone3, &into, sizeof into);
+    if (pid < 0) {
+        *born = false;
+        return fork();
+    }
+    return (pid_t)pid;
 }
 
 bool keeper__spawn(struct keeper *k, const int *fds)
 {
     const struct keeper_spawn *s = &k->request.spawn;
-    struct keeper_child *c = slot_new(k);
+    struct keeper_child *c = child_new(k, s->head.id);
     if (!c)
         return false;
-    *c = (struct keeper_child){.id = s->head.id, .serial = ++k->serial};
-    c->ended = (struct keeper_ended){.head = {KEEPER_ENDED, c->id}, .status = -1};
     int placed[CHILD_FDS];
     for (unsigned i = 0, n = 0; i < CHILD_FDS; i++)
         placed[i] = s->fd_mask >> i & 1 ? fds[n++] : -1;
-    int32_t *failed = &k->failed[c - k->children];
-    *failed = 0;
-    pid_t pid = fork();
+    int error = s->level > CHILD_NONE ? child_group(k, c, s->memory, s->pids) : 0;
+    if (error != 0) {
+        child_refuse(k, c, ERR_UNAVAILABLE, error, CHILD_STEP_CGROUP);
+        return true;
+    }
+    struct keeper_failure *failed = &k->failed[c - k->children];
+    bool born;
+    int cradle = c->grouped ? keeper__cgroup_cradle(&k->cage.cgroup, c->serial) : -1;
+    pid_t pid = fork_into(cradle, &born);
     if (pid == 0) {
-        *failed = become(k, &k->request, placed);
+        enum child_step step;
+        error = become(k, c->serial, born, placed, &step);
+        failed->step = (int32_t)step;
+        failed->error = error;
         _exit(127);
     }
+    error = errno;
+    if (cradle >= 0)
+        close(cradle);
     if (pid < 0) {
-        c->ended.err = ERR_UNAVAILABLE;
-        c->ended.os_error = errno;
-        c->say_ended = true;
+        child_refuse(k, c, ERR_UNAVAILABLE, error, CHILD_STEP_SESSION);
         return true;
     }
     c->pid = pid;
@@ -158,7 +252,18 @@ void keeper__doom(struct keeper *k, struct keeper_child *c)
     /* Its pid is not yet reaped, hence not reused. The group does not exist before its setsid(). */
     kill(c->pid, SIGKILL);
     kill(-c->pid, SIGKILL);
+    if (c->grouped)
+        (void)keeper__cgroup_kill(&k->cage.cgroup, c->serial);
     k->sweep_at = keeper__now();
+}
+
+static struct keeper_child *child_by_serial(struct keeper *k, uint32_t serial)
+{
+    for (unsigned i = 0; i < k->slots; i++) {
+        if (k->children[i].serial == serial && k->children[i].pid > 0)
+            return &k->children[i];
+    }
+    return NULL;
 }
 
 struct process {
@@ -213,7 +318,7 @@ static bool process_tag(const struct keeper *k, pid_t pid, uint32_t *serial)
     if (prlimit(pid, RLIMIT_RTTIME, NULL, &tag) != 0 || tag.rlim_max == RLIM_INFINITY ||
         (tag.rlim_max & ~(rlim_t)UINT32_MAX) != k->tag)
         return false;
-    *serial = (uint32_t)tag.rlim_max;
+    *serial = UINT32_MAX - (uint32_t)tag.rlim_max;
     return true;
 }
 
@@ -226,18 +331,85 @@ static bool is_left_over(struct keeper *k, const struct process *p)
     if (c)
         return c->doomed;
     if (process_tag(k, p->pid, &serial)) {
-        for (unsigned i = 0; i < k->slots; i++) {
-            if (k->children[i].serial == serial && k->children[i].pid > 0)
-                return k->children[i].doomed;
-        }
-        return true;
+        c = child_by_serial(k, serial);
+        return !c || c->doomed;
     }
     return p->confined && !keeper__child_by_pid(k, p->pid);
 }
 
+static bool is_alive(void *arg, uint32_t serial)
+{
+    const struct keeper_child *c = child_by_serial(arg, serial);
+    return c && !c->doomed;
+}
+
+/* Ours by parentage, a session of its own, and a living child's mark: nothing else is adopted. */
+static bool is_adoptable(struct keeper *k, pid_t pid)
+{
+    struct process p;
+    uint32_t serial;
+    char name[16];
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(name, sizeof name, "%d", (int)pid);
+    bool found = proc >= 0 && process_read(proc, name, &p);
+    if (proc >= 0)
+        close(proc);
+    if (!found || p.dead || p.parent != k->self || p.session != pid || pid == k->gateway ||
+        keeper__child_by_pid(k, pid) || !process_tag(k, pid, &serial))
+        return false;
+    const struct keeper_child *from = child_by_serial(k, serial);
+    return from && !from->doomed;
+}
+
+bool keeper__adopt(struct keeper *k, const struct keeper_adopt *m)
+{
+    struct keeper_child *c = child_new(k, m->head.id);
+    if (!c)
+        return false;
+    if (!is_adoptable(k, m->pid)) {
+        child_refuse(k, c, ERR_NOTFOUND, ESRCH, CHILD_STEP_SESSION);
+        return true;
+    }
+    /* Our child now: until it is waited for, its pid is nobody else's. */
+    c->pid = m->pid;
+    c->say_started = true;
+    rlim_t tag = tag_of(k, c->serial);
+    int error = 0;
+    if (m->level > CHILD_NONE)
+        error = child_group(k, c, m->memory, m->pids);
+    if (error == 0 && prlimit(c->pid, RLIMIT_RTTIME, &(struct rlimit){tag, tag}, NULL) != 0)
+        error = errno;
+    if (error != 0) {
+        k->failed[c - k->children] = (struct keeper_failure){error, CHILD_STEP_CGROUP};
+        c->say_started = false;
+        keeper__doom(k, c);
+    }
+    c->move_due = c->grouped && error == 0;
+    if (c->move_due && k->move_at == 0)
+        k->move_at = keeper__now() + MOVE_AFTER_MS;
+    return true;
+}
+
+/* Until then its limits are those of the group that it was forked in. */
+void keeper__move_adopted(struct keeper *k)
+{
+    for (unsigned i = 0; i < k->slots; i++) {
+        struct keeper_child *c = &k->children[i];
+        if (!c->move_due || c->pid <= 0 || c->doomed)
+            continue;
+        int error = keeper__cgroup_move(&k->cage.cgroup, c->serial, c->pid);
+        c->move_due = false;
+        if (error != 0 && error != ESRCH) {
+            log_error("keeper", "cannot move process %d into its cgroup: %s", (int)c->pid,
+                      strerror(error));
+            keeper__doom(k, c);
+        }
+    }
+}
+
 unsigned keeper__sweep(struct keeper *k)
 {
-    unsigned killed = 0;
+    unsigned killed = keeper__cgroup_sweep(&k->cage.cgroup, is_alive, k);
     DIR *proc = opendir("/proc");
     if (!proc)
         return 0;

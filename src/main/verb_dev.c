@@ -10,7 +10,6 @@
 #include "certificates.h"
 #include "daemon.h"
 #include "file.h"
-#include "privilege.h"
 #include "verbs.h"
 
 static void ready_text(void *arg, struct buf *out)
@@ -37,8 +36,9 @@ static void ready_text(void *arg, struct buf *out)
 static bool on_opened(void *arg)
 {
     const struct daemon_start *start = arg;
-    return privilege_drop(start->config->user, start->config->state_dir,
-                          start->config->socket_path);
+    const struct config *c = start->config;
+    return privilege_give(start->keeper->user, c->state_dir) &&
+           privilege_give(start->keeper->user, c->socket_path);
 }
 
 /* Root would be the gateway and every function: serve insists on a user to become. */
@@ -65,10 +65,13 @@ static int run(struct config *c)
                                .ready_text = ready_text,
                                .opened = c->user ? on_opened : NULL,
                                .gateway = daemon_main,
+                               .cage = c->cage,
                                .quiet = c->quiet};
     struct daemon_start start = {c, &k};
-    if (!may_run(c))
+    struct privilege user;
+    if (!may_run(c) || (c->user && !privilege_find(c->user, &user)))
         return 1;
+    k.user = c->user ? &user : NULL;
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
         listen[i].name = names[i];
         if (c->listen[i] == NULL)
@@ -88,9 +91,6 @@ static int run(struct config *c)
     }
     if (!certificates_open(c))
         return 1;
-    if (!c->quiet && geteuid() == 0)
-        printf("ropeline: functions run as %s, like the gateway: they are not separated by uid\n",
-               c->user ? c->user : "root");
     fflush(stdout);
     k.arg = &start;
     return keeper_run(&k);

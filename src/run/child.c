@@ -23,6 +23,7 @@ struct child {
     uint32_t id;
     int pid;
     child_exit_fn done;
+    void (*started)(void *arg); /* NULL = nobody asks, or told */
     void *arg;
     /* what the socket had no room for yet */
     struct child *next;
@@ -31,6 +32,8 @@ struct child {
     int fds[CHILD_FDS];
     unsigned fd_count;
     int kill;
+    bool limit_due;
+    struct keeper_limit limit;
 };
 
 struct keeper_link {
@@ -162,6 +165,11 @@ static enum sent child_flush(struct child *c)
         if (sent == SENT)
             child_drop_spawn(c);
     }
+    if (sent == SENT && c->limit_due) {
+        sent = packet_send(c->link, &c->limit, sizeof c->limit, NULL, 0);
+        if (sent == SENT)
+            c->limit_due = false;
+    }
     if (sent == SENT && c->kill) {
         struct keeper_kill m = {{KEEPER_KILL, c->id}, c->kill};
         sent = packet_send(c->link, &m, sizeof m, NULL, 0);
@@ -200,13 +208,24 @@ static void on_packet(struct keeper_link *k, const union packet *p, size_t n)
         return;
     }
     if (p->head.kind == KEEPER_STARTED) {
+        void (*started)(void *arg) = c->started;
         c->pid = p->started.pid;
+        c->started = NULL;
+        if (started)
+            started(c->arg);
         return;
     }
     const struct keeper_ended *e = &p->ended;
-    struct child_exit how = {ERR_INTERNAL, e->os_error, e->status, e->signal, e->rss_kb};
+    struct child_exit how = {.err = ERR_INTERNAL,
+                             .os_error = e->os_error,
+                             .status = e->status,
+                             .signal = e->signal,
+                             .rss_kb = e->rss_kb,
+                             .out_of_memory = e->out_of_memory != 0};
     if (e->err >= 0 && e->err < ERR_COUNT)
         how.err = (enum err)e->err;
+    if (e->step >= 0 && e->step < CHILD_STEPS)
+        how.step = (enum child_step)e->step;
     child_end(c, &how);
 }
 
@@ -318,10 +337,21 @@ static enum err child_ask(struct child *c, const struct child_spec *spec)
     return sent == SENT ? ERR_OK : ERR_CLOSED;
 }
 
-enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child_exit_fn done,
-                     void *arg, struct child **out)
+static enum err child_ask_adopt(struct child *c, int pid, const struct child_cage *cage)
 {
-    *out = NULL;
+    const struct keeper_adopt m = {
+        {KEEPER_ADOPT, c->id}, pid, cage->level, cage->pids, cage->memory};
+    c->spawn = BUF_INIT(sizeof m);
+    buf_add(&c->spawn, str_of(&m, sizeof m));
+    if (c->spawn.err != ERR_OK)
+        return c->spawn.err;
+    if (c->link->outbox || child_flush(c) == SENT_LATER)
+        outbox_add(c);
+    return ERR_OK;
+}
+
+static enum err child_new(struct keeper_link *k, child_exit_fn done, void *arg, struct child **out)
+{
     ASSERT(loop_is_current(k->loop));
     if (k->lost || k->closed)
         return ERR_CLOSED;
@@ -336,17 +366,60 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
         c->id = ++k->last_id;
     while (c->id == 0 || map_get(&k->children, key));
     enum err err = map_put(&k->children, key, c, NULL);
-    if (err == ERR_OK) {
-        err = child_ask(c, spec);
-        if (err != ERR_OK)
-            map_del(&k->children, key);
-    }
+    if (err == ERR_OK)
+        *out = c;
+    else
+        child_free(c);
+    return err;
+}
+
+/* Asked for, or it never was. */
+static enum err child_settle(struct child *c, enum err err, struct child **out)
+{
     if (err != ERR_OK) {
+        map_del(&c->link->children, str_of(&c->id, sizeof c->id));
         child_free(c);
         return err;
     }
     *out = c;
     return ERR_OK;
+}
+
+enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child_exit_fn done,
+                     void *arg, struct child **out)
+{
+    struct child *c;
+    *out = NULL;
+    enum err err = child_new(k, done, arg, &c);
+    return err == ERR_OK ? child_settle(c, child_ask(c, spec), out) : err;
+}
+
+enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *cage,
+                     void (*started)(void *arg), child_exit_fn done, void *arg, struct child **out)
+{
+    struct child *c;
+    *out = NULL;
+    enum err err = child_new(k, done, arg, &c);
+    if (err != ERR_OK)
+        return err;
+    c->started = started;
+    return child_settle(c, child_ask_adopt(c, pid, cage), out);
+}
+
+void child_on_started(struct child *c, void (*started)(void *arg))
+{
+    c->started = started;
+}
+
+void child_limit(struct child *c, uint64_t memory, uint32_t pids)
+{
+    ASSERT(loop_is_current(c->link->loop));
+    if (c->link->lost || c->link->closed)
+        return;
+    c->limit = (struct keeper_limit){{KEEPER_LIMIT, c->id}, pids, memory};
+    c->limit_due = true;
+    if (c->waiting || child_flush(c) != SENT)
+        outbox_add(c);
 }
 
 void child_kill(struct child *c, int signal)

@@ -10,6 +10,50 @@
 struct keeper_link; /* the gateway's end */
 struct child;
 
+/* What a child may reach. The keeper applies it before exec; docs/internals/isolation.md. */
+enum child_level {
+    CHILD_NONE,    /* session, limits, no_new_privs: what every child has */
+    CHILD_DEFAULT, /* what this kernel can of cgroup, /tmp of its own, Landlock, seccomp */
+    CHILD_STRICT,  /* all of that and namespaces, or it does not start */
+    CHILD_LEVELS
+};
+
+/* Limits and paths, all absolute. Borrowed for the call. */
+struct child_cage {
+    enum child_level level;
+    uint32_t uid, gid; /* of the keeper's function_uids; 0 = unchanged */
+    uint64_t memory;   /* bytes of all its processes together; 0 = no limit */
+    uint32_t pids;     /* processes and threads; 0 = no limit */
+    bool opens_itself; /* loads foreign code only after it has called Landlock itself: none now */
+    const char *tmp;   /* a directory of the gateway's that becomes the child's: given to its uid,
+                          writable, and its /tmp where the kernel allows; NULL = none */
+    const char *task, *opt;   /* strict: seen as /var/task and /opt; NULL = none */
+    const char *const *read;  /* NULL-terminated, or NULL: read and execute, below or exactly */
+    const char *const *write; /* likewise: everything but devices */
+};
+
+/* The keeper's steps on the way to exec, for messages. */
+#define CHILD_STEP_MAP(X)             \
+    X(NONE, "")                       \
+    X(SESSION, "session")             \
+    X(CGROUP, "cgroup")               \
+    X(DESCRIPTORS, "descriptors")     \
+    X(LIMITS, "limits")               \
+    X(NAMESPACES, "namespaces")       \
+    X(MOUNTS, "mounts")               \
+    X(DIRECTORY, "working directory") \
+    X(UID, "uid")                     \
+    X(LANDLOCK, "Landlock")           \
+    X(SECCOMP, "seccomp")             \
+    X(EXEC, "exec")
+enum child_step {
+#define X(name, text) CHILD_STEP_##name,
+    CHILD_STEP_MAP(X)
+#undef X
+        CHILD_STEPS
+};
+const char *child_step_name(enum child_step s);
+
 #define CHILD_FDS 8
 struct child_spec {
     const char *const *argv; /* NULL-terminated; argv[0] is an absolute path */
@@ -19,16 +63,19 @@ struct child_spec {
                            closed. Duplicated into the message: the caller keeps and closes its own
                          */
     unsigned fd_count;
-    unsigned nofile, nproc; /* rlimits; 0 = unchanged */
-    uint64_t fsize;         /* bytes; 0 = unchanged */
+    unsigned nofile, nproc;        /* rlimits; 0 = unchanged */
+    uint64_t fsize;                /* bytes; 0 = unchanged */
+    const struct child_cage *cage; /* NULL = CHILD_NONE */
 };
 
 struct child_exit {
-    enum err err;   /* ERR_OK: it ran; else it could not be started and the rest is 0 */
-    int os_error;   /* errno of the failed step when err is not ERR_OK */
-    int status;     /* exit code, or -1 */
-    int signal;     /* signal that ended it, or 0 */
-    int64_t rss_kb; /* peak resident size */
+    enum err err;         /* ERR_OK: it ran; else it could not be started and the rest is 0 */
+    int os_error;         /* errno of the failed step when err is not ERR_OK */
+    int status;           /* exit code, or -1 */
+    int signal;           /* signal that ended it, or 0 */
+    int64_t rss_kb;       /* peak resident size; all of its memory when that ran out */
+    enum child_step step; /* that failed when err is not ERR_OK */
+    bool out_of_memory;   /* a process of it was killed for that */
 };
 typedef void (*child_exit_fn)(void *arg, const struct child_exit *how);
 
@@ -49,5 +96,18 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
 void child_kill(struct child *c, int signal);
 /* 0 until the keeper has said. */
 int child_pid(const struct child *c);
+/* `started` comes once, when the keeper has said; never for one that could not be started. */
+void child_on_started(struct child *c, void (*started)(void *arg));
+
+/* Makes a child of a process that a child forked, twice, so that it is the keeper's, and that has
+ * called setsid(). It must carry the mark of a living child of ours (keeper_spawn.c). It gets a
+ * cgroup, limits (memory, pids: the rest of the cage is what it inherited) and a mark of its own;
+ * then `started` comes. `done` as in child_spawn: with ERR_NOTFOUND when there is no such process.
+ */
+enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *cage,
+                     void (*started)(void *arg), child_exit_fn done, void *arg,
+                     struct child **out) MUSTCHECK;
+/* New limits for a living one; 0 = none. */
+void child_limit(struct child *c, uint64_t memory, uint32_t pids);
 
 #endif

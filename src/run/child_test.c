@@ -88,7 +88,7 @@ static struct keeper_head hear(void)
 
 static void say_ended(uint32_t id)
 {
-    struct keeper_ended e = {{KEEPER_ENDED, id}, ERR_OK, 0, 7, 0, 1234};
+    struct keeper_ended e = {.head = {KEEPER_ENDED, id}, .status = 7, .rss_kb = 1234};
     assert_int_equal(send(peer, &e, sizeof e, 0), sizeof e);
     turn();
 }

@@ -4,22 +4,71 @@
  * before it is used, and the strings must fill the packet exactly. */
 #include "run/keeper_wire.h"
 
+const char *child_step_name(enum child_step s)
+{
+    static const char *const names[CHILD_STEPS] = {
+#define X(name, text) text,
+        CHILD_STEP_MAP(X)
+#undef X
+    };
+    return s < CHILD_STEPS ? names[s] : "";
+}
+
 static void add_strings(struct buf *out, const char *const *strings)
 {
-    for (; *strings; strings++)
+    for (; strings && *strings; strings++)
         buf_add(out, str_of(*strings, strlen(*strings) + 1));
 }
 
 static uint32_t count_strings(const char *const *strings)
 {
     uint32_t n = 0;
-    while (strings[n])
+    while (strings && strings[n])
         n++;
     return n;
 }
 
+static bool are_absolute(const char *const *paths, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (paths[i][0] != '/')
+            return false;
+    }
+    return true;
+}
+
+static bool is_absolute_or_none(const char *path)
+{
+    return path[0] == '/' || path[0] == '\0';
+}
+
+static const char *or_none(const char *path)
+{
+    return path ? path : "";
+}
+
+static enum err add_cage(struct keeper_spawn *s, const struct child_cage *c)
+{
+    s->level = c->level;
+    s->uid = c->uid;
+    s->gid = c->gid;
+    s->pids = c->pids;
+    s->memory = c->memory;
+    s->opens_itself = c->opens_itself;
+    s->readc = count_strings(c->read);
+    s->writec = count_strings(c->write);
+    if (s->readc > LIMIT_CHILD_PATHS || s->writec > LIMIT_CHILD_PATHS)
+        return ERR_LIMIT;
+    bool valid = are_absolute(c->read, s->readc) && are_absolute(c->write, s->writec) &&
+                 is_absolute_or_none(or_none(c->tmp)) && is_absolute_or_none(or_none(c->task)) &&
+                 is_absolute_or_none(or_none(c->opt));
+    return valid ? ERR_OK : ERR_INVALID;
+}
+
 enum err keeper_spawn_encode(const struct child_spec *spec, uint32_t id, struct buf *out)
 {
+    static const struct child_cage none = {.level = CHILD_NONE};
+    const struct child_cage *cage = spec->cage ? spec->cage : &none;
     struct keeper_spawn s = {.head = {KEEPER_SPAWN, id},
                              .fd_count = spec->fd_count,
                              .nofile = spec->nofile,
@@ -39,10 +88,18 @@ enum err keeper_spawn_encode(const struct child_spec *spec, uint32_t id, struct 
         if (spec->fds[i] >= 0)
             s.fd_mask |= 1U << i;
     }
+    enum err err = add_cage(&s, cage);
+    if (err != ERR_OK)
+        return err;
+    const char *const places[] = {or_none(cage->tmp), or_none(cage->task), or_none(cage->opt),
+                                  NULL};
     buf_add(out, str_of(&s, sizeof s));
     buf_add(out, str_of(spec->cwd, strlen(spec->cwd) + 1));
     add_strings(out, spec->argv);
     add_strings(out, spec->env);
+    add_strings(out, places);
+    add_strings(out, cage->read);
+    add_strings(out, cage->write);
     return out->err;
 }
 
@@ -67,6 +124,22 @@ static bool take_strings(char **at, char *end, char **out, uint32_t n)
     return true;
 }
 
+static bool take_cage(char **at, char *end, struct keeper_request *out)
+{
+    const struct keeper_spawn *s = &out->spawn;
+    char *places[4];
+    if (!take_strings(at, end, places, 3) || !take_strings(at, end, out->read, s->readc) ||
+        !take_strings(at, end, out->write, s->writec))
+        return false;
+    out->tmp = places[0];
+    out->task = places[1];
+    out->opt = places[2];
+    return is_absolute_or_none(out->tmp) && is_absolute_or_none(out->task) &&
+           is_absolute_or_none(out->opt) &&
+           are_absolute((const char *const *)out->read, s->readc) &&
+           are_absolute((const char *const *)out->write, s->writec);
+}
+
 enum err keeper_spawn_decode(char *packet, size_t n, unsigned fds, struct keeper_request *out)
 {
     struct keeper_spawn *s = &out->spawn;
@@ -80,10 +153,13 @@ enum err keeper_spawn_decode(char *packet, size_t n, unsigned fds, struct keeper
     if (s->fd_count > CHILD_FDS || s->fd_mask >> s->fd_count != 0 ||
         (unsigned)__builtin_popcount(s->fd_mask) != fds)
         return ERR_SYNTAX;
+    if (s->level >= CHILD_LEVELS || s->opens_itself > 1 || s->readc > LIMIT_CHILD_PATHS ||
+        s->writec > LIMIT_CHILD_PATHS)
+        return ERR_SYNTAX;
     char *at = packet + sizeof *s, *end = packet + n;
     out->cwd = take_string(&at, end);
     if (!out->cwd || !take_strings(&at, end, out->argv, s->argc) ||
-        !take_strings(&at, end, out->env, s->envc) || at != end)
+        !take_strings(&at, end, out->env, s->envc) || !take_cage(&at, end, out) || at != end)
         return ERR_SYNTAX;
     if (out->cwd[0] != '/' || out->argv[0][0] != '/')
         return ERR_SYNTAX;
@@ -92,4 +168,14 @@ enum err keeper_spawn_decode(char *packet, size_t n, unsigned fds, struct keeper
             return ERR_SYNTAX;
     }
     return ERR_OK;
+}
+
+enum err keeper_adopt_decode(const char *packet, size_t n, struct keeper_adopt *out)
+{
+    if (n != sizeof *out)
+        return ERR_SYNTAX;
+    memcpy(out, packet, sizeof *out);
+    bool valid = out->head.kind == KEEPER_ADOPT && out->head.id != 0 && out->pid > 1 &&
+                 out->level < CHILD_LEVELS;
+    return valid ? ERR_OK : ERR_SYNTAX;
 }

@@ -220,6 +220,9 @@ export class Daemon {
             this.state,
             '--ready-file',
             this.readyFile,
+            // where functions say that they were called
+            '--allow-write',
+            this.outside,
             ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`]),
             ...[...(this.project.args ?? []), ...args].map((arg) => this.fill(arg)),
         ];

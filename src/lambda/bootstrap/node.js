@@ -28,6 +28,8 @@ const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n`;
 const FIRST_NEXT = `${NEXT.slice(0, -2)}User-Agent: ropeline-node/${process.versions.node}\r\n\r\n`;
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
+const REHEARSALS = 3;
+const REHEARSAL_FD = 6; // the far end of 3, in a template
 const EXIT_PROTOCOL = 1;
 const EXIT_UNSETTLED_INIT = 13; // what node itself says of a top-level await that never settles
 const EXIT_REJECTION = 128;
@@ -516,10 +518,41 @@ async function load() {
     return loaded;
 }
 
+/** One invocation from end to end, with ourselves as the daemon at the other end of the socket:
+ *  compiled here, it need not be in each fork. */
+async function rehearse() {
+    const { closeSync, writeSync } = require('fs');
+    const reply = (line, fields, text) => writeSync(REHEARSAL_FD,
+        `HTTP/1.1 ${line}\r\n${fields}Content-Length: ${byteLength(text)}\r\n\r\n${text}`);
+    const event = 'Lambda-Runtime-Aws-Request-Id: 0\r\nLambda-Runtime-Deadline-Ms: 0\r\n';
+    connect();
+    served = { handler: async () => ({}), streaming: false, isAsync: true };
+    askNext();
+    const until = async (requests) => { // that many are under way
+        while (waiting.length !== requests) {
+            await new Promise((resolve) => { later(resolve); });
+        }
+    };
+    for (let i = 0; i < REHEARSALS; i++) {
+        await until(1);
+        reply('200 OK', event, '{"rehearsal":true}');
+        await until(2); // its result, and the next event
+        reply('202 Accepted', '', '{}');
+    }
+    await until(1);
+    served = null;
+    waiting.length = 0;
+    socket.removeAllListeners();
+    socket.destroy();
+    await new Promise((resolve) => { socket.on('close', resolve); });
+    closeSync(REHEARSAL_FD);
+    beginEvent();
+}
+
 /** Comes back in a forked environment, connected. */
 async function loadAsTemplate() {
     template = require('./node_template.js');
-    await template.prepare();
+    await template.prepare(rehearse);
     Object.assign(globalThis.awslambda ?? {}, template.offered);
     const loaded = await load();
     await template.serve(() => {

@@ -132,11 +132,12 @@ static bool begin(napi_env env, pid_t middle, pid_t keeper)
     return n == (ssize_t)sizeof birth.number;
 }
 
-/* Forks twice, so that the keeper, our subreaper, is the parent. True in the new process. */
+/* Forks twice, so that the keeper, our subreaper, is the parent. The one in the middle borrows this
+ * memory (vfork) instead of copying it: it does nothing but fork. True in the new process. */
 static bool give_birth(napi_env env)
 {
     pid_t keeper = getppid();
-    pid_t middle = fork(); /* allowed: this runs in node, which is what is forked */
+    pid_t middle = vfork(); /* allowed: this runs in node, which is what is forked */
     if (middle == 0) {
         pid_t self = getpid();
         pid_t child = fork(); /* allowed: likewise */

@@ -45,20 +45,33 @@ function seed() {
     }
 }
 
-function replaceRandom() {
-    seed();
-    const random = { random() { return ((next() >>> 5) * 67108864 + (next() >>> 6)) / 2 ** 53; } }.random;
-    Object.defineProperty(Math, 'random', { value: random, writable: true, configurable: true });
+/** Node keeps numbers of OpenSSL's in stock for these two: what a fork finds there its siblings find
+ *  too, so it is used up at the first call. */
+function replaceStocked(name, count, draw) {
+    const original = crypto[name];
+    let drawn = 0; // in the process of that pid
+    crypto[name] = { [name](...args) {
+        if (drawn !== process.pid) {
+            drawn = process.pid;
+            for (let i = 0; i < count; i++) {
+                draw(original);
+            }
+        }
+        return original.apply(this, args);
+    } }[name];
 }
 
-/** What node itself has put by of OpenSSL's numbers, drawn before the fork, is used up. */
-function emptyCaches() {
-    for (let i = 0; i < 128; i++) {
-        crypto.randomUUID();
-    }
-    for (let i = 0; i < 1024; i++) {
-        crypto.randomInt(1);
-    }
+function replaceChance() {
+    seed();
+    const { random } = {
+        random() { return ((next() >>> 5) * 67108864 + (next() >>> 6)) / 2 ** 53; },
+    };
+    Object.defineProperty(Math, 'random', { value: random, writable: true, configurable: true });
+    replaceStocked('randomUUID', 128, (uuid) => uuid());
+    replaceStocked('randomInt', 1024, (int) => int(1));
+    const { prototype } = crypto.webcrypto.constructor;
+    prototype.randomUUID = { randomUUID() { return crypto.randomUUID(); } }.randomUUID;
+    require('module').syncBuiltinESMExports();
 }
 
 /* ---- may it be forked? ---- */
@@ -102,15 +115,18 @@ function refusal() {
     return active.length > 0 ? `its init left ${active[0]} at work` : null;
 }
 
-/** Before any code of the function is there: whatever node opens or starts only once is open. */
-async function prepare() {
+/** Before any code of the function is there: whatever node opens, starts or compiles only once is.
+ *  `rehearse` goes through an invocation on descriptors 3 and 6, two ends of one socket. */
+async function prepare(rehearse) {
     addon = { exports: {} };
     process.dlopen(addon, path.join(__dirname, 'node_fork.node'));
     addon = addon.exports;
-    replaceRandom();
+    replaceChance();
+    await rehearse();
     const nothing = () => {};
     process.on('SIGUSR2', nothing); // opens the pipe for signals
     process.off('SIGUSR2', nothing);
+    while (fs.openSync('/dev/null', 'r+') < 6) { /* until every number that a fork is given is taken */ }
     await new Promise((resolve) => { fs.stat('/', resolve); }); // starts the pool of threads
     await new Promise((resolve) => { setImmediate(resolve); });
     baseline = {
@@ -129,13 +145,12 @@ function giveUp(why) {
     exitProcess(0);
 }
 
-function become(birth) {
-    Object.assign(env, birth.env);
+function become(variables) {
+    Object.assign(env, variables);
     Object.defineProperty(process, 'pid', { value: Number(fs.readlinkSync('/proc/self')) });
     process.reallyExit = addon.leave;
     fs.mkdirSync(env.TMPDIR, { mode: 0o700, recursive: true });
     seed();
-    emptyCaches();
 }
 
 /** Serves until the daemon is gone; returns in each new environment, and nowhere else. `born` is
@@ -143,6 +158,9 @@ function become(birth) {
 async function serve(born) {
     for (const hook of hooks.before) {
         await hook();
+    }
+    for (let i = 0; i < 2; i++) { // what was closed last is gone after the next turn
+        await new Promise((resolve) => { setImmediate(resolve); });
     }
     const why = refusal();
     if (why !== null) {

@@ -7,7 +7,7 @@ one answer, and the next is asked for only when that is sent.
 Everything of the standard library that is needed, now or at an error, is imported here, before the
 function's folder is on the path: a json.py of its own cannot take the place of ours."""
 import decimal
-import importlib
+import importlib.util
 import json
 import linecache  # noqa: F401  what traceback would import at the first error
 import logging
@@ -485,12 +485,16 @@ def invoke(connection, log, handler, fields, body):
     connection.post(f'/invocation/{request_id}/response', content_type, answer)
 
 
+def load():
+    """The handler of the function, whose folder comes first on the path from here on."""
+    sys.path.insert(0, os.environ.get('LAMBDA_TASK_ROOT', os.getcwd()))
+    return load_handler(os.environ.get('_HANDLER', ''))
+
+
 def initialise(connection, log):
     """The handler; a function that cannot be loaded is reported, and the process ends."""
-    task_root = os.environ.get('LAMBDA_TASK_ROOT', os.getcwd())
-    sys.path.insert(0, task_root)
     try:
-        return load_handler(os.environ.get('_HANDLER', ''))
+        return load()
     except Exception as error:
         failed = describe_error(error)
         log.put_error(failed)
@@ -499,10 +503,36 @@ def initialise(connection, log):
         sys.exit(EXIT_INIT)
 
 
+def initialise_as_template(template):
+    """The handler, in an environment that was forked: the template itself stays in here."""
+    try:
+        handler = load()
+    except BaseException as error:  # the environments say it themselves
+        template.refuse(f'its init failed: {error}')
+    _flush()
+    template.serve()
+    return handler
+
+
+def _template_module():
+    path = os.path.join(os.path.dirname(OURS), 'python_template.py')
+    spec = importlib.util.spec_from_file_location('python_template', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main():
-    connection = Connection()
+    role = sys.argv.pop() if len(sys.argv) > 1 else ''
     log = set_up_logging()
-    handler = initialise(connection, log)
+    template = _template_module()
+    template.offer_hooks()
+    if role == 'template':
+        handler = initialise_as_template(template.Template())
+        connection = Connection()
+    else:
+        connection = Connection()
+        handler = initialise(connection, log)
     # The first request says which Python this is: the daemon notes when another was asked for.
     version = '.'.join(map(str, sys.version_info[:3]))
     event = connection.next(f'User-Agent: ropeline-python/{version}\r\n')

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What keeps functions apart on this machine: what was asked for, what the kernel gives, and both
+ * in words. Found once, by looking and trying; the keeper then applies exactly what is true here.
+ */
+#ifndef ROPELINE_MAIN_CAGE_H
+#define ROPELINE_MAIN_CAGE_H
+
+#include "base/buf.h"
+#include "run/child.h"
+
+struct cage_options {
+    enum child_level level;
+    uint32_t uid_first, uid_count; /* function_uids; 0, 0 = functions run as the gateway does */
+    bool no_network;               /* strict: loopback alone */
+};
+
+/* Each is what will be used, not only what the kernel has. */
+struct cage_facts {
+    int landlock; /* ABI; 0 = none */
+    bool seccomp;
+    bool memory, pids; /* limited by a cgroup */
+    bool cgroup_kill;  /* by one write, also what sheds every other mark */
+    bool tmp;          /* /tmp is each function's own */
+    bool namespaces;   /* strict's can be made */
+    bool uids;
+    char cgroup_why[160]; /* why not; "" when memory and pids are limited */
+    char tmp_why[160];
+};
+
+/* One line, for the start: "default: Landlock (ABI 7), seccomp, cgroup (memory, pids), own /tmp; no
+ * own uid". */
+void cage_describe(const struct cage_options *o, const struct cage_facts *f, struct buf *out);
+/* What strict needs and is not there; NULL when nothing is missing. */
+const char *cage_missing(const struct cage_facts *f);
+
+#endif

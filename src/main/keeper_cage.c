@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What of a cage this machine can give, decided once; and the order in which a child puts it on.
+ * At the default level what the kernel lacks is left out and said; at strict nothing is left out.
+ * Whatever is decided to be there and then fails keeps the child from starting. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/keeper_int.h"
+
+/* --- what there is --------------------------------------------------------------------------- */
+
+static void add_part(struct buf *out, bool *first, const char *text)
+{
+    buf_addz(out, *first ? "" : ", ");
+    buf_addz(out, text);
+    *first = false;
+}
+
+static void add_missing(struct buf *out, bool *first, const char *name, const char *why)
+{
+    buf_addz(out, *first ? "; not: " : ", ");
+    buf_addz(out, name);
+    if (why[0])
+        buf_addf(out, " (%s)", why);
+    *first = false;
+}
+
+static const char *level_name(enum child_level level)
+{
+    return level == CHILD_STRICT ? "strict" : level == CHILD_DEFAULT ? "default" : "none";
+}
+
+void cage_describe(const struct cage_options *o, const struct cage_facts *f, struct buf *out)
+{
+    bool first = true;
+    buf_addf(out, "isolation %s: ", level_name(o->level));
+    if (o->level == CHILD_NONE) {
+        buf_addz(out, "functions can do whatever the user can who runs them");
+        return;
+    }
+    if (f->landlock) {
+        add_part(out, &first, "Landlock");
+        buf_addf(out, " (ABI %d)", f->landlock);
+    }
+    if (f->seccomp)
+        add_part(out, &first, "seccomp");
+    if (f->memory || f->pids)
+        add_part(out, &first,
+                 f->memory && f->pids ? "cgroup (memory, pids)"
+                 : f->memory          ? "cgroup (memory)"
+                                      : "cgroup (pids)");
+    if (f->uids)
+        add_part(out, &first, "a uid for each");
+    if (first)
+        buf_addz(out, "session and limits");
+    first = true;
+    if (!f->landlock)
+        add_missing(out, &first, "Landlock", "the kernel has none or it is off");
+    else if (f->landlock < 6)
+        add_missing(out, &first, "signals and abstract sockets", "Landlock ABI 6");
+    if (!f->seccomp)
+        add_missing(out, &first, "seccomp", "");
+    if (!f->memory || !f->pids)
+        add_missing(out, &first, "cgroup", f->cgroup_why);
+    if (!f->uids)
+        add_missing(out, &first, "own uid", geteuid() == 0 ? "function_uids" : "needs root");
+}
+
+static void look(struct keeper_cage *c, pid_t keeper)
+{
+    struct cage_facts *f = &c->facts;
+    f->landlock = keeper__landlock_abi();
+    f->seccomp = keeper__seccomp_build(&c->filter);
+    f->uids = c->o.uid_count > 0 && geteuid() == 0;
+    keeper__cgroup_open(&c->cgroup, f, keeper);
+}
+
+bool keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
+                       const struct privilege *user, pid_t keeper)
+{
+    *c = (struct keeper_cage){
+        .o = *o, .user = user, .cgroup = {.memory = -1, .pids = -1, .kill = -1}};
+    if (o->level > CHILD_NONE)
+        look(c, keeper);
+    return true;
+}
+
+void keeper__cage_say(const struct keeper_cage *c)
+{
+    AUTO_BUF text = BUF_INIT(KIB(2));
+    cage_describe(&c->o, &c->facts, &text);
+    printf("ropeline: %s\n", buf_cstr(&text));
+    fflush(stdout);
+}
+
+void keeper__cage_close(struct keeper_cage *c)
+{
+    keeper__cgroup_close(&c->cgroup, getpid());
+    mem_free(c->filter.filter);
+    c->filter.filter = NULL;
+}
+
+const char *keeper__cage_judge(const struct keeper_cage *c, const struct keeper_request *q)
+{
+    const struct keeper_spawn *s = &q->spawn;
+    if (s->uid == 0 && s->gid == 0)
+        return NULL;
+    if (!c->facts.uids || s->gid != s->uid || s->uid < c->o.uid_first ||
+        s->uid - c->o.uid_first >= c->o.uid_count)
+        return "a uid that is not of function_uids";
+    return NULL;
+}
+
+/* --- putting it on --------------------------------------------------------------------------- */
+
+/* Root that may do nothing: exec gives back none of what is not in the bounding set. */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
+            return errno;
+    }
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &head, none) == 0 ? 0 : errno;
+}
+
+/* Its own uid, the gateway's, or root without anything that makes it root. */
+static int change_user(const struct keeper_cage *c, const struct keeper_spawn *s)
+{
+    const struct privilege own = {.uid = s->uid, .gid = s->gid, .root = true};
+    const struct privilege *user = s->uid ? &own : c->user;
+    if (user && user->root)
+        return privilege_become(user) ? 0 : errno;
+    return s->level > CHILD_NONE && geteuid() == 0 ? drop_capabilities() : 0;
+}
+
+int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request *q,
+                       enum child_step *step)
+{
+    const struct keeper_spawn *s = &q->spawn;
+    int error = 0;
+    *step = CHILD_STEP_UID;
+    error = change_user(c, s);
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_LIMITS;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return errno;
+    if (s->level == CHILD_NONE)
+        return 0;
+    *step = CHILD_STEP_LANDLOCK;
+    if (c->facts.landlock && !s->opens_itself)
+        error = keeper__landlock_enter(c->facts.landlock, q);
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_SECCOMP;
+    return c->facts.seccomp ? keeper__seccomp_enter(&c->filter) : 0;
+}
