@@ -47,24 +47,49 @@ static enum err bring(const struct config *c, struct arena *a, const struct mode
                                 : package_copy(a, c->state_dir, f->spec.code_dir.p, out, e);
 }
 
+/* In serve: what is loaded is what runs, of its layers, too. */
+static enum err bring_layers(const struct config *c, struct arena *a, struct function_spec *spec,
+                             struct errinfo *e)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < spec->layer_count && err == ERR_OK && !c->dev; i++) {
+        struct package package;
+        err = package_copy(a, c->state_dir, spec->layers[i].p, &package, e);
+        if (err == ERR_OK)
+            spec->layers[i] = package.dir;
+    }
+    return err;
+}
+
+static enum err bring_code(const struct config *c, struct arena *a, struct model_function *f,
+                           struct errinfo *e)
+{
+    struct package package;
+    bool folder = f->archive.n == 0 && f->inline_code.n == 0;
+    if (f->spec.package.n > 0 || (folder && c->dev))
+        return ERR_OK;
+    enum err err = bring(c, a, f, &package, e);
+    if (err == ERR_OK) {
+        f->spec.code_dir = package.dir;
+        f->spec.package = package.digest;
+    }
+    return err;
+}
+
 bool config_unpack(const struct config *c, struct model *m, struct import_report *report)
 {
     for (struct model_function *f = m->functions; f; f = f->next) {
-        struct package package;
         struct errinfo e = {0};
-        bool folder = f->archive.n == 0 && f->inline_code.n == 0;
-        if (f->code_missing || f->spec.package.n > 0 || (folder && c->dev))
+        if (f->code_missing)
             continue;
-        enum err err = bring(c, m->arena, f, &package, &e);
-        if (err == ERR_OK) {
-            f->spec.code_dir = package.dir;
-            f->spec.package = package.digest;
-            continue;
-        }
-        import_note(report, IMPORT_ERROR, f->spec.file ? f->spec.file : "", f->spec.line,
-                    f->spec.col, "the code of %.*s%s%.*s: %s",
-                    STR_ARG(str_sub(f->spec.name, 0, 140)), f->archive.n > 0 ? ", " : "",
-                    STR_ARG(str_sub(f->archive, 0, 200)), e.text[0] ? e.text : err_text(err));
+        enum err err = bring_code(c, m->arena, f, &e);
+        if (err == ERR_OK)
+            err = bring_layers(c, m->arena, &f->spec, &e);
+        if (err != ERR_OK)
+            import_note(report, IMPORT_ERROR, f->spec.file ? f->spec.file : "", f->spec.line,
+                        f->spec.col, "the code of %.*s%s%.*s: %s",
+                        STR_ARG(str_sub(f->spec.name, 0, 140)), f->archive.n > 0 ? ", " : "",
+                        STR_ARG(str_sub(f->archive, 0, 200)), e.text[0] ? e.text : err_text(err));
     }
     return report->errors == 0;
 }

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { eventually, refusal, ropeline, start, test } from '../lib/daemon.mjs';
+import { eventually, refusal, ropeline, served, start, test } from '../lib/daemon.mjs';
 import { RAW_RUNTIME } from '../lib/raw_runtime.mjs';
 import { PYTHON } from '../lib/running_function.mjs';
 import { api, lambda } from '../lib/template.mjs';
@@ -90,6 +90,17 @@ test('layers: one that is not here is refused where the function must run, and n
     const checked = await ropeline(['check', 'foreign.yaml'], { cwd: gw.dir });
     assert.equal(checked.code, 0, checked.stdout + checked.stderr);
     assert.match(checked.stdout + checked.stderr, /note: Layers of Function0: /);
+});
+
+test('layers: serve runs what it has loaded, until it is told to load again', async (t) => {
+    const made = project({ 'GET /a': [lambda(answering("[require('word'), require('only')]")), [one, two]] });
+    const gw = await start(t, ...served(made));
+    const get = async () => JSON.parse((await gw.get('/a')).body);
+    assert.deepEqual(await get(), ['two', 'two only']);
+    gw.write('layers/two/nodejs/node_modules/word/index.js', "module.exports = 'new';");
+    assert.deepEqual(await get(), ['two', 'two only']);
+    process.kill(gw.pid, 'SIGHUP');
+    await eventually('it is loaded again', async () => (await get())[1] === 'new only');
 });
 
 test('AWS_LAMBDA_EXEC_WRAPPER: the runtime is what it is given', async (t) => {

