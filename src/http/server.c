@@ -160,6 +160,13 @@ static void on_retry(struct timer *t)
     accept_one(CONTAINER_OF(t, struct http__listener, retry));
 }
 
+static bool is_admitted(struct http_server *s, struct http__conn *c)
+{
+    uv_os_fd_t fd;
+    return !s->o.admit ||
+           (uv_fileno((uv_handle_t *)&c->h.stream, &fd) == 0 && s->o.admit(s->o.arg, fd));
+}
+
 /* libuv holds the new descriptor, and its listening back, until it is accepted. */
 static void accept_one(struct http__listener *l)
 {
@@ -172,6 +179,8 @@ static void accept_one(struct http__listener *l)
     if (l->is_tls)
         c->tls = http__tls_accept(s->tls);
     if (uv_accept(&l->h.stream, &c->h.stream) != 0 || (l->is_tls && !c->tls)) {
+        http__conn_close(c, false);
+    } else if (!is_admitted(s, c)) {
         http__conn_close(c, false);
     } else if (s->conn_count > s->o.connections_max) {
         shed(c);

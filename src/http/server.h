@@ -33,7 +33,8 @@ struct http_server_options {
     void (*refusal)(void *arg, unsigned status, const char *why, struct arena *a,
                     struct http_response *rs, struct str *body);
     void (*request)(void *arg, struct http_exchange *x); /* mandatory */
-    void (*handshake)(void *arg, bool good);             /* of TLS; may be NULL */
+    bool (*admit)(void *arg, int fd);        /* of a new connection: false closes it; NULL = all */
+    void (*handshake)(void *arg, bool good); /* of TLS; may be NULL */
     void *arg;
     struct http_counters *counters; /* may be NULL */
 };

@@ -71,6 +71,65 @@ static void add_above(struct paths *p, struct str dir)
     }
 }
 
+static bool has(const char *const *paths, const char *one)
+{
+    for (; paths && *paths; paths++)
+        if (strcmp(*paths, one) == 0)
+            return true;
+    return false;
+}
+
+static bool is_strict(const struct lambda *l)
+{
+    return l->o.isolation == CHILD_STRICT;
+}
+
+/* Where it sees its directory STATE/tmp/NAME; that of a fork lies in its template's. Somebody who
+ * allows /tmp means the machine's. */
+struct str lambda__tmp_seen(const struct lambda *l, struct arena *a, const char *name)
+{
+    const char *inside = strchr(name, '/');
+    bool own = is_strict(l) ||
+               (l->o.own_tmp && !has(l->o.allow_read, "/tmp") && !has(l->o.allow_write, "/tmp"));
+    return own ? arena_fmt(a, "/tmp%s", inside ? inside : "")
+               : arena_fmt(a, "%s/%s", l->tmp_dir, name);
+}
+
+/* In strict the code and the layers are where they are on AWS. */
+struct str lambda__path_seen(const struct function *f, struct arena *a, struct str path)
+{
+    const struct {
+        struct str real, seen;
+    } places[] = {{f->spec.code_dir, STR("/var/task")}, {f->runtime.opt, STR("/opt")}};
+    for (size_t i = 0; i < COUNTOF(places) && is_strict(f->lambda); i++) {
+        struct str real = places[i].real, rest = str_from(path, real.n);
+        if (real.n > 0 && str_starts(path, real) && (rest.n == 0 || rest.p[0] == '/'))
+            return arena_fmt(a, "%.*s%.*s", STR_ARG(places[i].seen), STR_ARG(rest));
+    }
+    return path;
+}
+
+/* As long as nothing of it is there, AWS's /opt is empty. */
+static bool has_layers(const struct function *f)
+{
+    return f->spec.layer_count > 0;
+}
+
+static enum err read_paths(const struct function *f, struct paths *p, const char *program)
+{
+    if (!is_strict(f->lambda)) {
+        add(p, f->spec.code_dir);
+        add_above(p, f->spec.code_dir);
+        if (has_layers(f))
+            add(p, f->runtime.opt);
+    }
+    if (f->facts.runtime_dir.n > 0)
+        add(p, f->facts.runtime_dir);
+    add_program(p, program);
+    add_all(p, f->lambda->o.allow_read);
+    return !p->failed ? ERR_OK : p->n == LIMIT_CHILD_PATHS ? ERR_LIMIT : ERR_NOMEM;
+}
+
 struct child_cage lambda__cage_limits(const struct function *f)
 {
     return (struct child_cage){.level = f->lambda->o.isolation,
@@ -82,27 +141,21 @@ enum err lambda__cage(const struct environment *env, struct arena *a, const char
                       const char *tmp, struct child_cage *out)
 {
     const struct function *f = env->function;
-    const struct lambda_options *o = &f->lambda->o;
-    struct paths read = {.arena = a}, write = {.arena = a};
+    struct paths read = {.arena = a};
     read.at = ARENA_ARRAY(a, LIMIT_CHILD_PATHS + 1, const char *);
-    write.at = ARENA_ARRAY(a, LIMIT_CHILD_PATHS + 1, const char *);
-    if (!read.at || !write.at)
+    if (!read.at)
         return ERR_NOMEM;
-    add(&read, f->spec.code_dir);
-    if (f->facts.runtime_dir.n > 0)
-        add(&read, f->facts.runtime_dir);
-    if (f->runtime.opt.n > 0)
-        add(&read, f->runtime.opt);
-    add_program(&read, program);
-    add_above(&read, f->spec.code_dir);
-    add_all(&read, o->allow_read);
-    add_all(&write, o->allow_write);
-    if (read.failed || write.failed)
-        return read.n == LIMIT_CHILD_PATHS || write.n == LIMIT_CHILD_PATHS ? ERR_LIMIT : ERR_NOMEM;
-    read.at[read.n] = write.at[write.n] = NULL;
+    enum err err = read_paths(f, &read, program);
+    if (err != ERR_OK)
+        return err;
+    read.at[read.n] = NULL;
     *out = lambda__cage_limits(f);
     out->tmp = tmp;
     out->read = read.at;
-    out->write = write.at;
+    out->write = f->lambda->o.allow_write;
+    if (is_strict(f->lambda)) {
+        out->task = f->spec.code_dir.p;
+        out->opt = has_layers(f) ? f->runtime.opt.p : NULL;
+    }
     return ERR_OK;
 }

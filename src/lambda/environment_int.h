@@ -68,6 +68,11 @@ struct child_cage lambda__cage_limits(const struct function *f);
 /* Into `a`; `program` is what runs the code. ERR_LIMIT: too many paths. */
 enum err lambda__cage(const struct environment *env, struct arena *a, const char *program,
                       const char *tmp, struct child_cage *out) MUSTCHECK;
+/* Where it sees its directory of that name; and a path of its code or layers. p NULL: out of
+ * memory.
+ */
+struct str lambda__tmp_seen(const struct lambda *l, struct arena *a, const char *name) MUSTCHECK;
+struct str lambda__path_seen(const struct function *f, struct arena *a, struct str path) MUSTCHECK;
 
 /* streams.c */
 enum err lambda__source_open(struct environment *env, enum source_kind kind, int fd) MUSTCHECK;

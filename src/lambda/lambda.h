@@ -23,6 +23,7 @@ struct lambda_options {
     struct runtime_places places; /* where interpreters are looked for */
     enum child_level isolation;
     bool memory_held; /* a cgroup holds an environment to its MemorySize */
+    bool own_tmp;     /* an environment's directory is seen as /tmp by it */
     /* What every function may also use; NULL-terminated, absolute, or NULL; borrowed for good. */
     const char *const *allow_read, *const *allow_write;
     unsigned environments_max;   /* per function on demand; 0 = max(4, 2 x cores) */

@@ -103,19 +103,47 @@ static enum err log_stream(struct arena *a, struct function *f, struct str *out)
     return out->p ? ERR_OK : ERR_NOMEM;
 }
 
-/* A process of its own. */
+/* What to execute, by the paths that it will see. */
+static const char *const *argv_seen(const struct environment *env, struct arena *a)
+{
+    const struct function *f = env->function;
+    const char *const *real =
+        lambda__runtime_argv(&f->runtime, &f->spec, env->state == ENV_TEMPLATE, a);
+    size_t n = 0;
+    while (real && real[n])
+        n++;
+    const char **seen = real ? ARENA_ARRAY(a, n + 1, const char *) : NULL;
+    for (size_t i = 0; seen && i < n; i++) {
+        seen[i] = arena_cstr(a, lambda__path_seen(f, a, str_c(real[i])));
+        if (!seen[i])
+            return NULL;
+    }
+    if (seen)
+        seen[n] = NULL;
+    return seen;
+}
+
+/* A process of its own, with the directory `tmp`. */
 static enum err start(struct environment *env, const struct ends *e, struct arena *a,
-                      const struct lambda__facts *facts)
+                      const struct lambda__facts *real, const char *tmp)
 {
     struct function *f = env->function;
     struct child_cage cage;
-    enum err err = lambda__cage(env, a, f->runtime.interpreter.path, facts->tmp_dir.p, &cage);
+    struct function_spec spec_seen = f->spec;
+    struct lambda__facts seen = *real, *facts = &seen;
+    spec_seen.code_dir = lambda__path_seen(f, a, f->spec.code_dir);
+    seen.opt = lambda__path_seen(f, a, real->opt);
+    seen.handler = lambda__path_seen(f, a, real->handler);
+    seen.spec = &spec_seen;
+    if (!spec_seen.code_dir.p || !seen.opt.p || !seen.handler.p)
+        return ERR_NOMEM;
+    enum err err = lambda__cage(env, a, f->runtime.interpreter.path, tmp, &cage);
     if (err != ERR_OK)
         return err;
     struct child_spec spec = {
-        .argv = lambda__runtime_argv(&f->runtime, &f->spec, env->state == ENV_TEMPLATE, a),
+        .argv = argv_seen(env, a),
         .env = lambda__environ(a, facts),
-        .cwd = f->spec.code_dir.p,
+        .cwd = spec_seen.code_dir.p,
         .fds = {-1, e->fd[STDOUT_FILENO][1], e->fd[STDERR_FILENO][1], e->fd[CHILD_API][1],
                 e->fd[CHILD_LOGS][1], e->fd[CHILD_CONTROL][1], e->fd[CHILD_REHEARSAL][1]},
         .fd_count = ENDS,
@@ -157,6 +185,7 @@ static enum err make_directory(const struct environment *env, const char *tmp)
 
 static enum err bring_up(struct environment *env, struct ends *e, struct arena *a)
 {
+    const struct lambda *l = env->function->lambda;
     struct lambda__facts facts = env->function->facts;
     facts.provisioned = env->provisioned;
     struct environment *template =
@@ -165,21 +194,23 @@ static enum err bring_up(struct environment *env, struct ends *e, struct arena *
     memcpy(own, env->name, sizeof own);
     if (template)
         snprintf(env->name, sizeof env->name, "%.39s/%.39s", template->name, own);
-    facts.tmp_dir = arena_fmt(a, "%s/%s", env->function->lambda->tmp_dir, env->name);
+    facts.tmp_dir = lambda__tmp_seen(l, a, env->name);
     enum err err = facts.tmp_dir.p ? attach(env, e) : ERR_NOMEM;
     if (err == ERR_OK)
         err = log_stream(a, env->function, &facts.log_stream);
     facts.api = lambda__listener_address(env);
     if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK)
         return ERR_OK;
-    if (err == ERR_OK && template) { /* it has no time for one more */
+    if (template) { /* it has no time for one more */
         memcpy(env->name, own, sizeof own);
-        facts.tmp_dir = arena_fmt(a, "%s/%s", env->function->lambda->tmp_dir, own);
-        err = facts.tmp_dir.p ? ERR_OK : ERR_NOMEM;
+        facts.tmp_dir = lambda__tmp_seen(l, a, own);
     }
+    struct str real = arena_fmt(a, "%s/%s", l->tmp_dir, env->name);
+    if (err == ERR_OK && (!facts.tmp_dir.p || !real.p))
+        err = ERR_NOMEM;
     if (err == ERR_OK)
-        err = make_directory(env, facts.tmp_dir.p);
-    return err == ERR_OK ? start(env, e, a, &facts) : err;
+        err = make_directory(env, real.p);
+    return err == ERR_OK ? start(env, e, a, &facts, real.p) : err;
 }
 
 enum err lambda__spawn(struct environment *env)

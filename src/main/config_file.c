@@ -419,7 +419,7 @@ static void read_keys(struct reader *r, const struct json *v)
 {
     r->config->core.key_file = path_of(r, v, "keys");
 }
-/* isolation: LEVEL, or {level, allow_read, allow_write}. */
+/* isolation: LEVEL, or {level, network, allow_read, allow_write}. */
 static void read_level(struct reader *r, const struct json *v)
 {
     if (!config__isolation(str_c(text_of(r, v, "isolation")), &r->config->cage.level))
@@ -445,6 +445,14 @@ static const char **allowed_paths(struct reader *r, const struct json *v, const 
     return all;
 }
 
+static void read_network(struct reader *r, const struct json *v)
+{
+    struct str s = str_c(text_of(r, v, "isolation.network"));
+    r->config->cage.no_network = str_eqz(s, "none");
+    if (!str_eqz(s, "none") && !str_eqz(s, "host"))
+        complain(r, v->line, v->col, "isolation.network is host or none");
+}
+
 static void read_isolation(struct reader *r, const struct json *v)
 {
     if (v->type != JSON_OBJECT) {
@@ -459,11 +467,15 @@ static void read_isolation(struct reader *r, const struct json *v)
             r->config->allow_read = allowed_paths(r, m->value, "isolation.allow_read");
         else if (str_eqz(m->key, "allow_write"))
             r->config->allow_write = allowed_paths(r, m->value, "isolation.allow_write");
+        else if (str_eqz(m->key, "network"))
+            read_network(r, m->value);
         else
             complain(r, m->line, m->col,
-                     "isolation: unknown key %.*s: level, allow_read or allow_write",
+                     "isolation: unknown key %.*s: level, network, allow_read or allow_write",
                      STR_ARG(m->key));
     }
+    if (r->config->cage.no_network && r->config->cage.level != CHILD_STRICT)
+        complain(r, v->line, v->col, "isolation: network: none needs level: strict");
 }
 
 static void refuse(struct reader *r, const struct json *v)

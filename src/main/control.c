@@ -299,8 +299,11 @@ static void on_metrics(void *arg, struct http_exchange *x)
 
 enum err control_open(struct daemon *d, int fd)
 {
-    struct http_server_options o = {
-        .body_max = LIMIT_INVOKE_PAYLOAD, .host_optional = true, .request = on_control, .arg = d};
+    struct http_server_options o = {.body_max = LIMIT_INVOKE_PAYLOAD,
+                                    .host_optional = true,
+                                    .request = on_control,
+                                    .admit = control_admit,
+                                    .arg = d};
     enum err err = http_server_new(run_control(d->run), &o, &d->control);
     return err ? err : http_server_listen(d->control, fd);
 }

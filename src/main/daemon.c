@@ -271,6 +271,7 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .places = {getenv("ROPELINE_NODE"), getenv("ROPELINE_PYTHON"), getenv("PATH")},
         .isolation = c->cage.level,
         .memory_held = d->keeper->facts.memory,
+        .own_tmp = d->keeper->facts.tmp,
         .allow_read = c->allow_read,
         .allow_write = c->allow_write,
         .on_log = c->dev && !c->quiet ? on_log : NULL,

@@ -48,6 +48,8 @@ bool daemon_load(struct daemon *d);
 /* control.c: the requests of STATE/ropeline.sock and of the metrics listener. */
 enum err control_open(struct daemon *d, int fd) MUSTCHECK;
 enum err metrics_open(struct daemon *d, int fd) MUSTCHECK;
+/* admit.c: whether the process at the other end may ask; for http_server_options. */
+bool control_admit(void *daemon, int fd);
 
 /* core.c: the identity core and its store. On the control loop, but for what names a worker. */
 enum err core_open(struct daemon *d) MUSTCHECK;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -22,7 +23,6 @@
 #include "base/time.h"
 #include "main/keeper_int.h"
 
-#define GATEWAY_EXIT_GRACE_MS 2000 /* from closing its end of the wire to being gone */
 #define SWEEP_AGAIN_MS 10
 #define PACKETS_PER_TURN 64
 
@@ -31,7 +31,7 @@ int64_t keeper__now(void)
     return clock_mono_us(&clock_system) / 1000;
 }
 
-static void link_drop(struct keeper *k)
+void keeper__link_drop(struct keeper *k)
 {
     if (k->link >= 0)
         close(k->link);
@@ -40,11 +40,11 @@ static void link_drop(struct keeper *k)
 }
 
 /* A gateway that breaks the rules of the wire is broken or taken over: it is not argued with. */
-static void gateway_kill(struct keeper *k, const char *why)
+void keeper__gateway_kill(struct keeper *k, const char *why)
 {
     log_error("keeper", "killing the gateway (pid %d): %s", (int)k->gateway, why);
     kill(k->gateway, SIGKILL);
-    link_drop(k);
+    keeper__link_drop(k);
 }
 
 /* Never returns. */
@@ -96,7 +96,7 @@ static void gateway_start(struct keeper *k)
     k->gateway = pid;
 }
 
-static void stop(struct keeper *k)
+void keeper__stop(struct keeper *k)
 {
     if (k->stopping)
         return;
@@ -142,7 +142,7 @@ static void gateway_died(struct keeper *k, int status)
     pid_t pid = k->gateway;
     k->gateway = 0;
     k->kill_at = 0;
-    link_drop(k);
+    keeper__link_drop(k);
     children_abandon(k);
     if (k->stopping) {
         k->done = true;
@@ -193,18 +193,22 @@ static enum err start_error(int os_error)
 static void child_died(struct keeper *k, struct keeper_child *c, int status, int64_t rss_kb)
 {
     struct keeper_ended *e = &c->ended;
-    const struct keeper_failure *failure = &k->failed[c - k->children];
+    const struct keeper_told *told = &k->told[c - k->children];
     c->pid = 0;
     c->say_ended = true;
     if (c->mute) {
         c->id = 0;
         return;
     }
-    if (failure->error != 0) {
-        e->os_error = failure->error;
-        e->step = failure->step;
-        e->err = (int32_t)start_error(failure->error);
+    if (told->error != 0) {
+        e->os_error = told->error;
+        e->step = told->step;
+        e->err = (int32_t)start_error(told->error);
         return;
+    }
+    if (told->ended) {
+        status = told->status;
+        rss_kb = told->rss_kb;
     }
     e->out_of_memory = c->grouped && keeper__cgroup_ran_out(&k->cage.cgroup, c->serial);
     if (e->out_of_memory && rss_kb < (int64_t)(c->memory / 1024))
@@ -238,197 +242,6 @@ static void reap(struct keeper *k)
     }
 }
 
-/* False when the link is full. */
-static bool tell(struct keeper *k, const void *packet, size_t n)
-{
-    ssize_t rc;
-    do
-        rc = send(k->link, packet, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (rc < 0 && errno == EINTR);
-    return rc >= 0 || (errno != EAGAIN && errno != ENOBUFS); /* a lost link is found by reading */
-}
-
-static void tell_all(struct keeper *k)
-{
-    k->blocked = false;
-    for (unsigned i = 0; k->link >= 0 && i < k->slots && !k->blocked; i++) {
-        struct keeper_child *c = &k->children[i];
-        if (c->id == 0 || c->mute)
-            continue;
-        if (c->say_started) {
-            struct keeper_started s = {{KEEPER_STARTED, c->id}, c->pid};
-            c->say_started = !tell(k, &s, sizeof s);
-        }
-        if (c->say_ended && !c->say_started) {
-            c->say_ended = !tell(k, &c->ended, sizeof c->ended);
-            if (!c->say_ended)
-                c->id = 0;
-        }
-        k->blocked = c->say_started || c->say_ended;
-    }
-}
-
-static struct keeper_child *child_by_id(struct keeper *k, uint32_t id)
-{
-    for (unsigned i = 0; id != 0 && i < k->slots; i++) {
-        if (k->children[i].id == id && !k->children[i].mute)
-            return &k->children[i];
-    }
-    return NULL;
-}
-
-static const char *on_spawn(struct keeper *k, size_t n, const int *fds, unsigned fd_count)
-{
-    if (keeper_spawn_decode(k->packet, n, fd_count, &k->request) != ERR_OK)
-        return "malformed spawn";
-    if (child_by_id(k, k->request.spawn.head.id))
-        return "a spawn under an id that is in use";
-    const char *wrong = keeper__cage_judge(&k->cage, &k->request);
-    if (wrong)
-        return wrong;
-    return keeper__spawn(k, fds) ? NULL : "more children than there may be";
-}
-
-static const char *on_kill(struct keeper *k, size_t n)
-{
-    struct keeper_kill m;
-    if (n != sizeof m)
-        return "malformed kill";
-    memcpy(&m, k->packet, sizeof m);
-    if (m.signal < 1 || m.signal > SIGRTMAX)
-        return "an unknown signal";
-    struct keeper_child *c = child_by_id(k, m.head.id);
-    if (!c || c->pid <= 0)
-        return NULL; /* our word about its end is under way */
-    if (m.signal == SIGKILL)
-        keeper__doom(k, c);
-    else if (kill(-c->pid, m.signal) != 0)
-        kill(c->pid, m.signal);
-    return NULL;
-}
-
-static const char *on_adopt(struct keeper *k, size_t n)
-{
-    struct keeper_adopt m;
-    if (keeper_adopt_decode(k->packet, n, &m) != ERR_OK)
-        return "malformed adoption";
-    if (child_by_id(k, m.head.id))
-        return "an adoption under an id that is in use";
-    return keeper__adopt(k, &m) ? NULL : "more children than there may be";
-}
-
-static const char *on_limit(struct keeper *k, size_t n)
-{
-    struct keeper_limit m;
-    if (n != sizeof m)
-        return "malformed limit";
-    memcpy(&m, k->packet, sizeof m);
-    struct keeper_child *c = child_by_id(k, m.head.id);
-    if (!c || !c->grouped)
-        return NULL;
-    int error = keeper__cgroup_limit(&k->cage.cgroup, c->serial, m.memory, m.pids);
-    if (error != 0) { /* one that may take what it likes is not kept */
-        log_error("keeper", "cannot limit process %d: %s", (int)c->pid, strerror(error));
-        keeper__doom(k, c);
-    }
-    c->memory = m.memory;
-    return NULL;
-}
-
-static const char *on_ready(struct keeper *k, size_t n)
-{
-    if (n != sizeof(struct keeper_head))
-        return "malformed ready";
-    if (k->stopping)
-        return NULL;
-    if (k->was_ready && !k->o->quiet)
-        log_info("keeper", "the gateway is back (pid %d)", (int)k->gateway);
-    k->was_ready = true;
-    if (!keeper__ready(k)) {
-        k->code = 1;
-        stop(k);
-    }
-    return NULL;
-}
-
-/* Collects the descriptors of a packet; more than CHILD_FDS cannot come, they are cut off. */
-static unsigned take_fds(struct msghdr *m, int fds[CHILD_FDS])
-{
-    unsigned n = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (n < CHILD_FDS)
-                fds[n++] = fd;
-            else
-                close(fd);
-        }
-    }
-    return n;
-}
-
-/* NULL or what was wrong with the packet. */
-static const char *on_packet(struct keeper *k, size_t n, const struct msghdr *m, const int *fds,
-                             unsigned fd_count)
-{
-    struct keeper_head head;
-    if (m->msg_flags & (MSG_TRUNC | MSG_CTRUNC) || n < sizeof head)
-        return "a packet of a wrong size";
-    memcpy(&head, k->packet, sizeof head);
-    if (fd_count > 0 && head.kind != KEEPER_SPAWN)
-        return "unexpected descriptors";
-    switch (head.kind) {
-    case KEEPER_SPAWN:
-        return on_spawn(k, n, fds, fd_count);
-    case KEEPER_KILL:
-        return on_kill(k, n);
-    case KEEPER_READY:
-        return on_ready(k, n);
-    case KEEPER_ADOPT:
-        return on_adopt(k, n);
-    case KEEPER_LIMIT:
-        return on_limit(k, n);
-    default:
-        return "a packet of an unknown kind";
-    }
-}
-
-/* Takes one packet; false when there is none now. */
-static bool hear(struct keeper *k)
-{
-    union {
-        char bytes[CMSG_SPACE(CHILD_FDS * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    int fds[CHILD_FDS];
-    struct iovec iov = {k->packet, sizeof k->packet};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    m.msg_control = control.bytes;
-    m.msg_controllen = sizeof control.bytes;
-    ssize_t n = recvmsg(k->link, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return errno == EINTR;
-    if (n <= 0) { /* it is ending, or has ended: then its exit code says more than this */
-        link_drop(k);
-        if (k->kill_at == 0)
-            k->kill_at = keeper__now() + GATEWAY_EXIT_GRACE_MS;
-        return false;
-    }
-    unsigned fd_count = take_fds(&m, fds);
-    const char *wrong = on_packet(k, (size_t)n, &m, fds, fd_count);
-    while (fd_count > 0)
-        close(fds[--fd_count]);
-    if (wrong)
-        gateway_kill(k, wrong);
-    else
-        tell_all(k);
-    return true;
-}
-
 static void on_signal(struct keeper *k, int signal)
 {
     switch (signal) {
@@ -437,10 +250,10 @@ static void on_signal(struct keeper *k, int signal)
             k->done = true;
             return;
         }
-        stop(k);
+        keeper__stop(k);
         return;
     case SIGTERM:
-        stop(k);
+        keeper__stop(k);
         return;
     case SIGHUP:
         if (k->gateway > 0)
@@ -471,8 +284,8 @@ static bool is_due(int64_t *at)
 static void on_time(struct keeper *k)
 {
     if (is_due(&k->kill_at) && k->gateway > 0)
-        gateway_kill(k,
-                     k->stopping ? "it did not stop in time" : "it left the wire but did not end");
+        keeper__gateway_kill(k, k->stopping ? "it did not stop in time"
+                                            : "it left the wire but did not end");
     if (is_due(&k->sweep_at) && keeper__sweep(k) > 0)
         k->sweep_at = keeper__now() + SWEEP_AGAIN_MS; /* one may have forked meanwhile */
     if (is_due(&k->move_at))
@@ -502,9 +315,9 @@ static void turn(struct keeper *k)
     if (p[0].revents)
         on_signals(k);
     if (k->link >= 0)
-        tell_all(k);
+        keeper__tell_all(k);
     for (int i = 0; i < PACKETS_PER_TURN && k->link >= 0 && !k->blocked && !k->done; i++) {
-        if (!hear(k))
+        if (!keeper__hear(k))
             break;
     }
     on_time(k);
@@ -544,10 +357,11 @@ static bool keeper_open(struct keeper *k)
     sigprocmask(SIG_BLOCK, &ours, NULL);
     k->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
     k->children = mem_calloc(KEEPER_SLOTS, sizeof *k->children);
-    void *shared = mmap(NULL, KEEPER_SLOTS * sizeof *k->failed, PROT_READ | PROT_WRITE,
+    void *shared = mmap(NULL, KEEPER_SLOTS * sizeof *k->told, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    k->failed = shared == MAP_FAILED ? NULL : shared;
-    if (k->signals < 0 || !k->children || !k->failed ||
+    k->told = shared == MAP_FAILED ? NULL : shared;
+    k->pidfd = pidfd_open(k->self, 0);
+    if (k->signals < 0 || k->pidfd < 0 || !k->children || !k->told ||
         getrandom(&nonce, sizeof nonce, 0) != sizeof nonce ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
         keeper__complain("cannot start: %s", strerror(errno));
@@ -555,7 +369,10 @@ static bool keeper_open(struct keeper *k)
     }
     /* Below RLIM_INFINITY and above every limit in use; the child's serial fills the low half. */
     k->tag = UINT64_C(1) << 62 | (uint64_t)(nonce >> 2) << 32;
-    if (!keeper__listen(k) || !keeper__cage_open(&k->cage, &k->o->cage, k->o->user, k->self))
+    if (!keeper__listen(k))
+        return false;
+    keeper__cage_open(&k->cage, &k->o->cage, k->o->user, k->self);
+    if (!keeper__cage_suffices(k))
         return false;
     k->o->facts = k->cage.facts;
     if (!k->o->quiet)
@@ -572,7 +389,9 @@ int keeper_run(struct keeper_options *o)
     }
     k->o = o;
     k->self = getpid();
-    k->link = k->signals = -1;
+    k->uid = geteuid();
+    k->gid = getegid();
+    k->link = k->signals = k->pidfd = -1;
     k->code = 1;
     if (keeper_open(k)) {
         k->code = 0;
@@ -583,12 +402,14 @@ int keeper_run(struct keeper_options *o)
     }
     keeper__cage_close(&k->cage);
     int code = k->code;
-    link_drop(k);
+    keeper__link_drop(k);
     keeper__unlisten(k);
     if (k->signals >= 0)
         close(k->signals);
-    if (k->failed)
-        munmap(k->failed, KEEPER_SLOTS * sizeof *k->failed);
+    if (k->pidfd >= 0)
+        close(k->pidfd);
+    if (k->told)
+        munmap(k->told, KEEPER_SLOTS * sizeof *k->told);
     mem_free(k->children);
     mem_free(k);
     return code;

@@ -5,6 +5,7 @@
  * Whatever is decided to be there and then fails keeps the child from starting. */
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,6 +55,10 @@ void cage_describe(const struct cage_options *o, const struct cage_facts *f, str
                  f->memory && f->pids ? "cgroup (memory, pids)"
                  : f->memory          ? "cgroup (memory)"
                                       : "cgroup (pids)");
+    if (o->level == CHILD_STRICT)
+        add_part(out, &first, o->no_network ? "namespaces (no network)" : "namespaces");
+    if (f->tmp || o->level == CHILD_STRICT)
+        add_part(out, &first, "own /tmp");
     if (f->uids)
         add_part(out, &first, "a uid for each");
     if (first)
@@ -67,6 +72,8 @@ void cage_describe(const struct cage_options *o, const struct cage_facts *f, str
         add_missing(out, &first, "seccomp", "");
     if (!f->memory || !f->pids)
         add_missing(out, &first, "cgroup", f->cgroup_why);
+    if (!f->tmp && o->level != CHILD_STRICT)
+        add_missing(out, &first, "own /tmp", f->tmp_why);
     if (!f->uids)
         add_missing(out, &first, "own uid", geteuid() == 0 ? "function_uids" : "needs root");
 }
@@ -78,16 +85,16 @@ static void look(struct keeper_cage *c, pid_t keeper)
     f->seccomp = keeper__seccomp_build(&c->filter);
     f->uids = c->o.uid_count > 0 && geteuid() == 0;
     keeper__cgroup_open(&c->cgroup, f, keeper);
+    keeper__namespace_look(c);
 }
 
-bool keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
+void keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
                        const struct privilege *user, pid_t keeper)
 {
     *c = (struct keeper_cage){
         .o = *o, .user = user, .cgroup = {.memory = -1, .pids = -1, .kill = -1}};
     if (o->level > CHILD_NONE)
         look(c, keeper);
-    return true;
 }
 
 void keeper__cage_say(const struct keeper_cage *c)
@@ -103,6 +110,26 @@ void keeper__cage_close(struct keeper_cage *c)
     keeper__cgroup_close(&c->cgroup, getpid());
     mem_free(c->filter.filter);
     c->filter.filter = NULL;
+}
+
+bool keeper__cage_suffices(struct keeper *k)
+{
+    struct cage_facts *f = &k->cage.facts;
+    enum child_step step = CHILD_STEP_NONE;
+    if (k->cage.o.level != CHILD_STRICT)
+        return true;
+    int error = f->landlock && f->seccomp ? keeper__try_strict(k, &step) : 0;
+    f->namespaces = f->landlock && f->seccomp && error == 0;
+    if (f->namespaces)
+        return true;
+    keeper__complain(
+        "isolation strict cannot be had here: %s%s%s; `ropeline doctor` says what this "
+        "machine gives, --isolation default takes what there is",
+        !f->landlock  ? "the kernel has no Landlock, or it is off"
+        : !f->seccomp ? "no seccomp filters"
+                      : child_step_name(step),
+        error ? ": " : "", error ? strerror(error) : "");
+    return false;
 }
 
 const char *keeper__cage_judge(const struct keeper_cage *c, const struct keeper_request *q)
@@ -141,6 +168,28 @@ static int change_user(const struct keeper_cage *c, const struct keeper_spawn *s
     return s->level > CHILD_NONE && geteuid() == 0 ? drop_capabilities() : 0;
 }
 
+static bool has_own_tmp(const struct keeper_cage *c, const struct keeper_request *q)
+{
+    return q->spawn.level == CHILD_STRICT || (c->facts.tmp && keeper__mounts_wants_tmp(q));
+}
+
+int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_request *q, uid_t uid,
+                          gid_t gid, enum child_step *step)
+{
+    int error = 0;
+    if (q->spawn.level == CHILD_NONE || !has_own_tmp(c, q))
+        return 0;
+    *step = CHILD_STEP_NAMESPACES;
+    if (q->spawn.level == CHILD_STRICT)
+        error = keeper__namespace_strict(c, uid, gid);
+    else
+        error = keeper__namespace_enter(CLONE_NEWNS | (c->userns ? CLONE_NEWUSER : 0));
+    if (error != 0)
+        return error;
+    *step = CHILD_STEP_MOUNTS;
+    return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q) : keeper__mounts_tmp(q);
+}
+
 int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request *q,
                        enum child_step *step)
 {
@@ -157,7 +206,10 @@ int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request 
         return 0;
     *step = CHILD_STEP_LANDLOCK;
     if (c->facts.landlock && !s->opens_itself)
-        error = keeper__landlock_enter(c->facts.landlock, q);
+        error = keeper__landlock_enter(c->facts.landlock, q,
+                                       has_own_tmp(c, q) ? "/tmp"
+                                       : q->tmp[0]       ? q->tmp
+                                                         : NULL);
     if (error != 0)
         return error;
     *step = CHILD_STEP_SECCOMP;

@@ -24,20 +24,24 @@ struct cgroup_tree {
 struct keeper_cage {
     struct cage_options o;
     struct cage_facts facts;
+    bool userns;                  /* mounting takes a namespace of users */
     const struct privilege *user; /* whom a child becomes that has no uid of its own; may be NULL */
     struct cgroup_tree cgroup;
     struct sock_fprog filter;
 };
 
-/* keeper_cage.c. Looks, makes what can be made ahead; false, after it said why, when strict cannot
- * be had. */
-bool keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
+/* keeper_cage.c. Looks, and makes what can be made ahead. */
+void keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
                        const struct privilege *user, pid_t keeper);
 void keeper__cage_close(struct keeper_cage *c);
 void keeper__cage_say(const struct keeper_cage *c); /* one line, for who started us */
 /* What nobody may ask for, in words; NULL = nothing. */
 const char *keeper__cage_judge(const struct keeper_cage *c, const struct keeper_request *q);
-/* In the child: all that must wait until the rest is done; errno, and *step says where. */
+/* In the child, these two around the fork of strict's process 1; errno, and *step says where. What
+ * it sees: its mounts, and in strict its other namespaces. */
+int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_request *q, uid_t uid,
+                          gid_t gid, enum child_step *step);
+/* What it may: its user, Landlock, seccomp. */
 int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request *q,
                        enum child_step *step);
 
@@ -68,7 +72,22 @@ unsigned keeper__cgroup_sweep(const struct cgroup_tree *t,
 
 /* keeper_landlock.c: the ABI of this kernel, 0 = none; and the last step but one, errno. */
 int keeper__landlock_abi(void);
-int keeper__landlock_enter(int abi, const struct keeper_request *q);
+/* `tmp`: where its own is seen, NULL = nowhere. */
+int keeper__landlock_enter(int abi, const struct keeper_request *q, const char *tmp);
+
+/* keeper_mounts.c, in the child's own mount namespace; errno. */
+bool keeper__mounts_wants_tmp(const struct keeper_request *q);
+int keeper__mounts_tmp(const struct keeper_request *q);
+int keeper__mounts_strict(const struct keeper_request *q);
+
+/* keeper_namespaces.c */
+#define STRICT_HOST "function"
+void keeper__namespace_look(struct keeper_cage *c);
+int keeper__namespace_enter(int flags); /* CLONE_NEW..., errno */
+/* What a strict child is born into (clone3). */
+unsigned long keeper__namespace_flags(const struct keeper_cage *c);
+/* In it: its users, its name, its loopback; who it was outside. errno */
+int keeper__namespace_strict(const struct keeper_cage *c, uid_t uid, gid_t gid);
 
 /* keeper_seccomp.c. False: this kernel or library has none. */
 bool keeper__seccomp_build(struct sock_fprog *out);

@@ -15,10 +15,14 @@
 /* Those of a new gateway, and those of the last one that are not buried yet. */
 #define KEEPER_SLOTS (2 * LIMIT_CHILDREN)
 
-/* What a child that could not become what was asked for leaves behind, in shared memory. */
-struct keeper_failure {
-    int32_t error; /* errno */
-    int32_t step;  /* enum child_step */
+/* What a child tells through shared memory: why it could not become what was asked for; and in
+ * strict, where the keeper's own child is process 1, how the function ended. */
+struct keeper_told {
+    int32_t error;      /* errno */
+    int32_t step;       /* enum child_step */
+    enum child_step at; /* where it is */
+    int32_t ended, status;
+    int64_t rss_kb;
 };
 
 struct keeper_child {
@@ -37,12 +41,15 @@ struct keeper_child {
 struct keeper {
     struct keeper_options *o;
     pid_t self, gateway; /* gateway: 0 = none */
-    int link, signals;   /* -1 = none */
+    int pidfd;           /* our own */
+    uid_t uid;           /* ours */
+    gid_t gid;
+    int link, signals; /* -1 = none */
     struct keeper_child *children;
     unsigned slots; /* how many of `children` were ever used */
     uint32_t serial;
-    uint64_t tag;                  /* of this keeper, see keeper_spawn.c */
-    struct keeper_failure *failed; /* shared with children until they exec; per slot */
+    uint64_t tag;             /* of this keeper, see keeper_spawn.c */
+    struct keeper_told *told; /* shared with children until they exec; per slot */
     struct keeper_cage cage;
     bool blocked; /* the link is full: nothing is read until all is told */
     bool was_ready, stopping, done;
@@ -55,6 +62,16 @@ struct keeper {
     struct keeper_request request;
     char packet[LIMIT_KEEPER_MESSAGE];
 };
+
+/* keeper.c */
+void keeper__link_drop(struct keeper *k);
+/* A gateway that breaks the rules of the wire is broken or taken over: it is not argued with. */
+void keeper__gateway_kill(struct keeper *k, const char *why);
+void keeper__stop(struct keeper *k);
+
+/* keeper_packets.c */
+void keeper__tell_all(struct keeper *k);
+bool keeper__hear(struct keeper *k); /* takes one packet; false when there is none now */
 
 /* keeper_listen.c: false after the reason was printed. */
 bool keeper__listen(struct keeper *k);
@@ -69,6 +86,13 @@ struct keeper_child *keeper__child_by_pid(struct keeper *k, pid_t pid);
 void keeper__doom(struct keeper *k, struct keeper_child *c);
 /* Kills what is left of dead and doomed children; how many processes it had to kill. */
 unsigned keeper__sweep(struct keeper *k);
+
+/* keeper_cage.c: false, after it said why: strict is asked for and cannot be had. */
+bool keeper__cage_suffices(struct keeper *k);
+/* keeper_namespaces.c: process 1 of a strict child; never returns. */
+_Noreturn void keeper__init(pid_t function, struct keeper_told *told);
+/* keeper_spawn.c: whether a strict child can be made here: 0, or errno of *step. */
+int keeper__try_strict(struct keeper *k, enum child_step *step);
 
 int64_t keeper__now(void);
 /* How long to wait before the gateway is started again, by how often it died in the last minute

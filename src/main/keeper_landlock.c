@@ -137,8 +137,9 @@ static int allow_all(int ruleset, uint64_t all, char *const *paths, uint64_t acc
     return error;
 }
 
-int keeper__landlock_enter(int abi, const struct keeper_request *q)
+int keeper__landlock_enter(int abi, const struct keeper_request *q, const char *tmp)
 {
+    static const char *const places[] = {"/var/task", "/opt"};
     struct ruleset attr = {.fs = handled(abi), .scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
     int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, RULESET_BYTES(abi), 0);
     if (fd < 0)
@@ -150,8 +151,10 @@ int keeper__landlock_enter(int abi, const struct keeper_request *q)
         error = allow_all(fd, attr.fs, q->read, RUN);
     if (error == 0)
         error = allow_all(fd, attr.fs, q->write, OWN);
-    if (error == 0 && q->tmp[0])
-        error = allow(fd, attr.fs, q->tmp, OWN);
+    if (error == 0 && tmp)
+        error = allow(fd, attr.fs, tmp, OWN);
+    for (size_t i = 0; i < COUNTOF(places) && error == 0 && q->spawn.level == CHILD_STRICT; i++)
+        error = allow(fd, attr.fs, places[i], RUN);
     if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
         error = errno;
     close(fd);

@@ -18,12 +18,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -91,53 +93,74 @@ static int place_fds(unsigned count, const int *fds)
 
 static int die_with_keeper(const struct keeper *k)
 {
+    struct pollfd keeper = {k->pidfd, POLLIN, 0};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         return errno;
-    if (getppid() != k->self) /* it died before it could be our death */
+    if (poll(&keeper, 1, 0) != 0) /* it died before it could be our death */
         _exit(127);
     return 0;
 }
 
-/* In the child. Returns errno of the step that failed. */
-static int become(const struct keeper *k, uint32_t serial, bool born, const int *fds,
-                  enum child_step *step)
+/* The part of a child that is the same in its namespaces and outside. */
+static int become_apart(const struct keeper *k, const struct keeper_child *c, bool born,
+                        const int *fds, enum child_step *step)
 {
-    const struct keeper_request *q = &k->request;
-    sigset_t none;
+    const struct keeper_spawn *s = &k->request.spawn;
     *step = CHILD_STEP_SESSION;
     int error = die_with_keeper(k);
     if (error == 0 && setsid() < 0)
         error = errno;
     if (error != 0)
         return error;
-    for (int s = 1; s <= SIGRTMAX; s++)
-        signal(s, SIG_DFL); /* fails for some, which have no other */
+    for (int number = 1; number <= SIGRTMAX; number++)
+        signal(number, SIG_DFL); /* fails for some, which have no other */
     *step = CHILD_STEP_CGROUP;
-    if (q->spawn.level > CHILD_NONE)
-        error = keeper__cgroup_enter(&k->cage.cgroup, serial, born);
+    if (c->grouped)
+        error = keeper__cgroup_enter(&k->cage.cgroup, c->serial, born);
     if (error != 0)
         return error;
     *step = CHILD_STEP_DESCRIPTORS;
-    error = place_fds(q->spawn.fd_count, fds);
+    error = place_fds(s->fd_count, fds);
     if (error != 0)
         return error;
     *step = CHILD_STEP_LIMITS;
-    error = set_limits(&q->spawn);
-    if (error != 0)
-        return error;
     /* Where a low hard limit forbids the tag, session and orphanhood still tell. */
-    rlim_t tag = tag_of(k, serial);
+    rlim_t tag = tag_of(k, c->serial);
     (void)setrlimit(RLIMIT_RTTIME, &(struct rlimit){tag, tag});
     umask(077);
+    return set_limits(s);
+}
+
+/* In the child, whose uid and gid are told, because in a namespace of users it has none at first.
+ * Returns errno of the step that failed. */
+static int become(const struct keeper *k, const struct keeper_child *c, bool born, const int *fds,
+                  struct keeper_told *told)
+{
+    const struct keeper_request *q = &k->request;
+    enum child_step *step = &told->at;
+    sigset_t none;
+    int error = become_apart(k, c, born, fds, step);
+    if (error == 0)
+        error = keeper__cage_surround(&k->cage, q, k->uid, k->gid, step);
+    if (error != 0)
+        return error;
+    if (q->spawn.level == CHILD_STRICT) {
+        *step = CHILD_STEP_NAMESPACES;
+        pid_t pid = fork();
+        if (pid < 0)
+            return errno;
+        if (pid > 0)
+            keeper__init(pid, told);
+    }
     error = keeper__cage_enter(&k->cage, q, step);
     if (error != 0)
         return error;
     *step = CHILD_STEP_DIRECTORY; /* as who it now is: root could stand where that user may not */
     if (chdir(q->cwd) != 0)
         return errno;
-    error = die_with_keeper(k); /* again: the kernel forgets it when the user changes */
-    if (error != 0)
-        return error;
+    *step = CHILD_STEP_SESSION; /* again: the kernel forgets it when the user changes */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return errno;
     *step = CHILD_STEP_EXEC;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -159,7 +182,7 @@ static struct keeper_child *child_new(struct keeper *k, uint32_t id)
         return NULL;
     *c = (struct keeper_child){.id = id, .serial = ++k->serial};
     c->ended = (struct keeper_ended){.head = {KEEPER_ENDED, id}, .status = -1};
-    k->failed[c - k->children] = (struct keeper_failure){0};
+    k->told[c - k->children] = (struct keeper_told){0};
     return c;
 }
 
@@ -185,19 +208,42 @@ static int child_group(struct keeper *k, struct keeper_child *c, uint64_t memory
 
 /* fork(), and *born when the child stands in its cgroup from its first moment: going there later
  * costs it milliseconds, because the kernel then waits until no other process forks. */
-static pid_t fork_into(int cradle, bool *born)
+static pid_t fork_into(int cradle, unsigned long namespaces, bool *born)
 {
-    struct clone_args into = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
+    struct clone_args into = {.flags = namespaces, .exit_signal = SIGCHLD};
+    long pid = -1;
     *born = cradle >= 0;
-    if (!*born)
-        return fork();
-    into.cgroup = (uint64_t)cradle;
-    long pid = syscall(SYS_clone3, &into, sizeof into);
-    if (pid < 0) {
-        *born = false;
-        return fork();
+    if (*born) {
+        into.flags |= CLONE_INTO_CGROUP;
+        into.cgroup = (uint64_t)cradle;
+        pid = syscall(SYS_clone3, &into, sizeof into);
     }
-    return (pid_t)pid;
+    if (pid >= 0)
+        return (pid_t)pid;
+    *born = false;
+    into.flags = namespaces;
+    into.cgroup = 0;
+    return namespaces ? (pid_t)syscall(SYS_clone3, &into, sizeof into) : fork();
+}
+
+/* Returns in the keeper alone: the pid, or -1. */
+static pid_t fork_child(struct keeper *k, struct keeper_child *c, const int *fds)
+{
+    struct keeper_told *told = &k->told[c - k->children];
+    bool strict = k->request.spawn.level == CHILD_STRICT, born;
+    int cradle = c->grouped ? keeper__cgroup_cradle(&k->cage.cgroup, c->serial) : -1;
+    pid_t pid = fork_into(cradle, strict ? keeper__namespace_flags(&k->cage) : 0, &born);
+    if (pid == 0) {
+        int error = become(k, c, born, fds, told);
+        told->step = (int32_t)told->at;
+        told->error = error;
+        _exit(127);
+    }
+    int error = errno;
+    if (cradle >= 0)
+        close(cradle);
+    errno = error;
+    return pid;
 }
 
 bool keeper__spawn(struct keeper *k, const int *fds)
@@ -214,22 +260,9 @@ bool keeper__spawn(struct keeper *k, const int *fds)
         child_refuse(k, c, ERR_UNAVAILABLE, error, CHILD_STEP_CGROUP);
         return true;
     }
-    struct keeper_failure *failed = &k->failed[c - k->children];
-    bool born;
-    int cradle = c->grouped ? keeper__cgroup_cradle(&k->cage.cgroup, c->serial) : -1;
-    pid_t pid = fork_into(cradle, &born);
-    if (pid == 0) {
-        enum child_step step;
-        error = become(k, c->serial, born, placed, &step);
-        failed->step = (int32_t)step;
-        failed->error = error;
-        _exit(127);
-    }
-    error = errno;
-    if (cradle >= 0)
-        close(cradle);
+    pid_t pid = fork_child(k, c, placed);
     if (pid < 0) {
-        child_refuse(k, c, ERR_UNAVAILABLE, error, CHILD_STEP_SESSION);
+        child_refuse(k, c, ERR_UNAVAILABLE, errno, CHILD_STEP_SESSION);
         return true;
     }
     c->pid = pid;
@@ -255,6 +288,28 @@ void keeper__doom(struct keeper *k, struct keeper_child *c)
     if (c->grouped)
         (void)keeper__cgroup_kill(&k->cage.cgroup, c->serial);
     k->sweep_at = keeper__now();
+}
+
+int keeper__try_strict(struct keeper *k, enum child_step *step)
+{
+    static char program[] = "/bin/true", root[] = "/", none[] = "";
+    struct keeper_request *q = &k->request;
+    int fds[CHILD_FDS], status;
+    memset(fds, -1, sizeof fds);
+    *q = (struct keeper_request){.cwd = root, .argv = {program}};
+    q->tmp = q->task = q->opt = none;
+    q->spawn.level = CHILD_STRICT;
+    struct keeper_child *c = child_new(k, 1);
+    pid_t pid = c ? fork_child(k, c, fds) : -1;
+    int error = errno;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    const struct keeper_told *told = &k->told[0];
+    *step = pid < 0 ? CHILD_STEP_NAMESPACES : (enum child_step)told->step;
+    k->slots = 0;
+    if (pid < 0)
+        return error;
+    return told->error ? told->error : told->ended && told->status == 0 ? 0 : ECHILD;
 }
 
 static struct keeper_child *child_by_serial(struct keeper *k, uint32_t serial)
@@ -380,7 +435,7 @@ bool keeper__adopt(struct keeper *k, const struct keeper_adopt *m)
     if (error == 0 && prlimit(c->pid, RLIMIT_RTTIME, &(struct rlimit){tag, tag}, NULL) != 0)
         error = errno;
     if (error != 0) {
-        k->failed[c - k->children] = (struct keeper_failure){error, CHILD_STEP_CGROUP};
+        k->told[c - k->children] = (struct keeper_told){.error = error, .step = CHILD_STEP_CGROUP};
         c->say_started = false;
         keeper__doom(k, c);
     }
