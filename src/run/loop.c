@@ -3,6 +3,8 @@
  * The loops of the gateway process and the posts between them. A post is never lost and never runs
  * before the post that the same poster made earlier. */
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -29,9 +31,12 @@ void run_post(struct loop *to, struct post *p)
         p->next = newest;
     while (!atomic_compare_exchange_weak_explicit(&to->inbox, &newest, p, memory_order_acq_rel,
                                                   memory_order_relaxed));
-    /* Who finds the inbox empty rings; the others know that the bell still sounds. */
+    /* Who finds the inbox empty rings; the others know that the bell still sounds. Not by uv_async,
+     * whose receiver spins until the sender is back from the kernel: on one core for a time slice.
+     * It can not fail: a counter that is full has rung. */
+    const uint64_t one = 1;
     if (newest == NULL)
-        uv_async_send(&to->wake);
+        (void)!write(to->bell, &one, sizeof one);
 }
 
 /* Runs what was posted until now; what the posts post waits for the next turn, so that I/O gets
@@ -55,9 +60,14 @@ static bool loop_drain(struct loop *l)
     return any;
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
-    loop_drain(wake->data);
+    struct loop *l = wake->data;
+    uint64_t rung;
+    (void)status;
+    (void)events;
+    (void)!read(l->bell, &rung, sizeof rung); /* first: who posts from here on rings again */
+    loop_drain(l);
 }
 
 static void on_stop(struct post *p)
@@ -88,6 +98,7 @@ static void loop_free(struct loop *l)
         log_warn("run", "loop %u still has open handles at its end", l->index);
         return;
     }
+    close(l->bell);
     mem_free(l->read_buffer);
     mem_free(l);
 }
@@ -111,12 +122,17 @@ static enum err loop_new(struct run *r, unsigned index, struct loop **out)
         mem_free(l);
         return ERR_NOMEM;
     }
-    if (uv_async_init(&l->uv, &l->wake, on_wake) != 0) {
+    l->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (l->bell < 0 || uv_poll_init(&l->uv, &l->wake, l->bell) != 0) {
+        if (l->bell >= 0)
+            close(l->bell);
         uv_loop_close(&l->uv);
         mem_free(l->read_buffer);
         mem_free(l);
         return ERR_UNAVAILABLE;
     }
+    int rc = uv_poll_start(&l->wake, UV_READABLE, on_wake);
+    ASSERT(rc == 0);
     l->wake.data = l;
     l->holds = 1; /* until run_stop */
     *out = l;

@@ -28,7 +28,8 @@ struct loop {
     unsigned index;
     _Atomic pthread_t owner;
     _Atomic(struct post *) inbox; /* newest first; whoever drains it turns it round */
-    uv_async_t wake;              /* keeps the loop alive while `holds` is not 0 */
+    int bell;                     /* an eventfd: something is in the inbox */
+    uv_poll_t wake;               /* of it; keeps the loop alive while `holds` is not 0 */
     unsigned holds;               /* not stopped yet, works in lanes, workers still busy */
     struct post stop, drained, leave;
     struct wheel wheel;
