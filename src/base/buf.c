@@ -120,6 +120,19 @@ const char *buf_cstr(struct buf *b)
     return b->p;
 }
 
+void buf_add_utf8(struct buf *b, struct str s)
+{
+    for (size_t at = 0, length; at < s.n; at += length) {
+        size_t from = at;
+        while (at < s.n && s.p[at] != '\0' && (length = str__utf8_len(s, at)) > 0)
+            at += length;
+        buf_add(b, str_sub(s, from, at - from));
+        length = at < s.n ? 1 : 0;
+        if (length > 0)
+            buf_add(b, STR("\xef\xbf\xbd"));
+    }
+}
+
 void buf_printable(struct buf *b, size_t from)
 {
     for (size_t i = from; i < b->n; i++) {

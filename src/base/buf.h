@@ -29,6 +29,8 @@ char *buf_reserve(struct buf *b, size_t n) MUSTCHECK;
 /* Replaces every control character but the tab from byte `from` on by '?', and those that turn text
  * around: what strangers wrote can then neither steer a terminal nor forge a line. */
 void buf_printable(struct buf *b, size_t from);
+/* Appends s as UTF-8 without NUL: each byte that cannot be part of it becomes U+FFFD. */
+void buf_add_utf8(struct buf *b, struct str s);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* NUL-terminated view (the NUL is not counted); "" when empty or in error. */

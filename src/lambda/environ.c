@@ -27,7 +27,7 @@ static const struct variable variables[] = {
     {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", RESERVED, "{memory}"},
     {"AWS_LAMBDA_FUNCTION_VERSION", RESERVED, "{qualifier}"},
     {"AWS_LAMBDA_INITIALIZATION_TYPE", RESERVED, "{initialization}"},
-    {"AWS_LAMBDA_LOG_GROUP_NAME", RESERVED, "/aws/lambda/{name}"},
+    {"AWS_LAMBDA_LOG_GROUP_NAME", RESERVED, "{log_group}"},
     {"AWS_LAMBDA_LOG_STREAM_NAME", RESERVED, "{stream}"},
     {"AWS_ACCESS_KEY_ID", RESERVED, "{key_id}"},
     {"AWS_SECRET_ACCESS_KEY", RESERVED, "{key_secret}"},
@@ -35,6 +35,8 @@ static const struct variable variables[] = {
     {"AWS_LAMBDA_RUNTIME_API", RESERVED, "{api}"},
     {"LAMBDA_TASK_ROOT", RESERVED, "{code}"},
     {"LAMBDA_RUNTIME_DIR", RESERVED, "{runtime_dir}"},
+    {"AWS_LAMBDA_LOG_FORMAT", DEFAULT, "{log_format}"},
+    {"AWS_LAMBDA_LOG_LEVEL", DEFAULT, "{log_level}"}, /* with JSON alone */
     {"LANG", DEFAULT, "en_US.UTF-8"},
     {"TZ", DEFAULT, ":UTC"},
     {"PATH", DEFAULT, "/usr/local/bin:/usr/bin/:/bin:{opt}/bin"},
@@ -72,6 +74,13 @@ static struct str decimal(struct arena *a, unsigned n)
     return arena_fmt(a, "%u", n);
 }
 
+static struct str level_name(const struct function_logging *f)
+{
+    static const char *const names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"};
+    size_t i = f->application_level / 4 - 1;
+    return f->json && i < COUNTOF(names) ? str_c(names[i]) : STR("");
+}
+
 /* Appends `pattern` with its {words} filled in. */
 static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f,
                    struct str pattern)
@@ -87,6 +96,9 @@ static void expand(struct buf *b, struct arena *a, const struct lambda__facts *f
         {STR("qualifier"), f->spec->version},
         {STR("initialization"), f->provisioned ? STR("provisioned-concurrency") : STR("on-demand")},
         {STR("stream"), f->log_stream},
+        {STR("log_group"), f->spec->logging.group},
+        {STR("log_format"), f->spec->logging.json ? STR("JSON") : STR("Text")},
+        {STR("log_level"), level_name(&f->spec->logging)},
         {STR("key_id"), f->key_id},
         {STR("key_secret"), f->key_secret},
         {STR("key_token"), f->key_token},

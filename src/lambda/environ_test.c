@@ -13,6 +13,7 @@ static struct function_spec spec = {
     .runtime = {"nodejs20.x", 10},
     .version = {"$LATEST", 7},
     .memory_mb = 256,
+    .logging = {.group = {"/aws/lambda/Auth", 16}, .application_level = DETAIL_INFO},
 };
 
 static struct lambda__facts facts_of(const struct function_spec *s)
@@ -58,6 +59,7 @@ static void the_documented_variables_are_there_and_no_api_address(void **state)
         {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"},
         {"AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/Auth"},
         {"AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/22/[$LATEST]00"},
+        {"AWS_LAMBDA_LOG_FORMAT", "Text"},
         {"AWS_SECRET_ACCESS_KEY", "secret"},
         {"LAMBDA_TASK_ROOT", "/code"},
         {"LAMBDA_RUNTIME_DIR", "/state/runtime/x"},
@@ -79,6 +81,22 @@ static void the_documented_variables_are_there_and_no_api_address(void **state)
     assert_null(value_in(env, "AWS_LAMBDA_RUNTIME_API"));
     assert_null(value_in(env, "_X_AMZN_TRACE_ID"));
     assert_null(value_in(env, "HOME"));
+    assert_null(value_in(env, "AWS_LAMBDA_LOG_LEVEL"));
+    arena_free(a);
+}
+
+static void the_log_level_is_told_to_who_logs_in_json(void **state)
+{
+    (void)state;
+    struct function_spec s = spec;
+    s.logging.json = true;
+    s.logging.application_level = DETAIL_FATAL;
+    struct lambda__facts facts = facts_of(&s);
+    struct arena *a = arena_new(KIB(8), KIB(64));
+    const char *const *env = lambda__environ(a, &facts);
+    assert_non_null(env);
+    assert_string_equal(value_in(env, "AWS_LAMBDA_LOG_FORMAT"), "JSON");
+    assert_string_equal(value_in(env, "AWS_LAMBDA_LOG_LEVEL"), "FATAL");
     arena_free(a);
 }
 
@@ -218,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_documented_variables_are_there_and_no_api_address),
         cmocka_unit_test(each_kind_of_runtime_gets_its_own),
+        cmocka_unit_test(the_log_level_is_told_to_who_logs_in_json),
         cmocka_unit_test(a_template_overrides_defaults_and_adds_its_own),
         cmocka_unit_test(reserved_and_malformed_names_are_refused_by_name),
         cmocka_unit_test(four_kilobytes_are_the_most),

@@ -38,22 +38,6 @@ void lambda__env_move(struct environment *env, enum env_state to)
         lambda__provision_gone(env);
 }
 
-static void log_text(struct environment *env, struct buf *text)
-{
-    struct lambda *l = env->function->lambda;
-    if (text->err == ERR_OK)
-        lambda__log(l, env->function->log, env->run, loop_wall_us(l->o.control), buf_str(text));
-}
-
-static void log_init_report(struct environment *env, const char *phase, const char *status,
-                            const char *error_type)
-{
-    AUTO_BUF line = BUF_INIT(KIB(1));
-    int64_t us = lambda__now_us(env->function->lambda) - env->began_us;
-    lambda__line_init_report(&line, us, phase, status, error_type);
-    log_text(env, &line);
-}
-
 /* --- the end --------------------------------------------------------------------------------- */
 
 static void empty_start(struct environment *env);
@@ -72,6 +56,7 @@ static void env_free(struct environment *env)
     buf_fini(&env->event);
     buf_fini(&env->trace);
     buf_fini(&env->arn);
+    log_stream_close(env->log_stream);
     mem_free(env);
     f->environments--;
     l->environments--;
@@ -169,7 +154,7 @@ void lambda__env_init_error(struct environment *env, const char *type, struct bu
 {
     bool ahead = env->state == ENV_INIT;
     lambda__sources_drain(env, true);
-    log_init_report(env, ahead ? "init" : "invoke", "error", type);
+    lambda__say_init_report(env, ahead ? "init" : "invoke", "error", type);
     env_dismiss(env);
     if (ahead)
         init_failed(env);
@@ -181,7 +166,7 @@ static void init_timeout(struct environment *env)
 {
     lambda__env_kill(env);
     lambda__sources_drain(env, true);
-    log_init_report(env, "init", "timeout", NULL);
+    lambda__say_init_report(env, "init", "timeout", NULL);
     init_failed(env);
 }
 
@@ -190,7 +175,7 @@ static void run_timeout(struct environment *env)
     struct buf payload = BUF_INIT(KIB(1));
     lambda__env_kill(env);
     if (!env->ready)
-        log_init_report(env, "invoke", "timeout", NULL);
+        lambda__say_init_report(env, "invoke", "timeout", NULL);
     lambda__payload_timeout(&payload, env->request_id, env->function->spec.timeout_ms);
     lambda__run_end(env, LAMBDA_TIMEOUT, &payload, "timeout", NULL);
     lambda__queue_serve(env->function);
@@ -201,13 +186,9 @@ static void run_crashed(struct environment *env)
 {
     const char *type = env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint";
     struct buf payload = BUF_INIT(KIB(1));
-    AUTO_BUF line = BUF_INIT(KIB(1));
     if (!env->ready)
-        log_init_report(env, "invoke", "error", type);
-    buf_addf(&line, "RequestId: %s Error: ", env->request_id);
-    lambda__exit_text(&line, &env->how);
-    buf_addf(&line, "\n%s", type);
-    log_text(env, &line);
+        lambda__say_init_report(env, "invoke", "error", type);
+    lambda__say_crash(env, type);
     lambda__payload_exit(&payload, env->request_id, &env->how);
     lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &payload, "error", type);
 }
@@ -227,8 +208,9 @@ static void env_gone(struct environment *env)
     if (was == ENV_TEMPLATE)
         lambda__template_lost(env);
     if (was == ENV_INIT) {
-        log_init_report(env, "init", "error",
-                        env->how.err == ERR_OK ? "Runtime.ExitError" : "Runtime.InvalidEntrypoint");
+        lambda__say_init_report(env, "init", "error",
+                                env->how.err == ERR_OK ? "Runtime.ExitError"
+                                                       : "Runtime.InvalidEntrypoint");
         init_failed(env);
     } else {
         lambda__queue_serve(f);
@@ -315,15 +297,6 @@ static void on_timer(struct timer *t)
 
 /* --- the beginning --------------------------------------------------------------------------- */
 
-static void log_init_start(struct environment *env)
-{
-    struct lambda *l = env->function->lambda;
-    AUTO_BUF line = BUF_INIT(KIB(1));
-    lambda__line_init_start(&line, env->function->spec.runtime, str_c(l->o.region),
-                            env->function->runtime.home->digest);
-    log_text(env, &line);
-}
-
 struct environment *lambda__env_new(struct function *f, enum env_state state, bool provisioned)
 {
     struct lambda *l = f->lambda;
@@ -331,6 +304,10 @@ struct environment *lambda__env_new(struct function *f, enum env_state state, bo
     if (!env)
         return NULL;
     env->function = f;
+    if (lambda__log_open(env) != ERR_OK) {
+        mem_free(env);
+        return NULL;
+    }
     env->state = state;
     env->provisioned = provisioned;
     env->control = -1;
@@ -386,7 +363,7 @@ static enum err env_start(struct function *f, struct lambda_invocation *first, b
     enum err err = lambda__env_spawn(env);
     if (err != ERR_OK)
         return err;
-    log_init_start(env);
+    lambda__say_init_start(env);
     if (first)
         lambda__run_begin(env, first);
     else
@@ -440,6 +417,8 @@ void lambda__env_next(struct environment *env)
     if (first) {
         env->ready = true;
         env->init_us = lambda__now_us(env->function->lambda) - env->began_us;
+        lambda__sources_drain(env, true);
+        lambda__say_init_report(env, env->running ? "invoke" : "init", NULL, NULL);
     }
     if (env->running) {
         ASSERT(first);

@@ -82,6 +82,9 @@ static void add_spec(struct buf *b, const struct function_spec *s, const char *c
     buf_add(b, version_of(s));
     buf_addc(b, '\0');
     buf_addf(b, "%u %u %zu%c", s->timeout_ms, s->memory_mb, s->env_count, 0);
+    buf_add(b, s->logging.group);
+    buf_addf(b, "%c%d %u %u%c", 0, s->logging.json, s->logging.application_level,
+             s->logging.system_level, 0);
     for (size_t i = 0; i < s->env_count; i++) {
         buf_add(b, s->env[i].name);
         buf_addc(b, '\0');
@@ -110,6 +113,17 @@ static bool copy(struct arena *a, struct str *s)
     return s->p != NULL;
 }
 
+static bool copy_logging(struct function *f)
+{
+    struct function_logging *g = &f->spec.logging;
+    g->application_level = g->application_level ? g->application_level : DETAIL_INFO;
+    g->system_level = g->system_level ? g->system_level : DETAIL_INFO;
+    if (g->group.n > 0)
+        return copy(f->arena, &g->group);
+    g->group = arena_fmt(f->arena, LOG_GROUP_PREFIX "%.*s", STR_ARG(f->spec.name));
+    return g->group.p != NULL;
+}
+
 static enum err copy_spec(struct function *f, const struct function_spec *spec,
                           const char *code_dir, struct str opt)
 {
@@ -123,7 +137,7 @@ static enum err copy_spec(struct function *f, const struct function_spec *spec,
     s->layers = ARENA_ARRAY(a, spec->layer_count, struct str);
     if (!s->env || !s->layers || !copy(a, &s->name) || !copy(a, &s->arn) ||
         !copy(a, &s->code_dir) || !copy(a, &s->handler) || !copy(a, &s->runtime) ||
-        !copy(a, &s->version) || !copy(a, &s->package))
+        !copy(a, &s->version) || !copy(a, &s->package) || !copy_logging(f))
         return ERR_NOMEM;
     for (size_t i = 0; i < spec->env_count; i++) {
         s->env[i] = spec->env[i];

@@ -31,6 +31,7 @@ void lambda_invocation_fini(struct lambda_invocation *i)
 {
     buf_fini(&i->payload);
     buf_fini(&i->answer);
+    buf_fini(&i->log);
 }
 
 static void deliver(struct post *p)
@@ -245,6 +246,7 @@ void lambda_invoke(struct lambda *l, struct lambda_invocation *i)
     ASSERT(i->function && i->reply && i->done);
     crypt_uuid(i->request_id);
     i->answer = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
+    i->log = BUF_INIT(LIMIT_LOG_BYTES);
     i->outcome = LAMBDA_UNAVAILABLE;
     i->executed[0] = '\0';
     i->runs = NULL;
@@ -261,14 +263,6 @@ void lambda_invoke(struct lambda *l, struct lambda_invocation *i)
 }
 
 /* --- in an environment ----------------------------------------------------------------------- */
-
-static void log_text(const struct environment *env, struct buf *text)
-{
-    struct lambda *l = env->function->lambda;
-    if (text->err == ERR_OK)
-        lambda__log(l, env->function->log, env->run, loop_wall_us(l->o.control), buf_str(text));
-    buf_reset(text);
-}
 
 /* A trace header that cannot be passed on is left out: it comes from whoever called the gateway. */
 static void take_event(struct environment *env, struct lambda_invocation *i)
@@ -327,9 +321,7 @@ void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
     } else {
         env->cold = env->init_inside = true;
     }
-    AUTO_BUF line = BUF_INIT(256);
-    lambda__line_start(&line, env->request_id, f->spec.version);
-    log_text(env, &line);
+    lambda__say_start(env);
 }
 
 /* The peak of its memory, as the kernel has it; looked up rarely, because that costs more than a
@@ -355,27 +347,8 @@ static void sample_memory(struct environment *env)
         env->used_mb = (unsigned)mb;
 }
 
-static void log_end(struct environment *env, int64_t duration_us, const char *status,
-                    const char *error_type)
-{
-    struct function *f = env->function;
-    struct lambda__report report = {
-        .request_id = env->request_id,
-        .duration_us = duration_us,
-        .init_us = env->used || env->init_inside ? -1 : env->init_us,
-        .memory_mb = f->spec.memory_mb,
-        .used_mb = env->used_mb,
-        .status = status,
-        .error_type = error_type,
-    };
-    AUTO_BUF line = BUF_INIT(KIB(1));
-    lambda__line_end(&line, env->request_id);
-    log_text(env, &line);
-    lambda__line_report(&line, &report);
-    log_text(env, &line);
-}
-
-/* The caller has its answer before anything is read or written for the log. */
+/* The caller has its answer before anything is read or written for the log, unless it asked for
+ * that. */
 static void answer(struct environment *env, enum lambda_outcome outcome, struct buf *payload,
                    int64_t duration_us)
 {
@@ -408,16 +381,20 @@ void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struc
     count_run(env, -1);
     if (outcome != LAMBDA_OK)
         env->function->errors++;
-    answer(env, outcome, payload, duration_us);
+    size_t produced = payload->n;
+    bool late = env->invocation && env->invocation->log_tail;
+    if (!late)
+        answer(env, outcome, payload, duration_us);
     lambda__sources_drain(env, true);
+    lambda__log_say_dropped(env);
     sample_memory(env);
-    if (outcome == LAMBDA_TIMEOUT) {
-        AUTO_BUF line = BUF_INIT(256);
-        lambda__line_timeout(&line, loop_wall_us(l->o.control), env->request_id,
-                             env->function->spec.timeout_ms);
-        log_text(env, &line);
+    if (outcome == LAMBDA_TIMEOUT)
+        lambda__say_timeout(env);
+    lambda__say_end(env, duration_us, produced, status, error_type);
+    if (late) {
+        lambda__log_tail(env->function->log, env->run, &env->invocation->log);
+        answer(env, outcome, payload, duration_us);
     }
-    log_end(env, duration_us, status, error_type);
     env->used = true;
 }
 

@@ -119,6 +119,8 @@ static enum err copy_options(struct lambda *l, const struct lambda_options *o)
                 copy_place(l, &l->o.places.path);
     if (l->o.environments_max == 0)
         l->o.environments_max = default_environments();
+    l->o.log_bytes_rate = o->log_bytes_rate ? o->log_bytes_rate : DEFAULT_LOG_BYTES_RATE;
+    l->o.log_events_rate = o->log_events_rate ? o->log_events_rate : DEFAULT_LOG_EVENTS_RATE;
     if (l->o.environments_total == 0)
         l->o.environments_total = default_total();
     if (l->o.idle_ms == 0)
@@ -133,6 +135,7 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out)
     if (!l)
         return ERR_NOMEM;
     l->arena = arena_new(KIB(4), KIB(256));
+    l->log_seq = (uint64_t)loop_wall_us(o->control);
     l->log_bytes = mem_alloc(LOG_READ_BYTES);
     enum err err = l->arena && l->log_bytes ? copy_options(l, o) : ERR_NOMEM;
     if (err == ERR_OK)
@@ -189,6 +192,7 @@ void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg)
     l->closed_arg = arg;
     for (struct function *f = l->functions; f; f = f->next)
         end_function(f);
+    lambda__log_end_waiters(l);
     lambda__maybe_closed(l);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "lambda/function_log.h"
 #include "lambda/runtime.h"
 #include "run/child.h"
 
@@ -32,7 +33,10 @@ struct lambda_options {
     /* How long a call may wait for an environment: 0 = as long as its caller, below 0 = never, as
      * on AWS. What reserved concurrency forbids waits only when this is above 0. */
     int64_t queue_ms;
-    unsigned templates_max; /* processes kept to be forked, of all functions; 0 = none */
+    unsigned templates_max;   /* processes kept to be forked, of all functions; 0 = none */
+    struct logstore *logs;    /* where their events are kept; NULL = in memory alone */
+    uint64_t log_bytes_rate;  /* that a function may log in a second; 0 = DEFAULT_LOG_BYTES_RATE */
+    unsigned log_events_rate; /* likewise events; 0 = DEFAULT_LOG_EVENTS_RATE */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;
@@ -61,7 +65,8 @@ struct function_spec {
     struct function_env *env;
     size_t env_count;
     unsigned timeout_ms, memory_mb; /* 0 = the defaults of Lambda */
-    const char *file;               /* where it was declared, for errors */
+    struct function_logging logging;
+    const char *file; /* where it was declared, for errors */
     unsigned line, col;
 };
 
@@ -121,9 +126,11 @@ struct lambda_invocation {
     struct loop *reply;
     void (*done)(struct lambda_invocation *i);
     void *arg;
+    bool log_tail; /* `done` comes when the log of this invocation is complete, with its end */
     /* out */
     enum lambda_outcome outcome;
-    struct buf answer; /* owned by the invocation; lambda_invocation_fini frees both buffers */
+    struct buf log;    /* the last LIMIT_LOG_TAIL bytes of it, when log_tail: X-Amz-Log-Result */
+    struct buf answer; /* owned by the invocation; lambda_invocation_fini frees the buffers */
     char request_id[37];
     char executed[21];   /* the version it ran in, once it began: "$LATEST", "7" */
     bool cold;           /* an environment was started for it */
@@ -149,8 +156,9 @@ enum err lambda_recall(struct lambda *l, struct str request_id, struct buf *out)
 /* The latest of that name or ARN (which may end in a qualifier), or with `qualifier`, "" or a
  * version or an alias, that one. Borrowed; NULL when there is none. */
 struct function *lambda_find(struct lambda *l, struct str name_or_arn, struct str qualifier);
-/* Appends log events after sequence number `after` as JSON lines {"seq","timestamp","message"};
- * *last receives the highest. ERR_NOTFOUND: no function of that name. */
+/* Appends what memory has of its log events behind number `after` as JSON lines
+ * {"seq","timestamp","stream","message"}; *last receives the highest. ERR_NOTFOUND: no function of
+ * that name. */
 enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, struct buf *out,
                      uint64_t *last) MUSTCHECK;
 /* [{"name","arn","runtime","handler","environments","busy",...}] */

@@ -7,14 +7,17 @@
 #define ROPELINE_LAMBDA_LAMBDA_INT_H
 
 #include "base/limits.h"
+#include "base/log_limits.h"
 #include "base/map.h"
 #include "connections_int.h"
 #include "family_int.h"
 #include "http/server.h"
 #include "lambda_text.h"
+#include "log_int.h"
 #include "runtimes_int.h"
 
 #define LOG_READ_BYTES KIB(64)
+#define LOG_GROUP_PREFIX "/aws/lambda/"
 
 /* --- environments: environment.c, streams.c; connections_int.h -------------------------------- */
 
@@ -34,6 +37,7 @@ struct log_source {
     bool over;                    /* nothing comes any more */
     struct lambda__frames frames; /* SOURCE_FRAMES, until broken */
     struct lambda__lines lines;
+    struct timer pause; /* of a flood: it is read again later */
     struct environment *env;
 };
 
@@ -54,6 +58,8 @@ struct environment {
     struct next_call *held;        /* its GET next, waiting for an event */
     unsigned exchanges;            /* begun and not done */
     struct log_source sources[SOURCES];
+    struct log_stream *log_stream; /* NULL: nothing is kept */
+    char stream_name[256];
     unsigned polls; /* not closed yet */
     bool ended;     /* process and connection are gone, and that has been dealt with */
     bool emptied;   /* its directory is gone */
@@ -128,6 +134,7 @@ struct lambda {
     struct function *functions;
     struct map logs;           /* by function name */
     struct census census;      /* families and how many there are of what */
+    uint64_t log_seq;          /* the number of the newest event */
     struct recalled *recalled; /* the last INVOCATIONS_KEPT */
     size_t recalled_next;
     uint64_t runs, started; /* invocations and environments so far */
@@ -163,14 +170,6 @@ struct lambda_invocation *lambda__queue_take(struct function *f);
 /* Gives idle environments to waiters and starts more. */
 void lambda__queue_serve(struct function *f);
 void lambda__queue_end(struct function *f, enum lambda_outcome outcome);
-
-/* logs.c: one group per function name, of all its versions. `run`: the invocation it is of, or 0 */
-struct log_group *lambda__log_group(struct lambda *l, struct str name) MUSTCHECK;
-void lambda__log(struct lambda *l, struct log_group *g, uint64_t run, int64_t wall_us,
-                 struct str text);
-/* The events of one invocation that are still there, as JSON strings with commas between. */
-void lambda__log_write(struct log_group *g, uint64_t run, struct buf *out);
-void lambda__log_group_free(struct log_group *g);
 
 /* recall.c */
 enum err lambda__recall_new(struct lambda *l) MUSTCHECK;

@@ -61,7 +61,12 @@ struct lambda__report {
     unsigned memory_mb, used_mb;
     const char *status;     /* NULL, "timeout" or "error" */
     const char *error_type; /* NULL or "Runtime.ExitError" */
+    struct str trace;       /* X-Amzn-Trace-Id, "" = none */
 };
+/* nodejs20.x: "nodejs:20.v1" */
+void lambda__runtime_version(struct buf *b, struct str runtime);
+void lambda__runtime_arn(struct buf *b, struct str region, const char *digest);
+void lambda__segment_id(const char *request_id, char out[17]); /* of its trace: 16 hex digits */
 void lambda__line_init_start(struct buf *b, struct str runtime, struct str region,
                              const char *runtime_digest);
 void lambda__line_init_report(struct buf *b, int64_t us, const char *phase, const char *status,
@@ -71,6 +76,7 @@ void lambda__line_end(struct buf *b, const char *request_id);
 void lambda__line_report(struct buf *b, const struct lambda__report *r);
 void lambda__line_timeout(struct buf *b, int64_t wall_us, const char *request_id,
                           unsigned timeout_ms);
+void lambda__timeout_text(struct buf *b, unsigned timeout_ms); /* "Task timed out after ..." */
 /* The error type as metrics and reports may name it: clients can send anything. */
 const char *lambda__error_type(struct str sent, char out[64]);
 
@@ -81,6 +87,38 @@ void lambda__payload_too_large(struct buf *b);
 /* How a process ended: "Runtime exited with error: exit status 1". */
 void lambda__exit_text(struct buf *b, const struct child_exit *how);
 void lambda__payload_exit(struct buf *b, const char *request_id, const struct child_exit *how);
+
+/* --- the same as JSON: report_json.c --------------------------------------------------------- */
+
+/* What each event has. */
+struct lambda__event {
+    int64_t wall_us;
+    const char *request_id;
+    struct str version; /* of the function */
+    struct str trace;   /* "" = none */
+    bool provisioned;
+};
+struct lambda__init_start {
+    struct str runtime, region, function;
+    const char *digest;
+};
+void lambda__json_init_start(struct buf *b, const struct lambda__event *e,
+                             const struct lambda__init_start *s);
+/* `status` NULL: success */
+void lambda__json_init_done(struct buf *b, const struct lambda__event *e, const char *phase,
+                            const char *status, const char *error_type);
+void lambda__json_init_report(struct buf *b, const struct lambda__event *e, int64_t us,
+                              const char *phase, const char *status, const char *error_type);
+void lambda__json_start(struct buf *b, const struct lambda__event *e);
+void lambda__json_runtime_done(struct buf *b, const struct lambda__event *e,
+                               const struct lambda__report *r, size_t produced);
+void lambda__json_report(struct buf *b, const struct lambda__event *e,
+                         const struct lambda__report *r);
+void lambda__json_dropped(struct buf *b, const struct lambda__event *e, struct str reason,
+                          uint64_t events, uint64_t bytes);
+/* A record of level ERROR like those that a function writes. */
+void lambda__json_error(struct buf *b, const struct lambda__event *e, struct str message,
+                        const char *error_type);
 
 /* --- variables: environ.c -------------------------------------------------------------------- */
 

@@ -26,8 +26,7 @@ static void add_status(struct buf *b, const char *status, const char *error_type
 }
 
 /* "nodejs20.x" is runtime nodejs, version 20; "provided.al2023" is provided, al2023. */
-void lambda__line_init_start(struct buf *b, struct str runtime, struct str region,
-                             const char *runtime_digest)
+void lambda__runtime_version(struct buf *b, struct str runtime)
 {
     size_t end = 0;
     while (end < runtime.n && runtime.p[end] != '.' &&
@@ -38,9 +37,21 @@ void lambda__line_init_start(struct buf *b, struct str runtime, struct str regio
         version = str_from(version, 1);
     if (str_ends(version, STR(".x")))
         version.n -= 2;
-    buf_addf(b, "INIT_START Runtime Version: %.*s:%.*s%sv1\tRuntime Version ARN: ", (int)end,
-             runtime.p, STR_ARG(version), version.n ? "." : "");
-    buf_addf(b, "arn:aws:lambda:%.*s::runtime:%s", STR_ARG(region), runtime_digest);
+    buf_addf(b, "%.*s:%.*s%sv1", (int)end, runtime.p, STR_ARG(version), version.n ? "." : "");
+}
+
+void lambda__runtime_arn(struct buf *b, struct str region, const char *digest)
+{
+    buf_addf(b, "arn:aws:lambda:%.*s::runtime:%s", STR_ARG(region), digest);
+}
+
+void lambda__line_init_start(struct buf *b, struct str runtime, struct str region,
+                             const char *runtime_digest)
+{
+    buf_addz(b, "INIT_START Runtime Version: ");
+    lambda__runtime_version(b, runtime);
+    buf_addz(b, "\tRuntime Version ARN: ");
+    lambda__runtime_arn(b, region, runtime_digest);
 }
 
 void lambda__line_init_report(struct buf *b, int64_t us, const char *phase, const char *status,
@@ -61,6 +72,37 @@ void lambda__line_end(struct buf *b, const char *request_id)
     buf_addf(b, "END RequestId: %s", request_id);
 }
 
+void lambda__segment_id(const char *request_id, char out[17])
+{
+    size_t n = 0;
+    for (const char *c = request_id; *c && n < 16; c++)
+        if (*c != '-')
+            out[n++] = *c;
+    out[n] = '\0';
+}
+
+/* A value of "Root=...;Parent=...;Sampled=1". */
+static struct str trace_part(struct str trace, const char *name)
+{
+    while (trace.n > 0) {
+        struct str value, part = str_cut(trace, ';', &trace);
+        if (str_eqz(str_trim(str_cut(part, '=', &value)), name))
+            return str_trim(value);
+    }
+    return STR("");
+}
+
+/* The same event, a line of its own; only of an invocation that is traced. */
+static void add_xray(struct buf *b, const struct lambda__report *r)
+{
+    struct str root = trace_part(r->trace, "Root");
+    char segment[17];
+    if (root.n == 0 || !str_eqz(trace_part(r->trace, "Sampled"), "1"))
+        return;
+    lambda__segment_id(r->request_id, segment);
+    buf_addf(b, "\nXRAY TraceId: %.*s\tSegmentId: %s\tSampled: true\t", STR_ARG(root), segment);
+}
+
 void lambda__line_report(struct buf *b, const struct lambda__report *r)
 {
     int64_t us = r->duration_us > 0 ? r->duration_us : 0;
@@ -71,10 +113,10 @@ void lambda__line_report(struct buf *b, const struct lambda__report *r)
     if (r->init_us >= 0)
         add_ms(b, "Init Duration", r->init_us);
     add_status(b, r->status, r->error_type);
+    add_xray(b, r);
 }
 
-/* "1.00 seconds" */
-static void add_seconds(struct buf *b, unsigned ms)
+void lambda__timeout_text(struct buf *b, unsigned ms)
 {
     buf_addf(b, "Task timed out after %u.%02u seconds", ms / 1000, ms % 1000 / 10);
 }
@@ -85,7 +127,7 @@ void lambda__line_timeout(struct buf *b, int64_t wall_us, const char *request_id
     char when[TIME_TEXT];
     time_rfc3339(wall_us, when);
     buf_addf(b, "%s %s ", when, request_id);
-    add_seconds(b, timeout_ms);
+    lambda__timeout_text(b, timeout_ms);
 }
 
 const char *lambda__error_type(struct str sent, char out[64])
@@ -118,7 +160,7 @@ void lambda__payload_timeout(struct buf *b, const char *request_id, unsigned tim
 {
     buf_addf(b, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: %s Error: ",
              request_id);
-    add_seconds(b, timeout_ms);
+    lambda__timeout_text(b, timeout_ms);
     buf_addz(b, "\"}");
 }
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crypt.h"
 #include "base/log.h"
 #include "environment_int.h"
 
@@ -87,20 +86,6 @@ static enum err attach(struct environment *env, struct ends *e)
         err = hand_over(e, (size_t)sources[i].fd,
                         lambda__source_open(env, sources[i].kind, e->fd[sources[i].fd][0]));
     return err;
-}
-
-static enum err log_stream(struct arena *a, struct function *f, struct str *out)
-{
-    unsigned char random[16];
-    char id[33], day[TIME_TEXT];
-    enum err err = crypt_random(random, sizeof random);
-    if (err != ERR_OK)
-        return err;
-    crypt_hex(random, sizeof random, id);
-    time_rfc3339(loop_wall_us(f->lambda->o.control), day);
-    *out = arena_fmt(a, "%.4s/%.2s/%.2s/[%.*s]%s", day, day + 5, day + 8, STR_ARG(f->spec.version),
-                     id);
-    return out->p ? ERR_OK : ERR_NOMEM;
 }
 
 /* What to execute, by the paths that it will see. */
@@ -196,8 +181,7 @@ static enum err bring_up(struct environment *env, struct ends *e, struct arena *
         snprintf(env->name, sizeof env->name, "%.39s/%.39s", template->name, own);
     facts.tmp_dir = lambda__tmp_seen(l, a, env->name);
     enum err err = facts.tmp_dir.p ? attach(env, e) : ERR_NOMEM;
-    if (err == ERR_OK)
-        err = log_stream(a, env->function, &facts.log_stream);
+    facts.log_stream = str_c(env->stream_name);
     facts.api = lambda__listener_address(env);
     if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK)
         return ERR_OK;

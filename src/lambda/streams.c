@@ -10,24 +10,23 @@
 #include "base/log.h"
 #include "environment_int.h"
 
-#define DRAIN_READS 16             /* 1 MiB: more than any pipe holds */
+#define DRAIN_READS 16 /* 1 MiB: more than any pipe holds */
+#define FLOOD_PAUSE_MS 16
 #define CLOCK_TRUST_US (60000000L) /* a frame's own time is believed when it is about now */
 
 static void on_line(void *arg, struct str line)
 {
     struct environment *env = arg;
-    struct lambda *l = env->function->lambda;
-    lambda__log(l, env->function->log, env->run, loop_wall_us(l->o.control), line);
+    lambda__log_application(env, 0, loop_wall_us(env->function->lambda->o.control), line);
 }
 
 static void on_frame(void *arg, const struct lambda__frame *f)
 {
     struct environment *env = arg;
-    struct lambda *l = env->function->lambda;
-    int64_t now = loop_wall_us(l->o.control), us = f->wall_us;
+    int64_t now = loop_wall_us(env->function->lambda->o.control), us = f->wall_us;
     if (us > now + CLOCK_TRUST_US || us < now - CLOCK_TRUST_US)
         us = now;
-    lambda__log(l, env->function->log, env->run, us, f->text);
+    lambda__log_application(env, f->level, us, f->text);
 }
 
 static void feed(struct log_source *s, struct str in)
@@ -49,6 +48,7 @@ static void feed(struct log_source *s, struct str in)
 static void source_over(struct log_source *s)
 {
     uv_poll_stop(&s->poll);
+    timer_stop(&s->pause);
     s->over = true;
 }
 
@@ -64,14 +64,34 @@ static bool read_once(struct log_source *s)
     return n == LOG_READ_BYTES;
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void read_again(struct timer *t)
+{
+    struct log_source *s = CONTAINER_OF(t, struct log_source, pause);
+    if (!s->over && uv_poll_start(&s->poll, UV_READABLE, on_poll) != 0)
+        source_over(s);
+}
+
+/* Who writes without end is read now and then: to drop it all at once would keep us busy. */
+static void pause_flood(struct log_source *s)
+{
+    if (s->over || !lambda__log_floods(s->env))
+        return;
+    uv_poll_stop(&s->poll);
+    timer_start(s->env->function->lambda->o.control, &s->pause, FLOOD_PAUSE_MS, read_again);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct log_source *s = CONTAINER_OF(poll, struct log_source, poll);
     (void)events;
-    if (status < 0)
+    if (status < 0) {
         source_over(s);
-    else
-        read_once(s);
+        return;
+    }
+    read_once(s);
+    pause_flood(s);
 }
 
 enum err lambda__source_open(struct environment *env, enum source_kind kind, int fd)
@@ -122,6 +142,7 @@ void lambda__sources_close(struct environment *env)
             continue;
         lambda__frames_flush(&s->frames, on_frame, env);
         s->over = true;
+        timer_stop(&s->pause);
         uv_close((uv_handle_t *)&s->poll, on_closed);
     }
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/log_limits.h"
 
 static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-tls", "admin",
                                                            "core",    "authorize",   "metrics"};
@@ -237,6 +238,34 @@ static bool take_store(const struct options *o, struct config *c)
     return c->core.store_url == url;
 }
 
+/* `out` stays as it is when the option is not given. */
+static bool take_number(const struct options *o, const char *name, uint64_t low, uint64_t high,
+                        uint64_t *out)
+{
+    const char *text = option_get(o, name);
+    uint64_t n;
+    if (text == NULL)
+        return true;
+    if (!str_u64(str_c(text), &n) || n < low || n > high) {
+        fprintf(stderr, "ropeline: --%s %s: write a number from %llu to %llu\n", name, text,
+                (unsigned long long)low, (unsigned long long)high);
+        return false;
+    }
+    *out = n;
+    return true;
+}
+
+static bool take_logs(const struct options *o, struct config *c)
+{
+    uint64_t days = c->logs.retention_days, mb = c->logs.bytes_max >> 20;
+    bool good = take_number(o, "log-retention", 0, LIMIT_LOG_RETENTION_DAYS, &days) &&
+                take_number(o, "log-max", 1, LIMIT_LOG_MAX_MB, &mb) &&
+                take_number(o, "log-rate", KIB(1), LIMIT_LOG_BYTES_RATE, &c->logs.bytes_rate);
+    c->logs.retention_days = (unsigned)days;
+    c->logs.bytes_max = mb << 20;
+    return good;
+}
+
 static int finish(const struct options *o, struct config *c)
 {
     int bad = take_listeners(o, c);
@@ -255,6 +284,8 @@ static int finish(const struct options *o, struct config *c)
         return bad;
     if (!take_store(o, c))
         return 1;
+    if (!take_logs(o, c))
+        return 2;
     if (option_is(o, "keys"))
         c->core.key_file = option_get(o, "keys");
     const char *state = option_get(o, "state");
@@ -280,7 +311,11 @@ static int finish(const struct options *o, struct config *c)
 static bool begin(struct config *out)
 {
     *out = (struct config){.arena = arena_new(KIB(8), LIMIT_DOCUMENT_ARENA),
-                           .cage = {.level = CHILD_DEFAULT}};
+                           .cage = {.level = CHILD_DEFAULT},
+                           .logs = {.retention_days = DEFAULT_LOG_RETENTION_DAYS,
+                                    .events_rate = DEFAULT_LOG_EVENTS_RATE,
+                                    .bytes_max = DEFAULT_LOG_BYTES,
+                                    .bytes_rate = DEFAULT_LOG_BYTES_RATE}};
     config__functions_default(out);
     if (out->arena == NULL)
         fprintf(stderr, "ropeline: out of memory\n");

@@ -85,6 +85,10 @@ struct config {
     } core;
     struct cage_options cage;
     const char **allow_read, **allow_write; /* NULL-terminated */
+    struct config_logs { /* of functions: what is kept, and how fast each may write */
+        unsigned retention_days, events_rate;
+        uint64_t bytes_max, bytes_rate;
+    } logs;
     char socket_path[108];
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/log_limits.h"
 #include "base/yaml.h"
 #include "config_int.h"
 #include "file.h"
@@ -278,6 +279,40 @@ static void read_limits(struct reader *r, const struct json *v)
         complain(r, v->line, v->col, "limits: that burst takes more than a year to fill again");
 }
 
+/* logs: {retention_days, max_mb, bytes_per_second, events_per_second}: of functions. */
+static void read_logs(struct reader *r, const struct json *v)
+{
+    struct config_logs *logs = &r->config->logs;
+    uint64_t days = logs->retention_days, mb = logs->bytes_max >> 20, events = logs->events_rate;
+    const struct {
+        const char *key;
+        uint64_t low, high, *out;
+    } numbers[] = {{"retention_days", 0, LIMIT_LOG_RETENTION_DAYS, &days},
+                   {"max_mb", 1, LIMIT_LOG_MAX_MB, &mb},
+                   {"bytes_per_second", KIB(1), LIMIT_LOG_BYTES_RATE, &logs->bytes_rate},
+                   {"events_per_second", 1, LIMIT_LOG_EVENTS_RATE, &events}};
+    for (size_t i = 0; is_object(r, v, "logs") && i < v->n; i++) {
+        const struct json_member *m = &v->members[i];
+        size_t k = 0;
+        while (k < COUNTOF(numbers) && !str_eqz(m->key, numbers[k].key))
+            k++;
+        if (k == COUNTOF(numbers))
+            complain(r, m->line, m->col,
+                     "logs: unknown key %.*s: retention_days, max_mb, bytes_per_second or "
+                     "events_per_second",
+                     STR_ARG(m->key));
+        else if (!m->value->is_int || m->value->i < (int64_t)numbers[k].low ||
+                 m->value->i > (int64_t)numbers[k].high)
+            complain(r, m->line, m->col, "logs: %s is a number from %llu to %llu", numbers[k].key,
+                     (unsigned long long)numbers[k].low, (unsigned long long)numbers[k].high);
+        else
+            *numbers[k].out = (uint64_t)m->value->i;
+    }
+    logs->retention_days = (unsigned)days;
+    logs->bytes_max = mb << 20;
+    logs->events_rate = (unsigned)events;
+}
+
 static void read_certificate(struct reader *r, const struct json *v, struct config_tls *t)
 {
     *t = (struct config_tls){
@@ -505,6 +540,7 @@ static const struct {
     {"isolation", read_isolation},
     {"function_uids", refuse},
     {"limits", read_limits},
+    {"logs", read_logs},
     {"fetch", read_fetch},
 };
 

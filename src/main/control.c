@@ -8,20 +8,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon.h"
-#include "http/path.h"
+#include "control_int.h"
 
-struct ask {
-    struct daemon *daemon;
-    struct http_exchange *http;
-    struct query_pair *query;
-    size_t query_count;
-    struct buf body, answer;
-    struct lambda_invocation invocation;
-    struct function *function;
-};
-
-static struct str query_of(const struct ask *q, const char *name)
+struct str control__query(const struct ask *q, const char *name)
 {
     for (size_t i = 0; i < q->query_count; i++)
         if (str_eqz(q->query[i].name, name))
@@ -29,7 +18,7 @@ static struct str query_of(const struct ask *q, const char *name)
     return STR_NONE;
 }
 
-static void answer(struct ask *q, unsigned status, const char *type)
+void control__answer(struct ask *q, unsigned status, const char *type)
 {
     struct http_response rs = {.status = status};
     if (q->answer.err != ERR_OK) {
@@ -42,13 +31,13 @@ static void answer(struct ask *q, unsigned status, const char *type)
     http_respond(q->http, &rs, buf_str(&q->answer));
 }
 
-static void answer_error(struct ask *q, unsigned status, const char *text)
+void control__answer_error(struct ask *q, unsigned status, const char *text)
 {
     q->answer.n = 0;
     buf_addz(&q->answer, "{\"message\":");
     json_write_str(&q->answer, str_c(text));
     buf_addz(&q->answer, "}");
-    answer(q, status, "application/json");
+    control__answer(q, status, "application/json");
 }
 
 /* --- explain ------------------------------------------------------------------------------------
@@ -58,15 +47,16 @@ static void explained(void *arg, const struct decision_record *r)
     struct ask *q = arg;
     AUTO_BUF invocation = BUF_INIT(MIB(1));
     if (r == NULL) {
-        answer_error(q, 404, "no such decision: only the last 1,024 of each worker are kept");
+        control__answer_error(q, 404,
+                              "no such decision: only the last 1,024 of each worker are kept");
         return;
     }
     const struct decision_row *row = decision_find_row(r, "function", "invocation");
     if (row && lambda_recall(q->daemon->lambda, decision_value(r, row), &invocation) != ERR_OK)
         invocation.n = 0;
-    if (query_of(q, "json").n == 0) {
+    if (control__query(q, "json").n == 0) {
         explain_text(r, buf_str(&invocation), &q->answer);
-        answer(q, 200, "text/plain; charset=utf-8");
+        control__answer(q, 200, "text/plain; charset=utf-8");
         return;
     }
     buf_addz(&q->answer, "{\"decision\":");
@@ -78,15 +68,15 @@ static void explained(void *arg, const struct decision_record *r)
     buf_addz(&q->answer, ",\"hint\":");
     json_write_str(&q->answer, buf_str(&hint));
     buf_addc(&q->answer, '}');
-    answer(q, 200, "application/json");
+    control__answer(q, 200, "application/json");
 }
 
 static void ask_explain(struct ask *q)
 {
-    bool denied = query_of(q, "denied").n > 0;
-    if (gateway_find_decision(q->daemon->gateway, query_of(q, "id"), denied, explained, q) !=
+    bool denied = control__query(q, "denied").n > 0;
+    if (gateway_find_decision(q->daemon->gateway, control__query(q, "id"), denied, explained, q) !=
         ERR_OK)
-        answer_error(q, 503, "out of memory");
+        control__answer_error(q, 503, "out of memory");
 }
 
 /* --- functions
@@ -104,16 +94,17 @@ static void invoked(struct lambda_invocation *i)
     lambda_invocation_fini(i);
     function_unref(q->function);
     q->function = NULL;
-    answer(q, 200, "application/json");
+    control__answer(q, 200, "application/json");
 }
 
 static void ask_invoke(struct ask *q)
 {
-    struct function *f =
-        lambda_find(q->daemon->lambda, query_of(q, "function"), query_of(q, "qualifier"));
+    struct function *f = lambda_find(q->daemon->lambda, control__query(q, "function"),
+                                     control__query(q, "qualifier"));
     struct loop *control = run_control(q->daemon->run);
     if (f == NULL) {
-        answer_error(q, 404, "no function of that name; `ropeline logs` without a name lists them");
+        control__answer_error(
+            q, 404, "no function of that name; `ropeline logs` without a name lists them");
         return;
     }
     function_ref(f);
@@ -128,29 +119,12 @@ static void ask_invoke(struct ask *q)
     lambda_invoke(q->daemon->lambda, &q->invocation);
 }
 
-static void ask_logs(struct ask *q)
-{
-    uint64_t after = 0, last = 0;
-    struct str name = query_of(q, "function"), from = query_of(q, "after");
-    if (from.n > 0 && !str_u64(from, &after)) {
-        answer_error(q, 400, "after must be a number");
-        return;
-    }
-    if (name.n == 0)
-        lambda_describe(q->daemon->lambda, &q->answer);
-    else if (lambda_logs(q->daemon->lambda, name, after, &q->answer, &last) != ERR_OK) {
-        answer_error(q, 404, "no function of that name; `ropeline logs` without a name lists them");
-        return;
-    }
-    answer(q, 200, "application/json");
-}
-
 static void ask_purge(struct ask *q)
 {
-    size_t n = authorizer_cache_purge(q->daemon->cache, query_of(q, "authorizer"),
-                                      query_of(q, "principal"));
+    size_t n = authorizer_cache_purge(q->daemon->cache, control__query(q, "authorizer"),
+                                      control__query(q, "principal"));
     buf_addf(&q->answer, "{\"purged\":%zu}", n);
-    answer(q, 200, "application/json");
+    control__answer(q, 200, "application/json");
 }
 
 static void ask_status(struct ask *q)
@@ -160,7 +134,7 @@ static void ask_status(struct ask *q)
              (int)getpid(), authorizer_cache_count(q->daemon->cache));
     lambda_describe(q->daemon->lambda, &q->answer);
     buf_addc(&q->answer, '}');
-    answer(q, 200, "application/json");
+    control__answer(q, 200, "application/json");
 }
 
 static void ask_metrics(struct ask *q)
@@ -174,13 +148,13 @@ static void ask_metrics(struct ask *q)
              "# TYPE ropeline_authorizer_cache_entries gauge\nropeline_authorizer_cache_entries "
              "%zu\n# EOF\n",
              authorizer_cache_count(q->daemon->cache));
-    answer(q, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    control__answer(q, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 }
 
 static void ask_healthz(struct ask *q)
 {
     buf_addz(&q->answer, "{\"status\":\"ok\"}");
-    answer(q, 200, "application/json");
+    control__answer(q, 200, "application/json");
 }
 
 static void ask_readyz(struct ask *q)
@@ -190,7 +164,7 @@ static void ask_readyz(struct ask *q)
     issuers_write_health(q->daemon->issuers,
                          &q->answer); /* a silent issuer stops only its tokens */
     buf_addc(&q->answer, '}');
-    answer(q, ready ? 200 : 503, "application/json");
+    control__answer(q, ready ? 200 : 503, "application/json");
 }
 
 struct ask_row {
@@ -200,7 +174,7 @@ struct ask_row {
 };
 static const struct ask_row control_rows[] = {
     {HTTP_GET, "/explain", ask_explain}, {HTTP_POST, "/invoke", ask_invoke},
-    {HTTP_GET, "/logs", ask_logs},       {HTTP_POST, "/cache/purge", ask_purge},
+    {HTTP_GET, "/logs", control__logs},  {HTTP_POST, "/cache/purge", ask_purge},
     {HTTP_GET, "/status", ask_status},
 };
 static const struct ask_row metrics_rows[] = {
@@ -219,7 +193,7 @@ static void dispatch(struct ask *q, const struct ask_row *rows, size_t n)
             rows[i].run(q);
             return;
         }
-    answer_error(q, 404, "no such request");
+    control__answer_error(q, 404, "no such request");
 }
 
 static void on_data(void *arg, struct str chunk)
@@ -234,7 +208,7 @@ static void on_end(void *arg, enum err how)
     if (how == ERR_OK && q->body.err == ERR_OK)
         dispatch(q, control_rows, COUNTOF(control_rows));
     else
-        answer_error(q, 413, "the body is too large or broken off");
+        control__answer_error(q, 413, "the body is too large or broken off");
 }
 
 static void on_done(void *arg, enum err how)
@@ -292,7 +266,7 @@ static void on_metrics(void *arg, struct http_exchange *x)
     if (q == NULL)
         return;
     if (from_a_page(http_exchange_request(x)))
-        answer_error(q, 403, "this listener answers only loopback names and no web page");
+        control__answer_error(q, 403, "this listener answers only loopback names and no web page");
     else
         dispatch(q, metrics_rows, COUNTOF(metrics_rows));
 }

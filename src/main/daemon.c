@@ -71,12 +71,18 @@ static void close_signal(uv_signal_t *s)
         uv_close((uv_handle_t *)s, NULL);
 }
 
-static void lambda_closed(void *arg)
+static void logs_closed(void *arg)
 {
     struct daemon *d = arg;
     keeper_link_close(d->link);
     d->link = NULL;
     run_stop(d->run);
+}
+
+static void lambda_closed(void *arg)
+{
+    struct daemon *d = arg;
+    logstore_close(d->logs, logs_closed, d);
 }
 
 static void server_gone(void *arg)
@@ -250,6 +256,20 @@ static enum err listen_signals(struct daemon *d)
     return ERR_OK;
 }
 
+static enum err make_logs(struct daemon *d)
+{
+    const struct config *c = d->config;
+    struct loop *control = run_control(d->run);
+    struct str path = arena_fmt(c->arena, "%s/observe.db", c->state_dir);
+    struct store_options store = {.loop = control, .path = path.p, .relaxed = true};
+    enum err err = path.p ? store_new(&store, &d->observe) : ERR_NOMEM;
+    struct logstore_options logs = {.control = control,
+                                    .store = d->observe,
+                                    .retention_days = c->logs.retention_days,
+                                    .bytes_max = c->logs.bytes_max};
+    return err ? err : logstore_new(&logs, &d->logs);
+}
+
 static enum err make_rooms(struct daemon *d, int keeper_fd)
 {
     const struct config *c = d->config;
@@ -258,6 +278,8 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
     enum err err = run_new(&run, &d->run);
     if (err == ERR_OK)
         err = keeper_link_open(run_control(d->run), keeper_fd, keeper_lost, d, &d->link);
+    if (err == ERR_OK)
+        err = make_logs(d);
     if (err != ERR_OK)
         return err;
     snprintf(region, sizeof region, "%.*s", STR_ARG(c->region));
@@ -274,6 +296,9 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         .own_tmp = d->keeper->facts.tmp,
         .allow_read = c->allow_read,
         .allow_write = c->allow_write,
+        .logs = d->logs,
+        .log_bytes_rate = c->logs.bytes_rate,
+        .log_events_rate = c->logs.events_rate,
         .on_log = c->dev && !c->quiet ? on_log : NULL,
         .arg = d,
     };
@@ -370,6 +395,8 @@ int daemon_main(void *arg, int keeper_fd)
     http_tls_unref(d->tls);
     fetcher_free(d->fetcher);
     lambda_free(d->lambda);
+    logstore_free(d->logs);
+    store_free(d->observe);
     authorizer_cache_free(d->cache);
     run_free(d->run);
     mem_free(d->workers);

@@ -18,7 +18,9 @@ struct daemon {
     struct authorizer_cache *cache;
     struct fetcher *fetcher;
     struct issuers *issuers;
-    struct store *plane;  /* STATE/plane.db */
+    struct store *plane;   /* STATE/plane.db */
+    struct store *observe; /* STATE/observe.db, for: */
+    struct logstore *logs;
     struct core *core;    /* NULL = its listener is shut */
     struct http_tls *tls; /* what new connections show; NULL = no TLS listener */
     struct gateway *gateway;

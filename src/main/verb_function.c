@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * invoke, logs and cache: what the daemon's functions and cache can be asked by hand. */
+ * invoke and cache: what the daemon's functions and cache can be asked by hand. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -102,74 +101,6 @@ int verb_invoke(int argc, char **argv)
     }
     arena_free(a);
     return code;
-}
-
-/* --- logs
- * ------------------------------------------------------------------------------------------ */
-static const struct option_row logs_rows[] = {
-    {"follow", 'f', OPTION_FLAG, false, NULL, NULL, "go on as new lines come"},
-    STATE_ROW,
-    JSON_ROW,
-    HELP_ROW,
-};
-
-/* Prints the lines of one answer; returns the highest sequence number seen. */
-static uint64_t print_events(struct arena *a, struct str lines, bool json, uint64_t last)
-{
-    while (lines.n > 0) {
-        const struct json *v = NULL;
-        struct str line = str_cut(lines, '\n', &lines);
-        int64_t seq = 0;
-        if (line.n == 0 || json_parse(a, line, MIB(4), &v, NULL) != ERR_OK)
-            continue;
-        struct str text = json_str_or(json_get(v, "message"), STR(""));
-        AUTO_BUF shown = BUF_INIT(MIB(4));
-        if (str_ends(text, STR("\n")))
-            text.n--;
-        buf_add(&shown, json ? line : text);
-        buf_printable(&shown, 0);
-        puts(buf_cstr(&shown));
-        if (json_int(json_get(v, "seq"), &seq) && (uint64_t)seq > last)
-            last = (uint64_t)seq;
-    }
-    fflush(stdout);
-    return last;
-}
-
-int verb_logs(int argc, char **argv)
-{
-    static struct options o;
-    if (!options_parse(logs_rows, COUNTOF(logs_rows), argc, argv, &o))
-        return 2;
-    if (option_is(&o, "help"))
-        return show_help("logs [FUNCTION] [OPTIONS]    without a function: the list of functions",
-                         logs_rows, COUNTOF(logs_rows));
-    if (o.positionals > 1)
-        return 2;
-    uint64_t last = 0;
-    unsigned status;
-    do {
-        struct arena *a = arena_new(KIB(64), MIB(256));
-        AUTO_BUF target = BUF_INIT(KIB(4));
-        struct str answer = STR("");
-        if (a == NULL)
-            return 1;
-        buf_addz(&target, "/logs");
-        if (o.positionals)
-            ask_add(&target, "function", str_c(o.positional[0]));
-        buf_addf(&target, "%cafter=%llu", o.positionals ? '&' : '?', (unsigned long long)last);
-        status = ask_daemon(option_get(&o, "state"), "GET", buf_cstr(&target), STR(""), a, &answer);
-        if (status == 200 && o.positionals)
-            last = print_events(a, answer, option_is(&o, "json"), last);
-        else if (status == 200)
-            printf("%.*s\n", STR_ARG(answer));
-        else if (status)
-            say_error(a, answer);
-        arena_free(a);
-        if (option_is(&o, "follow"))
-            nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
-    } while (status == 200 && option_is(&o, "follow") && o.positionals);
-    return status == 200 ? 0 : 1;
 }
 
 /* --- cache purge

@@ -111,6 +111,7 @@ enum err pool__init(struct run *r)
                                        [LANE_IO] = LIMIT_LANE_IO_THREADS,
                                        [LANE_STORE_WRITE] = 1,
                                        [LANE_STORE_READ] = LIMIT_STORE_READERS,
+                                       [LANE_STORE_RELAXED] = 1,
                                        [LANE_STORE_SERVER] = LIMIT_STORE_CONNECTIONS};
     enum err err = ERR_OK;
     for (unsigned i = 0; i < LANE_COUNT; i++) {

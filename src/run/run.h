@@ -56,7 +56,8 @@ enum lane {
     LANE_IO,
     LANE_STORE_WRITE,
     LANE_STORE_READ,
-    LANE_STORE_SERVER, /* a database server: each thread has a connection of its own */
+    LANE_STORE_RELAXED, /* what may be lost in a power cut, so that it never holds up the others */
+    LANE_STORE_SERVER,  /* a database server: each thread has a connection of its own */
     LANE_COUNT
 };
 struct work {

@@ -95,7 +95,8 @@ void store__read_one(struct work *w)
 {
     static const struct stmt begin = SQL("BEGIN"), end = SQL("ROLLBACK");
     struct store_job *j = CONTAINER_OF(w, struct store_job, work);
-    struct store_tx tx = {.store = j->store, .db = j->store->connection[w->thread + 1]};
+    unsigned at = j->store->readers ? w->thread + 1 : 0;
+    struct store_tx tx = {.store = j->store, .db = j->store->connection[at]};
     j->err = plain(&tx, &begin);
     if (j->err == ERR_OK)
         j->err = j->run(j, &tx);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine SQLite: WAL, synchronous FULL: what is committed survives a power cut. A connection
- * that is alone locks the file for itself; beside readers, a lock file keeps other processes out.
+ * The engine SQLite: WAL, synchronous FULL: what is committed survives a power cut, but in a store
+ * that is relaxed. A connection that is alone locks the file for itself; beside readers, a lock
+ * file keeps other processes out.
  * Statements are prepared once and kept. */
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +246,9 @@ static enum err configure(struct sqlite *q, enum store__role role, struct errinf
         [STORE_WRITER] = ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                           "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT"),
         [STORE_READER] = "PRAGMA query_only=ON; PRAGMA foreign_keys=ON",
+        [STORE_RELAXED] = ("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                           "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+                           "BEGIN IMMEDIATE; COMMIT"),
     };
     sqlite3_extended_result_codes(q->db, 1);
     sqlite3_busy_timeout(q->db, STORE_LOCK_MS);

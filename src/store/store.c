@@ -25,6 +25,7 @@ struct query {
 enum err store_new(const struct store_options *o, struct store **out)
 {
     ASSERT(o->readers <= LIMIT_STORE_READERS && (o->path == NULL) != (o->url == NULL));
+    ASSERT(!o->relaxed || (o->path && o->readers == 0));
     AUTO_BUF name = BUF_INIT(LIMIT_STORE_URL);
     *out = NULL;
     if (o->path)
@@ -40,6 +41,7 @@ enum err store_new(const struct store_options *o, struct store **out)
     s->name = mem_strdup(buf_cstr(&name));
     s->engine = o->url ? &store__postgres : &store__sqlite;
     s->readers = o->url ? 0 : o->readers;
+    s->relaxed = o->relaxed;
     if (s->path == NULL || s->name == NULL) {
         store_free(s);
         return ERR_NOMEM;
@@ -78,7 +80,7 @@ struct loop *store_loop(const struct store *s)
 static enum err open_all(struct store *s, const char *room, const struct migration *m, size_t n,
                          struct errinfo *e)
 {
-    enum store__role role = s->readers ? STORE_WRITER : STORE_ALONE;
+    enum store__role role = s->relaxed ? STORE_RELAXED : s->readers ? STORE_WRITER : STORE_ALONE;
     enum err err = s->connection[0] ? ERR_OK : s->engine->open(s->path, role, &s->connection[0], e);
     if (err == ERR_OK)
         err = store__migrate(s->engine, s->connection[0], room, m, n, e);
@@ -125,8 +127,8 @@ enum err store_submit(struct store *s, struct loop *from, struct store_job *j)
 {
     if (!s->open)
         return ERR_UNAVAILABLE;
-    bool reads = j->access == STORE_READ && s->readers > 0;
-    enum lane lane = reads ? LANE_STORE_READ : LANE_STORE_WRITE;
+    bool reads = j->access == STORE_READ && (s->readers > 0 || s->relaxed);
+    enum lane lane = s->relaxed ? LANE_STORE_RELAXED : reads ? LANE_STORE_READ : LANE_STORE_WRITE;
     j->store = s;
     j->err = ERR_INTERNAL;
     j->work = (struct work){.work = reads ? store__read_one : store__write_batch,

@@ -50,6 +50,9 @@ struct store_options {
     /* Connections that serve STORE_READ jobs beside the writer, up to LIMIT_STORE_READERS. 0: those
      * run with the writers, and the file cannot be opened by anybody else at all. */
     unsigned readers;
+    /* A SQLite file without readers whose latest commits a power cut may take (never what was
+     * before them), written in a lane of its own: it keeps nobody waiting who needs more. */
+    bool relaxed;
 };
 /* Opens nothing yet: a daemon that keeps nothing makes no file. ERR_INVALID: no such URL. */
 enum err store_new(const struct store_options *o, struct store **out) MUSTCHECK;

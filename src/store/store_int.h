@@ -29,6 +29,7 @@ enum store__role {
     STORE_ALONE,  /* the only connection: nobody else can open the file */
     STORE_WRITER, /* beside readers; another process is kept out by a lock of its own */
     STORE_READER,
+    STORE_RELAXED, /* alone, too, and not synced at each commit */
 };
 struct store_engine {
     enum err (*open)(const char *path, enum store__role role, void **db, struct errinfo *e);
@@ -56,7 +57,7 @@ struct store {
     char *name; /* what may be said of it */
     const struct store_engine *engine;
     void *connection[STORE_CONNECTIONS];
-    bool open;
+    bool open, relaxed;
     unsigned readers;
     atomic_uint pending;      /* jobs that have not been answered */
     atomic_bool failing;      /* the latest attempt to write or connect did: said once */
