@@ -26,10 +26,14 @@ static void on_closed(uv_handle_t *poll)
     lambda__env_maybe_free(template);
 }
 
+static bool listens(const struct environment *template)
+{
+    return template->control >= 0 && !uv_is_closing((const uv_handle_t *)&template->control_poll);
+}
+
 static void stop_reading(struct environment *template)
 {
-    template->ready = false;
-    if (template->control >= 0 && !uv_is_closing((uv_handle_t *)&template->control_poll))
+    if (listens(template))
         uv_close((uv_handle_t *)&template->control_poll, on_closed);
 }
 
@@ -123,7 +127,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         stop_reading(template);
-    while (status == 0 && !uv_is_closing((uv_handle_t *)poll) && read_one(template))
+    while (status == 0 && listens(template) && read_one(template))
         continue;
 }
 
@@ -201,7 +205,7 @@ struct str lambda__template_state(const struct function *f)
 struct environment *lambda__template_of(struct function *f)
 {
     struct environment *template = f->envs[ENV_TEMPLATE].first;
-    return template && template->ready ? template : NULL;
+    return template && template->ready && listens(template) ? template : NULL;
 }
 
 enum err lambda__template_fork(struct environment *template, struct environment *env,

@@ -3,6 +3,7 @@
  * do, differ from their siblings in what must differ, and are not made where that cannot be.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
 import { api, lambda } from '../lib/template.mjs';
 
@@ -126,6 +127,24 @@ test('hooks run before the fork and in each of them', async (t) => {
     await untilTemplate(gw, 'serving');
     const seen = await atOnce(gw, 4);
     assert.ok(seen.some(({ restored, listening }) => restored === 'yes' && !listening));
+});
+
+test('a template that is killed takes no request with it, and is replaced', async (t) => {
+    const gw = await serve(t, `
+        const loaded = process.pid;
+        exports.handler = async () => {
+            await new Promise((ok) => setTimeout(ok, 60));
+            return { body: JSON.stringify({ loaded, pid: process.pid }) };
+        };`);
+    await gw.get('/x');
+    for (let i = 0; i < 2; i++) {
+        await untilTemplate(gw, 'serving');
+        const under = atOnce(gw, 8);
+        const { pid } = gw.functions().find(({ pid: one }) =>
+            readFileSync(`/proc/${one}/cmdline`, 'latin1').includes('\0template\0'));
+        process.kill(pid, 'SIGKILL');
+        assert.ok((await under).every((one) => one.pid > 0));
+    }
 });
 
 test('forking can be switched off', async (t) => {
