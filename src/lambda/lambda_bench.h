@@ -26,6 +26,7 @@ struct child {
     void *arg;
     bool ending, killed, reaped;
     bool provisioned; /* its variables say so */
+    char api[32];     /* AWS_LAMBDA_RUNTIME_API of its variables */
     struct child_exit how;
 };
 
@@ -33,6 +34,8 @@ struct child {
 static struct bench_options {
     unsigned total;
     int64_t queue_ms, idle_ms;
+    int pid; /* of every child */
+    bool custom;
 } bench_options;
 
 static struct bench {
@@ -55,9 +58,11 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
     assert_true(bench.spawned < BENCH_CHILDREN);
     struct child *c = &bench.children[bench.spawned++];
     *c = (struct child){.done = done, .arg = arg};
-    for (const char *const *v = spec->env; v && *v; v++)
+    for (const char *const *v = spec->env; v && *v; v++) {
         if (strcmp(*v, "AWS_LAMBDA_INITIALIZATION_TYPE=provisioned-concurrency") == 0)
             c->provisioned = true;
+        (void)sscanf(*v, "AWS_LAMBDA_RUNTIME_API=%31s", c->api);
+    }
     for (unsigned i = 0; i < CHILD_FDS; i++)
         c->fds[i] =
             i < spec->fd_count && spec->fds[i] >= 0 ? fcntl(spec->fds[i], F_DUPFD_CLOEXEC, 3) : -1;
@@ -88,7 +93,7 @@ void child_kill(struct child *c, int number)
 int child_pid(const struct child *c)
 {
     (void)c;
-    return 0;
+    return bench_options.pid;
 }
 
 void child_on_started(struct child *c, void (*started)(void *arg))
@@ -154,7 +159,7 @@ static inline enum err bench_function(void)
         .arn = STR("arn:aws:lambda:eu-west-1:123456789012:function:Fn"),
         .code_dir = str_c(bench.code),
         .handler = STR("index.handler"),
-        .runtime = STR("nodejs20.x"),
+        .runtime = bench_options.custom ? STR("provided.al2023") : STR("nodejs20.x"),
         .timeout_ms = 2000,
     };
     return lambda_function(bench.lambda, &spec, &bench.function, NULL);
@@ -187,6 +192,7 @@ static inline int bench_dirs(void **state)
     snprintf(bench.state, sizeof bench.state, "%s/state", bench.root);
     return mkdir(bench.code, 0700) || mkdir(bench.state, 0700) ||
            lambda__file_put(bench.code, "index.js", STR("x")) != ERR_OK ||
+           lambda__file_put(bench.code, "bootstrap", STR("x")) != ERR_OK ||
            run_new(&(struct run_options){.workers = 1}, &bench.run) != ERR_OK;
 }
 

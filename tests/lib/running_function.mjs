@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 
 const bootstrap = (name) =>
     fileURLToPath(new URL(`../../src/lambda/bootstrap/${name}`, import.meta.url));
-export const NODE = { command: [process.execPath, bootstrap('node.js')], runtime: 'nodejs20.x' };
+const node = process.env.ROPELINE_TEST_NODE || process.execPath;
+export const NODE = { command: [node, bootstrap('node.js')], runtime: 'nodejs20.x' };
 const python = process.env.ROPELINE_PYTHON || '/usr/bin/python3';
 export const PYTHON = {
     command: [python, '-P', '-s', '-B', '-u', bootstrap('python.py')],
