@@ -42,7 +42,7 @@ static const struct key_row function_rows[] = {
     {"InlineCode", KEY_READ, NULL},
     {"KmsKeyArn", KEY_SILENT, NULL},
     {"Layers", KEY_READ, NULL},
-    {"LoggingConfig", KEY_SILENT, NULL},
+    {"LoggingConfig", KEY_READ, NULL},
     {"MemorySize", KEY_READ, NULL},
     {"MultiTenancyConfig", KEY_NOTE, RUNS_THERE},
     {"PackageType", KEY_READ, NULL},
@@ -255,6 +255,7 @@ static void read_function(struct importer *im, struct declared *d, const struct 
     spec->memory_mb = size(im, json_get(properties, "MemorySize"), "MemorySize", 128, 10240);
     set_environment(im, d, json_get(properties, "Environment"));
     import__read_layers(im, d, json_get(properties, "Layers"));
+    import__read_logging(im, d, json_get(properties, "LoggingConfig"));
     import__publish(im, d, properties, serverless);
     const struct import_function *o = import__override(im, spec->arn, spec->name, d->logical);
     if (o)

@@ -55,6 +55,8 @@ void import__set_dir(struct importer *im, struct declared *d, struct str dir);
 
 /* layers.c */
 void import__read_layers(struct importer *im, struct declared *d, const struct json *v);
+/* logging.c */
+void import__read_logging(struct importer *im, struct declared *d, const struct json *v);
 void import__judge_layers(struct importer *im, const struct declared *d);
 
 /* versions.c: what SAM's AutoPublishAlias and its settings make of a function; then every

@@ -87,6 +87,11 @@ static const struct json *domain_name(struct importer *im, struct symbol *s)
     return own_name(im, s, json_get(s->properties, "DomainName"), s->logical);
 }
 
+static const struct json *log_group_name(struct importer *im, struct symbol *s)
+{
+    return own_name(im, s, json_get(s->properties, "LogGroupName"), s->logical);
+}
+
 /* A version or an alias of a function: its ARN with the qualifier. */
 static const struct json *qualified(struct importer *im, struct symbol *s, struct str qualifier)
 {
@@ -132,6 +137,7 @@ static const struct value_row {
     {"AWS::Cognito::UserPool", pool_id},
     {"AWS::Lambda::Alias", alias_arn},
     {"AWS::Lambda::Version", version_arn},
+    {"AWS::Logs::LogGroup", log_group_name},
 };
 
 static const struct json *find_value(struct importer *im, struct symbol *s)

@@ -82,6 +82,7 @@ static void throttle(struct lambda_invocation *i)
                              : "ConcurrentInvocationLimitExceeded";
     f->throttled++;
     f->family->throttled++;
+    metric_add(&f->lambda->metrics, METRIC_LAMBDA_THROTTLES, 1);
     buf_fini(&i->answer);
     i->answer = BUF_INIT(KIB(1));
     buf_addf(&i->answer, "{\"Reason\":\"%s\",\"Type\":\"User\",\"message\":\"Rate Exceeded.\"}",
@@ -293,10 +294,31 @@ static void count_run(const struct environment *env, int by)
 {
     struct function *f = env->function;
     *(env->provisioned ? &f->provision.running : &f->family->running) += (size_t)by;
-    if (by > 0 && env->provisioned)
+    if (by < 0)
+        return;
+    metric_add(&f->lambda->metrics, METRIC_LAMBDA_INVOCATIONS, 1);
+    if (env->provisioned) {
         f->provision.runs++;
-    else if (by > 0 && f->provision.wanted > 0)
+        metric_add(&f->lambda->metrics, METRIC_LAMBDA_PROVISIONED, 1);
+    } else if (f->provision.wanted > 0) {
         f->provision.spilled++;
+        metric_add(&f->lambda->metrics, METRIC_LAMBDA_SPILLOVER, 1);
+    }
+}
+
+static void count_end(struct environment *env, enum lambda_outcome outcome, int64_t duration_us)
+{
+    struct metrics *m = &env->function->lambda->metrics;
+    count_run(env, -1);
+    metric_add(m, METRIC_LAMBDA_DURATION_US, (uint64_t)(duration_us > 0 ? duration_us : 0));
+    if (env->cold)
+        metric_add(m, METRIC_LAMBDA_COLD_STARTS, 1);
+    if (outcome == LAMBDA_OK)
+        return;
+    env->function->errors++;
+    metric_add(m, METRIC_LAMBDA_ERRORS, 1);
+    if (outcome == LAMBDA_TIMEOUT)
+        metric_add(m, METRIC_LAMBDA_TIMEOUTS, 1);
 }
 
 void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
@@ -378,9 +400,7 @@ void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struc
     int64_t duration_us = lambda__now_us(l) - env->run_us;
     ASSERT(env->running);
     env->running = false;
-    count_run(env, -1);
-    if (outcome != LAMBDA_OK)
-        env->function->errors++;
+    count_end(env, outcome, duration_us);
     size_t produced = payload->n;
     bool late = env->invocation && env->invocation->log_tail;
     if (!late)

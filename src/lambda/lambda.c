@@ -274,6 +274,22 @@ static void describe_one(const struct function *f, struct buf *out)
     buf_addc(out, '}');
 }
 
+const struct metrics *lambda_metrics(struct lambda *l)
+{
+    uint64_t provisioned = 0, running = 0, environments = 0;
+    for (const struct function *f = l->functions; f; f = f->next) {
+        provisioned += f->provision.running;
+        running += f->envs[ENV_BUSY].n;
+        environments += f->envs[ENV_INIT].n + f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n;
+    }
+    metric_set(&l->metrics, METRIC_LAMBDA_CONCURRENT, running);
+    metric_set(&l->metrics, METRIC_LAMBDA_PROVISIONED_CONCURRENT, provisioned);
+    metric_set(&l->metrics, METRIC_LAMBDA_ENVIRONMENTS, environments);
+    if (l->o.logs)
+        metric_set(&l->metrics, METRIC_LAMBDA_LOG_LOST, logstore_losses(l->o.logs).events);
+    return &l->metrics;
+}
+
 void lambda_describe(struct lambda *l, struct buf *out)
 {
     bool first = true;

@@ -163,5 +163,8 @@ enum err lambda_logs(struct lambda *l, struct str name_or_arn, uint64_t after, s
                      uint64_t *last) MUSTCHECK;
 /* [{"name","arn","runtime","handler","environments","busy",...}] */
 void lambda_describe(struct lambda *l, struct buf *out);
+/* What is counted of functions, as of now; until lambda_free. Control loop. */
+struct metrics;
+const struct metrics *lambda_metrics(struct lambda *l);
 
 #endif

@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "lambda_text.h"
 #include "log_int.h"
+#include "observe/metrics.h"
 #include "runtimes_int.h"
 
 #define LOG_READ_BYTES KIB(64)
@@ -38,6 +39,7 @@ struct log_source {
     struct lambda__frames frames; /* SOURCE_FRAMES, until broken */
     struct lambda__lines lines;
     struct timer pause; /* of a flood: it is read again later */
+    bool wide;          /* its pipe has been made larger for that */
     struct environment *env;
 };
 
@@ -132,8 +134,9 @@ struct lambda {
     struct stat state_stat;
     struct http_server *api;
     struct function *functions;
-    struct map logs;           /* by function name */
-    struct census census;      /* families and how many there are of what */
+    struct map logs;      /* by function name */
+    struct census census; /* families and how many there are of what */
+    struct metrics metrics;
     uint64_t log_seq;          /* the number of the newest event */
     struct recalled *recalled; /* the last INVOCATIONS_KEPT */
     size_t recalled_next;

@@ -127,6 +127,7 @@ static void keep(struct environment *env, int64_t wall_us, struct str text)
     int64_t now = loop_wall_us(l->o.control);
     l->log_seq = l->o.logs ? logstore_seq(l->o.logs, now) : l->log_seq + 1;
     g->last_seq = l->log_seq;
+    metric_add(&l->metrics, METRIC_LAMBDA_LOG_EVENTS, 1);
     struct ring_event e = {.seq = l->log_seq, .run = env->run, .wall_us = wall_us};
     ring_put(g, e, text, str_c(env->stream_name));
     if (env->log_stream)
@@ -206,6 +207,7 @@ static bool admit(struct environment *env, size_t n)
     }
     if (!g->floods)
         return true;
+    metric_add(&env->function->lambda->metrics, METRIC_LAMBDA_LOG_DROPPED, 1);
     g->dropped_events++;
     g->dropped_bytes += n;
     return false;

@@ -52,6 +52,76 @@ static void a_report_of_a_first_invocation_that_failed(void **state)
               "Status: error\tError Type: Runtime.ExitError");
 }
 
+static void a_report_of_a_traced_invocation(void **state)
+{
+    static const char *const silent[] = {"", "Root=1-67891233-abc", "Root=1-67891233-abc;Sampled=0",
+                                         "Sampled=1;Root="};
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    struct lambda__report r = {
+        .request_id = ID, .init_us = -1, .trace = STR("Root=1-6-a; Parent=5; Sampled=1")};
+    lambda__line_report(&b, &r);
+    check(&b, "REPORT RequestId: " ID "\tDuration: 0.00 ms\tBilled Duration: 0 ms\t"
+              "Memory Size: 0 MB\tMax Memory Used: 0 MB\t\nXRAY TraceId: 1-6-a\t"
+              "SegmentId: 8f507cfcexample4\tSampled: true\t");
+    for (size_t i = 0; i < COUNTOF(silent); i++) {
+        r.trace = str_c(silent[i]);
+        lambda__line_report(&b, &r);
+        assert_null(strstr(buf_cstr(&b), "XRAY"));
+        buf_reset(&b);
+    }
+    buf_fini(&b);
+}
+
+#define AT "{\"time\":\"2025-11-22T07:00:00.123Z\",\"type\":\"platform."
+#define TRACING                                                                   \
+    ",\"tracing\":{\"spanId\":\"8f507cfcexample4\",\"type\":\"X-Amzn-Trace-Id\"," \
+    "\"value\":\"Root=1-6-a\"}"
+
+static void events_in_json(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1024);
+    struct lambda__event e = {.wall_us = 1763794800123456, .request_id = ID, .version = STR("7")};
+    const struct lambda__init_start start = {.runtime = STR("nodejs20.x"),
+                                             .region = STR("eu-west-1"),
+                                             .function = STR("Fn"),
+                                             .digest = "abcd"};
+    struct lambda__report r = {
+        .request_id = ID, .duration_us = 12345, .init_us = -1, .memory_mb = 128, .used_mb = 63};
+    lambda__json_init_start(&b, &e, &start);
+    check(&b, AT "initStart\",\"record\":{\"initializationType\":\"on-demand\",\"phase\":\"init\","
+                 "\"runtimeVersion\":\"nodejs:20.v1\",\"runtimeVersionArn\":"
+                 "\"arn:aws:lambda:eu-west-1::runtime:abcd\",\"functionName\":\"Fn\","
+                 "\"functionVersion\":\"7\"}}");
+    e.provisioned = true;
+    lambda__json_init_done(&b, &e, "init", NULL, NULL);
+    check(&b, AT "initRuntimeDone\",\"record\":{\"initializationType\":\"provisioned-concurrency\","
+                 "\"phase\":\"init\",\"status\":\"success\"}}");
+    lambda__json_init_report(&b, &e, 145096, "invoke", "error", "Runtime.ExitError");
+    check(&b, AT "initReport\",\"record\":{\"initializationType\":\"provisioned-concurrency\","
+                 "\"phase\":\"invoke\",\"status\":\"error\",\"errorType\":\"Runtime.ExitError\","
+                 "\"metrics\":{\"durationMs\":145.096}}}");
+    lambda__json_start(&b, &e);
+    check(&b, AT "start\",\"record\":{\"requestId\":\"" ID "\",\"version\":\"7\"}}");
+    e.trace = STR("Root=1-6-a");
+    lambda__json_runtime_done(&b, &e, &r, 16);
+    check(&b, AT "runtimeDone\",\"record\":{\"requestId\":\"" ID "\",\"status\":\"success\","
+                 "\"metrics\":{\"durationMs\":12.345,\"producedBytes\":16}" TRACING "}}");
+    r.init_us = 7;
+    r.status = "timeout";
+    lambda__json_report(&b, &e, &r);
+    check(&b, AT "report\",\"record\":{\"requestId\":\"" ID "\",\"metrics\":{\"durationMs\":12.345,"
+                 "\"billedDurationMs\":13,\"memorySizeMB\":128,\"maxMemoryUsedMB\":63,"
+                 "\"initDurationMs\":0.007},\"status\":\"timeout\"" TRACING "}}");
+    lambda__json_dropped(&b, &e, STR("too much"), 3, 4000);
+    check(&b, AT "logsDropped\",\"record\":{\"reason\":\"too much\",\"droppedRecords\":3,"
+                 "\"droppedBytes\":4000}}");
+    lambda__json_error(&b, &e, STR("ended"), "Runtime.ExitError");
+    check(&b, "{\"timestamp\":\"2025-11-22T07:00:00.123Z\",\"level\":\"ERROR\",\"requestId\":\"" ID
+              "\",\"message\":\"ended\",\"errorType\":\"Runtime.ExitError\"}");
+}
+
 static void lines_around_an_invocation(void **state)
 {
     (void)state;
@@ -140,6 +210,8 @@ int main(void)
         cmocka_unit_test(init_start_names_runtime_and_version),
         cmocka_unit_test(a_report_without_init),
         cmocka_unit_test(a_report_of_a_first_invocation_that_failed),
+        cmocka_unit_test(a_report_of_a_traced_invocation),
+        cmocka_unit_test(events_in_json),
         cmocka_unit_test(lines_around_an_invocation),
         cmocka_unit_test(payloads_of_the_platform),
         cmocka_unit_test(how_a_process_ended),

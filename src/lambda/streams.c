@@ -12,6 +12,7 @@
 
 #define DRAIN_READS 16 /* 1 MiB: more than any pipe holds */
 #define FLOOD_PAUSE_MS 16
+#define FLOOD_PIPE_BYTES (1 << 20)
 #define CLOCK_TRUST_US (60000000L) /* a frame's own time is believed when it is about now */
 
 static void on_line(void *arg, struct str line)
@@ -73,10 +74,16 @@ static void read_again(struct timer *t)
         source_over(s);
 }
 
-/* Who writes without end is read now and then: to drop it all at once would keep us busy. */
-static void pause_flood(struct log_source *s)
+/* Who writes without end is read now and then, much at a time: to drop it all at once would keep us
+ * busy, and to drop it slowly would hold the function up. */
+static void read_flood(struct log_source *s)
 {
-    if (s->over || !lambda__log_floods(s->env))
+    if (!s->wide)
+        (void)!fcntl(s->fd, F_SETPIPE_SZ, FLOOD_PIPE_BYTES); /* where the kernel has that much */
+    s->wide = true;
+    for (int reads = 1; !s->over && reads < DRAIN_READS && read_once(s);)
+        reads++;
+    if (s->over)
         return;
     uv_poll_stop(&s->poll);
     timer_start(s->env->function->lambda->o.control, &s->pause, FLOOD_PAUSE_MS, read_again);
@@ -91,7 +98,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         return;
     }
     read_once(s);
-    pause_flood(s);
+    if (!s->over && lambda__log_floods(s->env))
+        read_flood(s);
 }
 
 enum err lambda__source_open(struct environment *env, enum source_kind kind, int fd)

@@ -90,6 +90,10 @@ static void invoked(struct lambda_invocation *i)
              lambda_outcome_name(i->outcome), i->request_id, i->executed,
              i->cold ? "true" : "false", (double)i->duration_us / 1000);
     json_write_str(&q->answer, buf_str(&i->answer));
+    if (i->log_tail) {
+        buf_addz(&q->answer, ",\"log\":");
+        json_write_str(&q->answer, buf_str(&i->log));
+    }
     buf_addc(&q->answer, '}');
     lambda_invocation_fini(i);
     function_unref(q->function);
@@ -112,6 +116,7 @@ static void ask_invoke(struct ask *q)
     q->invocation = (struct lambda_invocation){.function = f,
                                                .payload = q->body,
                                                .queue = true,
+                                               .log_tail = control__query(q, "log").n > 0,
                                                .reply = control,
                                                .done = invoked,
                                                .arg = q};
@@ -139,8 +144,9 @@ static void ask_status(struct ask *q)
 
 static void ask_metrics(struct ask *q)
 {
-    const struct metrics *sets[KEEPER_COPIES];
-    size_t n = gateway_metrics(q->daemon->gateway, sets, COUNTOF(sets));
+    const struct metrics *sets[KEEPER_COPIES + 1];
+    size_t n = gateway_metrics(q->daemon->gateway, sets, KEEPER_COPIES);
+    sets[n++] = lambda_metrics(q->daemon->lambda);
     metrics_write(sets, n, &q->answer);
     issuers_write_metrics(q->daemon->issuers, &q->answer);
     buf_addf(&q->answer,

@@ -42,10 +42,22 @@ static void say_error(struct arena *a, struct str answer)
 static const struct option_row invoke_rows[] = {
     {"event", 0, OPTION_VALUE, false, NULL, "FILE", "the event as JSON; - = standard input [{}]"},
     {"qualifier", 0, OPTION_VALUE, false, NULL, "NAME", "a version or an alias [$LATEST]"},
+    {"log", 0, OPTION_FLAG, false, NULL, NULL, "show the end of its log on standard error"},
     STATE_ROW,
     JSON_ROW,
     HELP_ROW,
 };
+
+/* Of a function's log, which may hold anything. */
+static void show_log(struct str log)
+{
+    while (log.n > 0) {
+        AUTO_BUF line = BUF_INIT(LIMIT_LOG_LINE);
+        buf_add(&line, str_cut(log, '\n', &log));
+        buf_printable(&line, 0);
+        fprintf(stderr, "%s\n", buf_cstr(&line));
+    }
+}
 
 static enum err read_event(struct arena *a, const char *file, struct str *event, struct errinfo *e)
 {
@@ -88,12 +100,16 @@ int verb_invoke(int argc, char **argv)
     ask_add(&target, "function", str_c(o.positional[0]));
     if (option_get(&o, "qualifier"))
         ask_add(&target, "qualifier", str_c(option_get(&o, "qualifier")));
+    if (option_is(&o, "log"))
+        ask_add(&target, "log", STR("1"));
     unsigned status =
         ask_daemon(option_get(&o, "state"), "POST", buf_cstr(&target), event, a, &answer);
     const struct json *v = NULL;
     if (status == 200 && json_parse(a, answer, MIB(64), &v, NULL) == ERR_OK) {
         bool ok = str_eqz(json_str_or(json_get(v, "outcome"), STR("")), "OK");
         text = option_is(&o, "json") ? answer : json_str_or(json_get(v, "answer"), STR(""));
+        if (!option_is(&o, "json"))
+            show_log(json_str_or(json_get(v, "log"), STR("")));
         printf("%.*s\n", STR_ARG(text));
         code = ok ? 0 : 1;
     } else if (status) {

@@ -28,7 +28,7 @@ struct reading {
     const struct options *o;
     int64_t since_ms;
     char place[96]; /* "" = at the beginning */
-    bool more, colors;
+    bool more, terminal;
 };
 
 /* Lines of the platform stand back, errors come forward. */
@@ -54,14 +54,15 @@ static void print_event(const struct reading *r, const struct json *v, struct st
     for (size_t i = 0; !json && i < shown.n; i++) /* an event of several lines is one */
         if (shown.p[i] == '\r')
             shown.p[i] = '\n';
-    const char *color = r->colors && !json ? color_of(text) : NULL;
+    const char *color = r->terminal && !json ? color_of(text) : NULL;
     struct str rest = buf_str(&shown);
     AUTO_BUF out = BUF_INIT(MIB(5));
     while (rest.p && shown.err == ERR_OK) {
         struct str one = str_cut(rest, '\n', &rest);
         size_t from = out.n;
         buf_add(&out, one);
-        buf_printable(&out, from);
+        if (!json || r->terminal) /* a program gets what was logged */
+            buf_printable(&out, from);
         buf_addz(&out, "\n");
         if (rest.p)
             buf_addz(&out, "  ");
@@ -150,7 +151,7 @@ int verb_logs(int argc, char **argv)
     }
     if (o.positionals > 1 || (option_is(&o, "since") && !option_seconds(&o, "since", &seconds)))
         return 2;
-    struct reading r = {.o = &o, .colors = isatty(STDOUT_FILENO) == 1};
+    struct reading r = {.o = &o, .terminal = isatty(STDOUT_FILENO) == 1};
     if (seconds > 0)
         r.since_ms = clock_wall_us(&clock_system) / 1000 - seconds * 1000;
     do {

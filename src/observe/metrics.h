@@ -28,6 +28,12 @@ static inline void metric_add(struct metrics *m, enum metric id, uint64_t n)
     atomic_store_explicit(&m->value[id], now + n, memory_order_relaxed);
 }
 
+/* Of a gauge, or of what somebody else counts. */
+static inline void metric_set(struct metrics *m, enum metric id, uint64_t n)
+{
+    atomic_store_explicit(&m->value[id], n, memory_order_relaxed);
+}
+
 /* The sum over `sets` in OpenMetrics text, without the final # EOF. */
 void metrics_write(const struct metrics *const *sets, size_t n, struct buf *out);
 
