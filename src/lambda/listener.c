@@ -4,6 +4,7 @@
  * process of the machine can connect to it; only those of the environment are heard. Who a
  * connection belongs to is found out in LANE_IO before a byte of it is read. */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,10 +72,14 @@ void lambda__listener_close(struct environment *env)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
+/* Whoever has gone meanwhile cannot be looked up, and is no stranger for it. */
 static void check_work(struct work *w)
 {
     struct api_check *c = CONTAINER_OF(w, struct api_check, work);
+    struct pollfd gone = {.fd = c->fd, .events = POLLRDHUP};
     c->verdict = lambda__peer_check(&c->peer, &c->listener->at, c->child);
+    if (c->verdict != ERR_OK && poll(&gone, 1, 0) > 0)
+        c->verdict = ERR_CLOSED;
 }
 
 static void refuse(struct api_listener *l, const char *why)
@@ -91,9 +96,10 @@ static void check_done(struct work *w)
     struct api_listener *l = c->listener;
     bool kept = false;
     l->checks--;
-    if (c->verdict != ERR_OK)
+    bool alive = !l->closing && l->env->state != ENV_DEAD;
+    if (c->verdict == ERR_DENIED && alive)
         refuse(l, "it is of a process that is not its own");
-    else if (!l->closing && l->env->state != ENV_DEAD)
+    else if (c->verdict == ERR_OK && alive)
         kept = lambda__conn_open(l->env, c->fd) == ERR_OK;
     if (!kept)
         close(c->fd);
