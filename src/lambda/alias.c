@@ -4,21 +4,19 @@
  * another one with another digest; and what a name, an ARN or a qualifier comes to. */
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "lambda/arn.h"
-#include "lambda_int.h"
+#include "registry_int.h"
 
 #define ALIAS_NAME_MAX 128
 
-/* (?!^[0-9]+$)([a-zA-Z0-9-_]+) (Lambda API reference, CreateAlias); $LATEST is no name, but an ARN
- * may end in it. */
-static bool is_alias_name(struct str name)
+/* (?!^[0-9]+$)([a-zA-Z0-9-_]+) (Lambda API reference, CreateAlias) */
+bool lambda__is_alias_name(struct str name)
 {
     bool number = true;
     if (name.n == 0 || name.n > ALIAS_NAME_MAX)
         return false;
-    if (str_eqz(name, "$LATEST"))
-        return true;
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
         bool digit = c >= '0' && c <= '9';
@@ -68,7 +66,8 @@ enum err function_alias(struct lambda *l, struct str name, struct function *to,
                         struct errinfo *e)
 {
     *out = NULL;
-    if (!is_alias_name(name) || weight > WEIGHT_ONE)
+    bool latest = str_eqz(name, "$LATEST"); /* no name, but an ARN may end in it */
+    if ((!latest && !lambda__is_alias_name(name)) || weight > WEIGHT_ONE)
         return errinfo_set(e, ERR_INVALID,
                            "\"%.*s\" is no name for an alias: letters, digits, - and _, and not "
                            "digits alone",
@@ -132,6 +131,9 @@ struct function *lambda_find(struct lambda *l, struct str name_or_arn, struct st
         qualifier = rest.n > 0 ? rest : STR("$LATEST");
     else if (rest.n > 0 && !str_eq(rest, qualifier))
         return NULL;
+    struct managed *m = registry__find(l->registry, name);
+    if (m)
+        return registry__function(l, m, qualifier, NULL);
     for (struct function *f = l->functions; f; f = f->next)
         if (!f->retired && str_eq(f->spec.name, name) && str_eq(f->spec.version, qualifier) &&
             (!base.p || str_eq(bare_arn(f), base)))
@@ -155,6 +157,9 @@ void lambda_configure(struct lambda *l, const struct function_plan *plans, size_
 {
     struct str name;
     void *family;
+    struct errinfo e = {0};
+    if (registry__load(l->registry, &e) != ERR_OK && e.text[0])
+        log_error("lambda", "%s", e.text);
     for (size_t at = 0; map_next(&l->census.families, &at, &name, &family);)
         if (!((struct family *)family)->managed)
             ((struct family *)family)->reserved = -1;
@@ -168,4 +173,5 @@ void lambda_configure(struct lambda *l, const struct function_plan *plans, size_
     for (size_t i = 0; i < n; i++)
         lambda__provision(plans[i].function, plans[i].provisioned);
     lambda__serve_all(l);
+    registry__collect(l->registry);
 }

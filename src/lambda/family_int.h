@@ -44,6 +44,7 @@ struct provision {
     uint64_t runs, spilled; /* invocations in one of them; beside them */
 };
 
+bool lambda__is_alias_name(struct str name);
 /* alias.c: the version that this call of `f` runs in. */
 struct function *lambda__alias_pick(struct function *f);
 

@@ -9,14 +9,16 @@
 
 #include "base/mem.h"
 #include "environment_int.h"
+#include "registry_int.h"
 
 #define MEMORY_MIN_MB 128
 #define TIMEOUT_MIN_MS 1000
 #define ARN_MAX 512
 
-/* --- checks ---------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------
+ */
 
-static enum err check_name(struct str name, struct errinfo *e)
+enum err lambda__check_name(struct str name, struct errinfo *e)
 {
     bool valid = name.n > 0 && name.n <= LIMIT_FUNCTION_NAME;
     for (size_t i = 0; valid && i < name.n; i++) {
@@ -29,6 +31,18 @@ static enum err check_name(struct str name, struct errinfo *e)
     return errinfo_set(e, ERR_INVALID,
                        "function name \"%.*s\": 1 to %d letters, digits, hyphens and underscores",
                        STR_ARG(str_sub(name, 0, 64)), LIMIT_FUNCTION_NAME);
+}
+
+/* A document and the control plane cannot both have it. */
+static enum err check_owner(const struct lambda *l, const struct function_spec *spec,
+                            struct errinfo *e)
+{
+    if (!spec->file || !registry__find(l->registry, spec->name))
+        return ERR_OK;
+    return errinfo_set(e, ERR_CONFLICT,
+                       "the function %.*s was made by the control plane: delete it there, or give "
+                       "this one another name",
+                       STR_ARG(spec->name));
 }
 
 /* It becomes a header of every event. */
@@ -221,7 +235,9 @@ enum err lambda_function(struct lambda *l, const struct function_spec *spec, str
         e->line = spec->line;
         e->col = spec->col;
     }
-    enum err err = check_name(spec->name, e);
+    enum err err = lambda__check_name(spec->name, e);
+    if (err == ERR_OK)
+        err = check_owner(l, spec, e);
     if (err == ERR_OK)
         err = check_arn(spec->arn, e);
     if (err == ERR_OK)

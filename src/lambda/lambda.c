@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "environment_int.h"
+#include "registry_int.h"
 
 #define ENVIRONMENTS_FLOOR 4
 #define ENVIRONMENTS_PER_CORE 2
@@ -128,6 +129,17 @@ static enum err copy_options(struct lambda *l, const struct lambda_options *o)
     return made && l->o.state_dir && l->o.region && l->o.account ? ERR_OK : ERR_NOMEM;
 }
 
+static enum err open_registry(struct lambda *l)
+{
+    struct errinfo e = {0};
+    struct str path = arena_fmt(l->arena, "%s/plane.db", l->o.state_dir);
+    l->plane_path = path.p;
+    enum err err = path.p ? registry__new(l, l->o.plane, &e) : ERR_NOMEM;
+    if (err != ERR_OK && e.text[0])
+        log_error("lambda", "%s", e.text);
+    return err;
+}
+
 enum err lambda_new(const struct lambda_options *o, struct lambda **out)
 {
     *out = NULL;
@@ -143,11 +155,14 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out)
     if (err == ERR_OK)
         err = open_state(l);
     if (err == ERR_OK)
-        err = lambda__api_new(l);
+        err = open_registry(l);
+    if (err == ERR_OK)
+        err = lambda__api_new(l); /* the last: it cannot be freed at once */
     if (err != ERR_OK) {
         lambda_free(l);
         return err;
     }
+    registry__start(l->registry);
     l->sweep = (struct work){.work = sweep_work, .done = sweep_done, .reply = o->control};
     l->sweeping = run_work(o->control, LANE_IO, &l->sweep) == ERR_OK;
     *out = l;
@@ -164,7 +179,8 @@ static void on_drained(void *arg)
 
 void lambda__maybe_closed(struct lambda *l)
 {
-    if (!l->closing || l->draining || l->environments > 0 || l->sweeping || l->census.serving)
+    if (!l->closing || l->draining || l->environments > 0 || l->sweeping || l->census.serving ||
+        registry__busy(l->registry))
         return;
     l->draining = true;
     http_server_drain(l->api, 0, on_drained, l);
@@ -202,6 +218,8 @@ void lambda_free(struct lambda *l)
     void *group;
     if (!l)
         return;
+    registry__free(l->registry);
+    l->registry = NULL;
     /* A function that somebody still refers to keeps its name and digest, and nothing else. */
     for (struct function *f = l->functions; f; f = f->next)
         f->lambda = NULL;

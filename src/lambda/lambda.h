@@ -14,11 +14,13 @@
 #include "run/child.h"
 
 struct lambda;
+struct store;
 struct function; /* one immutable version of one function, refcounted */
 
 struct lambda_options {
     struct loop *control;
     struct keeper_link *keeper;
+    struct store *plane;   /* where functions of the control plane are kept; NULL = nowhere */
     const char *state_dir; /* runtime files and per-environment tmp directories go below it */
     const char *region, *account;
     struct runtime_places places; /* where interpreters are looked for */
@@ -42,6 +44,7 @@ struct lambda_options {
     void *arg;
 };
 
+/* What it says of plane.db is logged. */
 enum err lambda_new(const struct lambda_options *o, struct lambda **out) MUSTCHECK;
 /* Kills every environment; `closed` once all are reaped. Waiting invocations end UNAVAILABLE. */
 void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg);

@@ -36,6 +36,7 @@ static struct bench_options {
     int64_t queue_ms, idle_ms;
     int pid; /* of every child */
     bool custom;
+    struct store *plane;
 } bench_options;
 
 static struct bench {
@@ -174,6 +175,7 @@ static inline enum err bench_lambda(void)
                                      .places = {.node = "/bin/sh"},
                                      .environments_max = 3,
                                      .environments_total = bench_options.total,
+                                     .plane = bench_options.plane,
                                      .queue_ms = bench_options.queue_ms,
                                      .idle_ms = bench_options.idle_ms};
     return lambda_new(&o, &bench.lambda);

@@ -134,8 +134,10 @@ struct lambda {
     struct stat state_stat;
     struct http_server *api;
     struct function *functions;
-    struct map logs;      /* by function name */
-    struct census census; /* families and how many there are of what */
+    struct map logs;           /* by function name */
+    struct registry *registry; /* functions of the control plane */
+    const char *plane_path;    /* STATE/plane.db */
+    struct census census;      /* families and how many there are of what */
     struct metrics metrics;
     uint64_t log_seq;          /* the number of the newest event */
     struct recalled *recalled; /* the last INVOCATIONS_KEPT */
@@ -158,6 +160,7 @@ void lambda__maybe_closed(struct lambda *l);
 
 /* function.c */
 void lambda__function_maybe_free(struct function *f);
+enum err lambda__check_name(struct str name, struct errinfo *e) MUSTCHECK;
 void lambda__function_enter(struct lambda *l, struct function *f); /* among l->functions */
 
 /* invoke.c */

@@ -424,7 +424,8 @@ struct content {
 static enum err put(int store, struct str digest, const struct content *c, struct errinfo *e)
 {
     struct stat st;
-    if (fstatat(store, digest.p, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+    if (fstatat(store, digest.p, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+        utimensat(store, digest.p, NULL, AT_SYMLINK_NOFOLLOW) == 0) /* now: it is spared */
         return ERR_OK;
     struct arena *a = arena_new(KIB(128), LIMIT_DOCUMENT_ARENA);
     struct writing *w = a ? ARENA_NEW(a, struct writing) : NULL;
@@ -498,4 +499,15 @@ enum err package_copy(struct arena *a, const char *state_dir, const char *dir, s
         return errinfo_set(e, ERR_IO, "cannot look at %.150s: %s", state_dir, strerror(errno));
     enum err err = lambda__code_digest(dir, &folder.skip, buf_str(&seed), hex, e);
     return err ? err : package(a, state_dir, &(struct content){.folder = &folder}, hex, out, e);
+}
+
+enum err package_sync(const struct package *p, struct errinfo *e)
+{
+    int fd = open(p->dir.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && syncfs(fd) == 0;
+    if (!done)
+        errinfo_set(e, ERR_IO, "cannot write %.150s to disk: %s", p->dir.p, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return done ? ERR_OK : ERR_IO;
 }

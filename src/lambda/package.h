@@ -23,4 +23,7 @@ enum err package_inline(struct arena *a, const char *state_dir, const char *name
 enum err package_copy(struct arena *a, const char *state_dir, const char *dir, struct package *out,
                       struct errinfo *e) MUSTCHECK;
 
+/* Waits until it would survive a power cut. */
+enum err package_sync(const struct package *p, struct errinfo *e) MUSTCHECK;
+
 #endif

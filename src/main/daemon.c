@@ -284,9 +284,15 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         return err;
     snprintf(region, sizeof region, "%.*s", STR_ARG(c->region));
     snprintf(account, sizeof account, "%.*s", STR_ARG(c->account));
+    struct str plane = arena_fmt(c->arena, "%s/plane.db", c->state_dir);
+    struct store_options store = {.loop = run_control(d->run), .path = plane.p};
+    err = plane.p ? store_new(&store, &d->plane) : ERR_NOMEM;
+    if (err != ERR_OK)
+        return err;
     struct lambda_options lambda = {
         .control = run_control(d->run),
         .keeper = d->link,
+        .plane = d->plane,
         .state_dir = c->state_dir,
         .region = region,
         .account = account,
@@ -311,10 +317,6 @@ static enum err make_rooms(struct daemon *d, int keeper_fd)
         err = fetcher_new(run_control(d->run), &fetcher, &d->fetcher);
     if (err == ERR_OK)
         err = issuers_new(d->run, d->fetcher, &d->issuers);
-    struct str plane = arena_fmt(c->arena, "%s/plane.db", c->state_dir);
-    struct store_options store = {.loop = run_control(d->run), .path = plane.p};
-    if (err == ERR_OK)
-        err = plane.p ? store_new(&store, &d->plane) : ERR_NOMEM;
     return err;
 }
 
