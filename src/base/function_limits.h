@@ -30,8 +30,11 @@
 #define LIMIT_PACKAGE_BYTES 262144000          /* Lambda: unzipped */
 #define LIMIT_PACKAGE_NAME 1024
 #define LIMIT_PACKAGE_INLINE 4194304
-#define LIMIT_LAYERS 5              /* of a function */
-#define LIMIT_MANAGED_ARENA MIB(64) /* one function of the control plane, all versions */
+#define LIMIT_LAYERS 5                  /* of a function */
+#define LIMIT_MANAGED_ARENA MIB(64)     /* one function of the control plane, all versions */
+#define LIMIT_CODE_CACHE_BYTES MIB(128) /* the file of one version */
+#define LIMIT_WARM_WORKERS 16
+#define DEFAULT_WARM_WORKERS 1
 #define LIMIT_CODE_FILES 200000
 #define LIMIT_CODE_DEPTH 48
 #define LIMIT_ENV_OPEN_FILES 1024

@@ -137,10 +137,9 @@ struct child_cage lambda__cage_limits(const struct function *f)
                                .pids = LIMIT_ENV_TASKS};
 }
 
-enum err lambda__cage(const struct environment *env, struct arena *a, const char *program,
+enum err lambda__cage(const struct function *f, struct arena *a, const char *program,
                       const char *tmp, struct child_cage *out)
 {
-    const struct function *f = env->function;
     struct paths read = {.arena = a};
     read.at = ARENA_ARRAY(a, LIMIT_CHILD_PATHS + 1, const char *);
     if (!read.at)

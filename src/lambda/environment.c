@@ -396,8 +396,11 @@ static void env_idle(struct environment *env)
 {
     struct function *f = env->function;
     bool surplus = env->provisioned && f->provision.held > f->provision.wanted;
-    if (f->retired || f->lambda->closing || surplus) {
+    bool spent = f->lambda->o.cold_always && env->used;
+    if (f->retired || f->lambda->closing || surplus || spent) {
         lambda__env_kill(env);
+        if (spent)
+            lambda__queue_serve(f);
         return;
     }
     env->idle_ms = loop_now_ms(f->lambda->o.control);
@@ -419,6 +422,7 @@ void lambda__env_next(struct environment *env)
         env->init_us = lambda__now_us(env->function->lambda) - env->began_us;
         lambda__sources_drain(env, true);
         lambda__say_init_report(env, env->running ? "invoke" : "init", NULL, NULL);
+        lambda__ahead_soon(env->function->lambda);
     }
     if (env->running) {
         ASSERT(first);

@@ -66,7 +66,7 @@ void lambda__template_over(struct environment *template);
 /* cage.c: how much it may use, and nothing else. */
 struct child_cage lambda__cage_limits(const struct function *f);
 /* Into `a`; `program` is what runs the code. ERR_LIMIT: too many paths. */
-enum err lambda__cage(const struct environment *env, struct arena *a, const char *program,
+enum err lambda__cage(const struct function *f, struct arena *a, const char *program,
                       const char *tmp, struct child_cage *out) MUSTCHECK;
 /* Where it sees its directory of that name; and a path of its code or layers. p NULL: out of
  * memory.

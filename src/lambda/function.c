@@ -192,6 +192,7 @@ void lambda__function_enter(struct lambda *l, struct function *f)
     if (f->next)
         f->next->prev = f;
     l->functions = f;
+    lambda__ahead_soon(l);
 }
 
 static enum err function_new(struct lambda *l, const struct function_spec *spec,
@@ -287,6 +288,7 @@ static void function_free(struct function *f)
             f->next->prev = f->prev;
         timer_stop(&f->queue_timer);
         timer_stop(&f->provision.timer);
+        lambda__cache_forget(f);
     }
     struct function *to[] = {f->to[0], f->to[1]};
     arena_free(f->arena);

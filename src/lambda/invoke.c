@@ -212,6 +212,7 @@ static void arrived(struct lambda_invocation *i)
     struct lambda *l = f->lambda;
     i->runs = f;
     f->invocations++;
+    lambda__forecast_arrival(f);
     if (l->closing || f->retired || i->payload.err != ERR_OK) {
         lambda__invocation_end(i, LAMBDA_UNAVAILABLE);
         return;
@@ -400,6 +401,7 @@ void lambda__run_end(struct environment *env, enum lambda_outcome outcome, struc
     int64_t duration_us = lambda__now_us(l) - env->run_us;
     ASSERT(env->running);
     env->running = false;
+    lambda__forecast_ran(env->function, duration_us);
     count_end(env, outcome, duration_us);
     size_t produced = payload->n;
     bool late = env->invocation && env->invocation->log_tail;

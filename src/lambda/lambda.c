@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crypt.h"
 #include "base/log.h"
@@ -146,6 +147,7 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out)
     struct lambda *l = mem_alloc(sizeof *l);
     if (!l)
         return ERR_NOMEM;
+    l->ahead.cache_fd = -1;
     l->arena = arena_new(KIB(4), KIB(256));
     l->log_seq = (uint64_t)loop_wall_us(o->control);
     l->log_bytes = mem_alloc(LOG_READ_BYTES);
@@ -154,6 +156,8 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out)
         err = lambda__recall_new(l);
     if (err == ERR_OK)
         err = open_state(l);
+    if (err == ERR_OK)
+        err = lambda__cache_open(l);
     if (err == ERR_OK)
         err = open_registry(l);
     if (err == ERR_OK)
@@ -180,7 +184,7 @@ static void on_drained(void *arg)
 void lambda__maybe_closed(struct lambda *l)
 {
     if (!l->closing || l->draining || l->environments > 0 || l->sweeping || l->census.serving ||
-        registry__busy(l->registry))
+        registry__busy(l->registry) || !lambda__ahead_closed(l))
         return;
     l->draining = true;
     http_server_drain(l->api, 0, on_drained, l);
@@ -206,6 +210,7 @@ void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg)
     l->closing = true;
     l->closed = closed;
     l->closed_arg = arg;
+    lambda__ahead_close(l);
     for (struct function *f = l->functions; f; f = f->next)
         end_function(f);
     lambda__log_end_waiters(l);
@@ -237,6 +242,8 @@ void lambda_free(struct lambda *l)
     lambda__recall_free(l);
     if (l->api)
         http_server_free(l->api);
+    if (l->ahead.cache_fd >= 0)
+        close(l->ahead.cache_fd);
     mem_free(l->log_bytes);
     arena_free(l->arena);
     mem_free(l);

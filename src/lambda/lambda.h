@@ -39,6 +39,10 @@ struct lambda_options {
     struct logstore *logs;    /* where their events are kept; NULL = in memory alone */
     uint64_t log_bytes_rate;  /* that a function may log in a second; 0 = DEFAULT_LOG_BYTES_RATE */
     unsigned log_events_rate; /* likewise events; 0 = DEFAULT_LOG_EVENTS_RATE */
+    unsigned warm_workers;    /* processes kept ready for whatever function is called next */
+    bool code_cache;          /* of each version, made in a process of its own that loads it once */
+    bool predictive_start;    /* environments ahead of the calls that the arrivals foretell */
+    bool cold_always;         /* an environment serves one invocation and ends */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;

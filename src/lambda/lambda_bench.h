@@ -91,6 +91,12 @@ void child_kill(struct child *c, int number)
     child_end(c, (struct child_exit){.status = -1, .signal = number});
 }
 
+void child_hand_over(struct child *c, child_exit_fn done, void *arg)
+{
+    c->done = done;
+    c->arg = arg;
+}
+
 int child_pid(const struct child *c)
 {
     (void)c;

@@ -6,6 +6,7 @@
 #ifndef ROPELINE_LAMBDA_LAMBDA_INT_H
 #define ROPELINE_LAMBDA_LAMBDA_INT_H
 
+#include "ahead_int.h"
 #include "base/limits.h"
 #include "base/log_limits.h"
 #include "base/map.h"
@@ -123,6 +124,7 @@ struct function {
     struct timer queue_timer;                     /* the earliest deadline in the queue */
     uint64_t invocations, errors, throttled;
     struct provision provision;
+    struct function_ahead ahead;
 };
 
 struct lambda {
@@ -139,6 +141,7 @@ struct lambda {
     const char *plane_path;    /* STATE/plane.db */
     struct census census;      /* families and how many there are of what */
     struct metrics metrics;
+    struct ahead ahead;
     uint64_t log_seq;          /* the number of the newest event */
     struct recalled *recalled; /* the last INVOCATIONS_KEPT */
     size_t recalled_next;

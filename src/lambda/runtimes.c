@@ -170,12 +170,14 @@ static const struct runtime_row {
     enum err (*find_handler)(const char *dir, struct str handler, struct errinfo *e);
     bool (*argv)(const struct function_runtime *r, const struct function_spec *spec, bool template,
                  struct arena *a, const char **argv);
-    bool forks; /* its bootstrap knows how to be a template */
+    bool forks;    /* its bootstrap knows how to be a template */
+    bool prepares; /* its bootstrap takes as its argument what else than serving it is to do */
 } rows[RUNTIME_KINDS] = {
     [RUNTIME_NODE] = {"nodejs", "node", "node", "ROPELINE_NODE", node_name, BOOTSTRAP_OF(node),
-                      lambda__node_handler_find, node_argv, true},
+                      lambda__node_handler_find, node_argv, true, true},
     [RUNTIME_PYTHON] = {"python", "python", "python3", "ROPELINE_PYTHON", python_name,
-                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv, true},
+                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv, true,
+                        false},
     [RUNTIME_CUSTOM] = {.prefix = "provided",
                         .kind = "custom",
                         .name = custom_name,
@@ -284,22 +286,38 @@ bool lambda__runtime_listens(const struct function_runtime *r)
     return r->name.kind == RUNTIME_CUSTOM || r->wrapper;
 }
 
+/* The last word of the command; rows say themselves how to be a template. */
+static const char *const parts[] = {[RUNTIME_SERVE] = NULL,
+                                    [RUNTIME_TEMPLATE] = NULL,
+                                    [RUNTIME_WORKER] = "worker",
+                                    [RUNTIME_CACHE] = "cache"};
+
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
-                                        const struct function_spec *spec, bool template,
+                                        const struct function_spec *spec, enum runtime_part part,
                                         struct arena *a)
 {
     const char **argv = ARENA_ARRAY(a, ARGV_MAX, const char *);
+    size_t n = 0;
     if (!argv)
         return NULL;
     argv[0] = r->wrapper;
     const char **rest = argv + (r->wrapper ? 1 : 0);
-    return rows[r->name.kind].argv(r, spec, template, a, rest) ? argv : NULL;
+    if (!rows[r->name.kind].argv(r, spec, part == RUNTIME_TEMPLATE, a, rest))
+        return NULL;
+    while (argv[n])
+        n++;
+    ASSERT(n + 1 < ARGV_MAX);
+    argv[n] = parts[part];
+    return argv;
 }
 
-/* What a wrapper sets up for one process may not do for two. */
-bool lambda__runtime_forks(const struct function_runtime *r)
+/* What a wrapper sets up is for one environment, and may be anything. */
+bool lambda__runtime_plays(const struct function_runtime *r, enum runtime_part part)
 {
-    return rows[r->name.kind].forks && !r->wrapper;
+    const struct runtime_row *row = &rows[r->name.kind];
+    if (part == RUNTIME_SERVE)
+        return true;
+    return !r->wrapper && (part == RUNTIME_TEMPLATE ? row->forks : row->prepares);
 }
 
 /* --- the bootstraps -------------------------------------------------------------------------- */

@@ -54,11 +54,19 @@ struct str lambda__runtime_path(const struct function_runtime *r, const struct f
                                 struct arena *a, struct str path) MUSTCHECK;
 /* Whether it speaks the Runtime API at an address; else over the inherited descriptor 3. */
 bool lambda__runtime_listens(const struct function_runtime *r);
-/* What to execute, NULL-terminated, in `a`; NULL when out of memory. `template`: to be forked. */
+/* What a process of a runtime is started for. */
+enum runtime_part {
+    RUNTIME_SERVE,    /* to be an environment */
+    RUNTIME_WORKER,   /* to become one when it is told of which function: worker.c */
+    RUNTIME_TEMPLATE, /* to load the function and be forked: template.c */
+    RUNTIME_CACHE,    /* to load the function and write down what was compiled: cache.c */
+};
+/* Whether its bootstrap knows how. */
+bool lambda__runtime_plays(const struct function_runtime *r, enum runtime_part part);
+/* What to execute, NULL-terminated, in `a`; NULL when out of memory. */
 const char *const *lambda__runtime_argv(const struct function_runtime *r,
-                                        const struct function_spec *spec, bool template,
+                                        const struct function_spec *spec, enum runtime_part part,
                                         struct arena *a) MUSTCHECK;
-bool lambda__runtime_forks(const struct function_runtime *r);
 /* --- layers.c: blocking ---------------------------------------------------------------------- */
 
 /* ERR_INVALID, ERR_NOTFOUND. */

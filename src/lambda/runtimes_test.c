@@ -112,7 +112,7 @@ static const char *command_of(const char *runtime, const char *wrapper)
     struct arena *a = arena_new(256, KIB(64));
     assert_int_equal(runtime_parse(str_c(runtime), &r.name, NULL), ERR_OK);
     assert_int_equal(lambda__runtime_place(&r, &spec, STR("/layers"), a), ERR_OK);
-    const char *const *argv = lambda__runtime_argv(&r, &spec, false, a);
+    const char *const *argv = lambda__runtime_argv(&r, &spec, RUNTIME_SERVE, a);
     assert_non_null(argv);
     AUTO_BUF out = BUF_INIT(KIB(4));
     for (size_t i = 0; argv[i]; i++) {
@@ -189,7 +189,7 @@ static enum err command_in_little_memory(void *arg)
     struct arena *a = arena_new(64, KIB(64));
     enum err err = a ? lambda__runtime_place(&r, &spec, STR("/opt"), a) : ERR_NOMEM;
     if (err == ERR_OK)
-        err = lambda__runtime_argv(&r, &spec, false, a) ? ERR_OK : ERR_NOMEM;
+        err = lambda__runtime_argv(&r, &spec, RUNTIME_SERVE, a) ? ERR_OK : ERR_NOMEM;
     arena_free(a);
     return err;
 }

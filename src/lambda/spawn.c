@@ -11,23 +11,23 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "environment_int.h"
+#include "ends_int.h"
 
-#define CHILD_REHEARSAL 6 /* the far end of CHILD_API, in a template */
-#define ENDS (CHILD_REHEARSAL + 1)
-
-/* [0] is ours, [1] the child's; -1: not open. */
-struct ends {
-    int fd[ENDS][2];
-};
-
-static void ends_close(struct ends *e, int side)
+void lambda__ends_close(struct ends *e, int side)
 {
     for (size_t i = 0; i < ENDS; i++) {
         if (e->fd[i][side] >= 0)
             close(e->fd[i][side]);
         e->fd[i][side] = -1;
     }
+}
+
+bool lambda__ends_open(struct ends *e)
+{
+    for (size_t i = 0; i < ENDS; i++)
+        e->fd[i][0] = e->fd[i][1] = -1;
+    return pipe2(e->fd[STDOUT_FILENO], O_CLOEXEC) == 0 &&
+           pipe2(e->fd[STDERR_FILENO], O_CLOEXEC) == 0 && pipe2(e->fd[CHILD_LOGS], O_CLOEXEC) == 0;
 }
 
 /* How it will speak the Runtime API. A template has both ends of its connection, because it goes
@@ -47,14 +47,6 @@ static bool way_open(struct ends *e, const struct environment *env)
            setsockopt(e->fd[CHILD_CONTROL][0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
 }
 
-static bool ends_open(struct ends *e, const struct environment *env)
-{
-    for (size_t i = 0; i < ENDS; i++)
-        e->fd[i][0] = e->fd[i][1] = -1;
-    return way_open(e, env) && pipe2(e->fd[STDOUT_FILENO], O_CLOEXEC) == 0 &&
-           pipe2(e->fd[STDERR_FILENO], O_CLOEXEC) == 0 && pipe2(e->fd[CHILD_LOGS], O_CLOEXEC) == 0;
-}
-
 /* Gives our end of `at` away: `taken` says whether it found an owner. */
 static enum err hand_over(struct ends *e, size_t at, enum err taken)
 {
@@ -72,8 +64,7 @@ static enum err attach_way(struct environment *env, struct ends *e)
     return hand_over(e, CHILD_API, lambda__conn_open(env, e->fd[CHILD_API][0]));
 }
 
-/* Our ends begin to work. What was begun when this fails is ended by killing the environment. */
-static enum err attach(struct environment *env, struct ends *e)
+enum err lambda__ends_attach(struct environment *env, struct ends *e)
 {
     static const struct {
         enum source_kind kind;
@@ -92,8 +83,8 @@ static enum err attach(struct environment *env, struct ends *e)
 static const char *const *argv_seen(const struct environment *env, struct arena *a)
 {
     const struct function *f = env->function;
-    const char *const *real =
-        lambda__runtime_argv(&f->runtime, &f->spec, env->state == ENV_TEMPLATE, a);
+    const char *const *real = lambda__runtime_argv(
+        &f->runtime, &f->spec, env->state == ENV_TEMPLATE ? RUNTIME_TEMPLATE : RUNTIME_SERVE, a);
     size_t n = 0;
     while (real && real[n])
         n++;
@@ -106,6 +97,17 @@ static const char *const *argv_seen(const struct environment *env, struct arena 
     if (seen)
         seen[n] = NULL;
     return seen;
+}
+
+enum err lambda__birth_facts(const struct environment *env, struct arena *a,
+                             struct lambda__facts *out)
+{
+    *out = env->function->facts;
+    out->provisioned = env->provisioned;
+    out->api = lambda__listener_address(env);
+    out->tmp_dir = lambda__tmp_seen(env->function->lambda, a, env->name);
+    out->log_stream = str_c(env->stream_name);
+    return out->tmp_dir.p ? ERR_OK : ERR_NOMEM;
 }
 
 /* A process of its own, with the directory `tmp`. */
@@ -122,7 +124,7 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
     seen.spec = &spec_seen;
     if (!spec_seen.code_dir.p || !seen.opt.p || !seen.handler.p)
         return ERR_NOMEM;
-    enum err err = lambda__cage(env, a, f->runtime.interpreter.path, tmp, &cage);
+    enum err err = lambda__cage(f, a, f->runtime.interpreter.path, tmp, &cage);
     if (err != ERR_OK)
         return err;
     struct child_spec spec = {
@@ -171,18 +173,16 @@ static enum err make_directory(const struct environment *env, const char *tmp)
 static enum err bring_up(struct environment *env, struct ends *e, struct arena *a)
 {
     const struct lambda *l = env->function->lambda;
-    struct lambda__facts facts = env->function->facts;
-    facts.provisioned = env->provisioned;
+    struct lambda__facts facts;
     struct environment *template =
         env->state == ENV_INIT ? lambda__template_of(env->function) : NULL;
     char own[sizeof env->name];
     memcpy(own, env->name, sizeof own);
     if (template)
         snprintf(env->name, sizeof env->name, "%.39s/%.39s", template->name, own);
-    facts.tmp_dir = lambda__tmp_seen(l, a, env->name);
-    enum err err = facts.tmp_dir.p ? attach(env, e) : ERR_NOMEM;
-    facts.log_stream = str_c(env->stream_name);
-    facts.api = lambda__listener_address(env);
+    enum err err = lambda__ends_attach(env, e);
+    if (err == ERR_OK)
+        err = lambda__birth_facts(env, a, &facts);
     if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK)
         return ERR_OK;
     if (template) { /* it has no time for one more */
@@ -200,16 +200,21 @@ static enum err bring_up(struct environment *env, struct ends *e, struct arena *
 enum err lambda__spawn(struct environment *env)
 {
     struct ends ends;
-    enum err err = ERR_NOMEM;
+    bool became = false, forks = lambda__template_of(env->function) != NULL;
+    /* One that failed ahead has its second chance in a process that is in no way special. */
+    enum err err = env->state == ENV_INIT && !forks ? lambda__worker_become(env, &became) : ERR_OK;
+    if (err != ERR_OK || became)
+        return err;
+    err = ERR_NOMEM;
     struct arena *a = arena_new(KIB(8), KIB(256));
-    if (!ends_open(&ends, env)) {
+    if (!lambda__ends_open(&ends) || !way_open(&ends, env)) {
         log_error("lambda", "no descriptors for an environment: %s", strerror(errno));
         err = ERR_IO;
     } else if (a) {
         err = bring_up(env, &ends, a);
     }
-    ends_close(&ends, 0);
-    ends_close(&ends, 1);
+    lambda__ends_close(&ends, 0);
+    lambda__ends_close(&ends, 1);
     arena_free(a);
     return err;
 }

@@ -150,7 +150,7 @@ void lambda__template_want(struct function *f)
     struct lambda *l = f->lambda;
     if (f->unforkable || f->retired || l->closing || f->envs[ENV_TEMPLATE].n > 0 ||
         l->o.isolation == CHILD_STRICT || /* nobody leaves its namespace of processes */
-        l->templates >= l->o.templates_max || !lambda__runtime_forks(&f->runtime))
+        l->templates >= l->o.templates_max || !lambda__runtime_plays(&f->runtime, RUNTIME_TEMPLATE))
         return;
     struct environment *template = lambda__env_new(f, ENV_TEMPLATE, false);
     if (!template)

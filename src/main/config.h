@@ -43,8 +43,12 @@ struct config_tls {
 };
 
 enum config_function_limit {
-    CONFIG_CONCURRENCY,    /* environments of all functions together */
-    CONFIG_FUNCTION_IDLE,  /* seconds after which one without work ends */
+    CONFIG_CONCURRENCY,   /* environments of all functions together */
+    CONFIG_FUNCTION_IDLE, /* seconds after which one without work ends */
+    CONFIG_WARM_WORKERS,  /* processes kept ready for whatever function is called */
+    CONFIG_CODE_CACHE,    /* 0 or 1, as those below */
+    CONFIG_PREDICTIVE_START,
+    CONFIG_COLD_STARTS,    /* every invocation in an environment of its own */
     CONFIG_FUNCTION_QUEUE, /* milliseconds that a call may wait for one; 0 = none, as on AWS */
     CONFIG_FORK_TEMPLATES,
     CONFIG_FUNCTIONS

@@ -14,6 +14,10 @@ static const struct row {
 } rows[CONFIG_FUNCTIONS] = {
     [CONFIG_CONCURRENCY] = {"concurrency", "concurrency", 1, LIMIT_CHILDREN, "environments"},
     [CONFIG_FUNCTION_IDLE] = {"function-idle", "function_idle", 1, 86400, "seconds"},
+    [CONFIG_WARM_WORKERS] = {"warm-workers", "warm_workers", 0, LIMIT_WARM_WORKERS, "processes"},
+    [CONFIG_CODE_CACHE] = {"code-cache", "code_cache", 0, 1, "(0 = off, 1 = on)"},
+    [CONFIG_PREDICTIVE_START] = {"predictive-start", "predictive_start", 0, 1, "(0 = off, 1 = on)"},
+    [CONFIG_COLD_STARTS] = {"force-cold-starts", "force_cold_starts", 0, 1, "(0 = off, 1 = on)"},
     [CONFIG_FUNCTION_QUEUE] = {"function-queue", "function_queue", 0, 900000, "milliseconds"},
     [CONFIG_FORK_TEMPLATES] = {"fork-templates", "fork_templates", 0, LIMIT_CHILDREN, "processes"},
 };
@@ -62,6 +66,11 @@ int config__functions_flags(const struct options *o, struct config *c)
 void config_lambda(const struct config *c, struct lambda_options *out)
 {
     const int64_t *n = c->function_limits;
+    out->warm_workers =
+        n[CONFIG_WARM_WORKERS] < 0 ? DEFAULT_WARM_WORKERS : (unsigned)n[CONFIG_WARM_WORKERS];
+    out->code_cache = n[CONFIG_CODE_CACHE] != 0; /* both on unless said otherwise */
+    out->predictive_start = n[CONFIG_PREDICTIVE_START] != 0;
+    out->cold_always = n[CONFIG_COLD_STARTS] > 0;
     if (n[CONFIG_CONCURRENCY] > 0) /* asked for by name: then one function may have it all */
         out->environments_max = out->environments_total = (unsigned)n[CONFIG_CONCURRENCY];
     if (n[CONFIG_FUNCTION_IDLE] > 0)

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "main/keeper_int.h"
+#include "run/landlock.h"
 
 /* --- what there is --------------------------------------------------------------------------- */
 
@@ -81,7 +82,7 @@ void cage_describe(const struct cage_options *o, const struct cage_facts *f, str
 static void look(struct keeper_cage *c, pid_t keeper)
 {
     struct cage_facts *f = &c->facts;
-    f->landlock = keeper__landlock_abi();
+    f->landlock = landlock_abi();
     f->seccomp = keeper__seccomp_build(&c->filter);
     f->uids = c->o.uid_count > 0 && geteuid() == 0;
     keeper__cgroup_open(&c->cgroup, f, keeper);
@@ -190,6 +191,9 @@ int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_reque
     return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q) : keeper__mounts_tmp(q);
 }
 
+/* Where a strict child sees what else has names of its own. */
+static const char *const strict_places[] = {"/var/task", "/opt", NULL};
+
 int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request *q,
                        enum child_step *step)
 {
@@ -206,10 +210,9 @@ int keeper__cage_enter(const struct keeper_cage *c, const struct keeper_request 
         return 0;
     *step = CHILD_STEP_LANDLOCK;
     if (c->facts.landlock && !s->opens_itself)
-        error = keeper__landlock_enter(c->facts.landlock, q,
-                                       has_own_tmp(c, q) ? "/tmp"
-                                       : q->tmp[0]       ? q->tmp
-                                                         : NULL);
+        error = landlock_enter(
+            c->facts.landlock, (const char *const *)q->read, (const char *const *)q->write,
+            s->level == CHILD_STRICT ? strict_places : NULL, has_own_tmp(c, q) ? "/tmp" : q->tmp);
     if (error != 0)
         return error;
     *step = CHILD_STEP_SECCOMP;

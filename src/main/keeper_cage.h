@@ -70,11 +70,6 @@ bool keeper__cgroup_ran_out(const struct cgroup_tree *t, uint32_t serial);
 unsigned keeper__cgroup_sweep(const struct cgroup_tree *t,
                               bool (*is_alive)(void *arg, uint32_t serial), void *arg);
 
-/* keeper_landlock.c: the ABI of this kernel, 0 = none; and the last step but one, errno. */
-int keeper__landlock_abi(void);
-/* `tmp`: where its own is seen, NULL = nowhere. */
-int keeper__landlock_enter(int abi, const struct keeper_request *q, const char *tmp);
-
 /* keeper_mounts.c, in the child's own mount namespace; errno. */
 bool keeper__mounts_wants_tmp(const struct keeper_request *q);
 int keeper__mounts_tmp(const struct keeper_request *q);

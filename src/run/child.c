@@ -433,6 +433,13 @@ void child_kill(struct child *c, int signal)
         outbox_add(c);
 }
 
+void child_hand_over(struct child *c, child_exit_fn done, void *arg)
+{
+    ASSERT(loop_is_current(c->link->loop));
+    c->done = done;
+    c->arg = arg;
+}
+
 int child_pid(const struct child *c)
 {
     return c->pid;

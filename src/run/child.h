@@ -94,6 +94,8 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
 /* SIGKILL (or another signal) to the whole group; children that left the group are found by the
  * keeper, their subreaper. */
 void child_kill(struct child *c, int signal);
+/* From here on its end is told to somebody else. */
+void child_hand_over(struct child *c, child_exit_fn done, void *arg);
 /* 0 until the keeper has said. */
 int child_pid(const struct child *c);
 /* `started` comes once, when the keeper has said; never for one that could not be started. */

@@ -8,7 +8,7 @@
 
 const { Socket } = require('net');
 const {
-    MODERN, runtimeError, errorPayload, textOf, log, logError, beginEvent,
+    configure, runtimeError, errorPayload, textOf, log, logError, beginEvent,
     patchConsole, offerAwslambda, loadHandler,
 } = require('./node_setup.js');
 const { replyReader } = require('./node_replies.js');
@@ -36,6 +36,7 @@ const EXIT_REJECTION = 128;
 const EXIT_EXCEPTION = 129;
 
 let environment; // what every context says of it
+let MODERN = false; // the rules of nodejs24.x: no callbacks
 
 let served = null; // the function: { handler, streaming, isAsync, highWaterMark }; null in init
 let current = null; // the event in hand: { abort(error, leave) }
@@ -71,13 +72,6 @@ function deliver(got, text) {
 }
 
 function connect() {
-    environment = {
-        functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-        functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-        memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-        logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-        logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-    };
     const onread = replyReader(deliver, refuse);
     if (env.AWS_LAMBDA_RUNTIME_API) { // a wrapper may have closed what we inherited
         const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
@@ -191,6 +185,16 @@ function parseField(text, name) {
     } catch (error) {
         throw new Error(`Cannot parse ${name} as json: ${error}`);
     }
+}
+
+function noteEnvironment() {
+    environment = {
+        functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+        functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+        memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+        logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+        logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    };
 }
 
 /** Fills in the context; all of its properties are its own, so that it can be copied. */
@@ -513,6 +517,9 @@ function watchProcess() {
 
 /** Loads the function. What init left unhandled has ended the process before this returns. */
 async function load() {
+    MODERN = configure();
+    offerAwslambda();
+    Object.assign(globalThis.awslambda ?? {}, template?.offered);
     const loaded = await loadHandler(env.LAMBDA_TASK_ROOT || process.cwd(), env._HANDLER || '');
     await new Promise((resolve) => { later(resolve); });
     return loaded;
@@ -553,27 +560,36 @@ async function rehearse() {
 async function loadAsTemplate() {
     template = require('./node_template.js');
     await template.prepare(rehearse);
-    Object.assign(globalThis.awslambda ?? {}, template.offered);
     const loaded = await load();
     await template.serve(() => {
         template = null;
         connect();
+        noteEnvironment();
     });
     return loaded;
 }
 
-async function loadAsEnvironment() {
+/** `ahead`: where a worker waits until it is told whose it is, already connected. */
+async function loadAsEnvironment(ahead) {
     connect();
+    ahead?.wait();
+    noteEnvironment();
     return load();
 }
+
+const ROLES = {
+    undefined: loadAsEnvironment,
+    template: loadAsTemplate,
+    worker: () => loadAsEnvironment(require('./node_worker.js')),
+    cache: () => require('./node_cache.js').make(load).then(() => leave(0)),
+};
 
 async function main(role) {
     patchConsole();
     watchProcess();
-    offerAwslambda();
     atEmptyLoop = () => leave(EXIT_UNSETTLED_INIT);
     try {
-        const loaded = await (role === 'template' ? loadAsTemplate() : loadAsEnvironment());
+        const loaded = await ROLES[role]();
         if (exitCode === 0) {
             atEmptyLoop = null;
             served = loaded;

@@ -21,8 +21,7 @@ const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWat
 
 // What the function asked for decides, not the node that happens to run it: nodejs24.x is where
 // callbacks end and a plain function's return value begins to count.
-const asked = /nodejs(\d+)\.x/.exec(env.AWS_EXECUTION_ENV) || [null, process.versions.node];
-const MODERN = parseInt(asked[1], 10) >= 24;
+let MODERN = false;
 
 /* ---- errors ---- */
 
@@ -108,10 +107,9 @@ const FRAME_TEXT = 0xa55a0003;
 const FRAME_JSON = 0xa55a0002;
 const FRAME_HEAD = 16; // type, length, microseconds
 
-const asJson = (env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
-const lowest = LEVELS[(env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
-const descriptor = logDescriptor(env._LAMBDA_TELEMETRY_LOG_FD); // NaN: lines on stdout instead
-delete env._LAMBDA_TELEMETRY_LOG_FD;
+let asJson = false;
+let lowest = LEVELS.TRACE;
+let descriptor = NaN; // lines on stdout instead
 
 let requestId; // of the event in hand or the last one; undefined during init
 let tenantId;
@@ -202,6 +200,18 @@ function logError(label, value) {
     } catch {
         log('ERROR', label, `\t${stringify(errorPayload(value))}`);
     }
+}
+
+/** Reads the variables that say how to run, once they are there; whether the rules are those of
+ *  nodejs24.x and later. */
+function configure() {
+    const asked = /nodejs(\d+)\.x/.exec(env.AWS_EXECUTION_ENV) || [null, process.versions.node];
+    MODERN = parseInt(asked[1], 10) >= 24;
+    asJson = (env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+    lowest = LEVELS[(env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
+    descriptor = logDescriptor(env._LAMBDA_TELEMETRY_LOG_FD);
+    delete env._LAMBDA_TELEMETRY_LOG_FD;
+    return MODERN;
 }
 
 function patchConsole() {
@@ -428,6 +438,6 @@ async function loadHandler(taskRoot, wanted) {
 }
 
 module.exports = {
-    MODERN, runtimeError, errorPayload, textOf, log, logError, beginEvent,
+    configure, runtimeError, errorPayload, textOf, log, logError, beginEvent,
     patchConsole, offerAwslambda, loadHandler,
 };

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "main/keeper_cage.h"
+#include "base/err.h"
+#include "run/landlock.h"
 
 /* Of kernels newer than the headers of Debian 12. */
 #define ACCESS_TRUNCATE (1ULL << 14)    /* ABI 3 */
@@ -91,7 +93,7 @@ static const struct {
     {"/dev/urandom", USE},
 };
 
-int keeper__landlock_abi(void)
+int landlock_abi(void)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     return abi > 0 ? (int)abi : 0;
@@ -129,17 +131,17 @@ static int allow(int ruleset, uint64_t all, const char *path, uint64_t access)
     return error;
 }
 
-static int allow_all(int ruleset, uint64_t all, char *const *paths, uint64_t access)
+static int allow_all(int ruleset, uint64_t all, const char *const *paths, uint64_t access)
 {
     int error = 0;
-    for (size_t i = 0; paths[i] && error == 0; i++)
+    for (size_t i = 0; paths && paths[i] && error == 0; i++)
         error = allow(ruleset, all, paths[i], access);
     return error;
 }
 
-int keeper__landlock_enter(int abi, const struct keeper_request *q, const char *tmp)
+int landlock_enter(int abi, const char *const *read, const char *const *write,
+                   const char *const *places, const char *tmp)
 {
-    static const char *const places[] = {"/var/task", "/opt"};
     struct ruleset attr = {.fs = handled(abi), .scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
     int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, RULESET_BYTES(abi), 0);
     if (fd < 0)
@@ -148,13 +150,13 @@ int keeper__landlock_enter(int abi, const struct keeper_request *q, const char *
     for (size_t i = 0; i < COUNTOF(system_paths) && error == 0; i++)
         error = allow(fd, attr.fs, system_paths[i].path, system_paths[i].access);
     if (error == 0)
-        error = allow_all(fd, attr.fs, q->read, RUN);
+        error = allow_all(fd, attr.fs, read, RUN);
     if (error == 0)
-        error = allow_all(fd, attr.fs, q->write, OWN);
-    if (error == 0 && tmp)
+        error = allow_all(fd, attr.fs, write, OWN);
+    if (error == 0)
+        error = allow_all(fd, attr.fs, places, RUN);
+    if (error == 0 && tmp[0])
         error = allow(fd, attr.fs, tmp, OWN);
-    for (size_t i = 0; i < COUNTOF(places) && error == 0 && q->spawn.level == CHILD_STRICT; i++)
-        error = allow(fd, attr.fs, places[i], RUN);
     if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
         error = errno;
     close(fd);
