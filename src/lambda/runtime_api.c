@@ -72,6 +72,8 @@ static void next_gone(void *arg)
     lambda__api_drop_next(env);
     if (env->listener)
         lambda__env_unready(env);
+    else if (env->state == ENV_IDLE) /* its one connection is going: nobody may be given to it */
+        lambda__env_move(env, ENV_DEAD);
 }
 
 static void next_done(void *arg, enum err how)

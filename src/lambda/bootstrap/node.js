@@ -16,8 +16,7 @@ const { replyReader } = require('./node_replies.js');
 // Held from before the function's code runs: it may replace any of these for itself, not for us.
 const { parse, stringify } = JSON;
 const { byteLength, from: bytesFrom } = Buffer;
-const { now } = Date;
-const { env } = process;
+const { now } = Date, { env } = process;
 const exitProcess = process.exit.bind(process);
 const later = setImmediate;
 const then = Function.prototype.call.bind(Promise.prototype.then);
@@ -518,8 +517,7 @@ function watchProcess() {
 /** Loads the function. What init left unhandled has ended the process before this returns. */
 async function load() {
     MODERN = configure();
-    offerAwslambda();
-    Object.assign(globalThis.awslambda ?? {}, template?.offered);
+    offerAwslambda(template?.offered);
     const loaded = await loadHandler(env.LAMBDA_TASK_ROOT || process.cwd(), env._HANDLER || '');
     await new Promise((resolve) => { later(resolve); });
     return loaded;
@@ -569,7 +567,7 @@ async function loadAsTemplate() {
     return loaded;
 }
 
-/** `ahead`: where a worker waits until it is told whose it is, already connected. */
+/** `ahead`: where a worker waits, connected, until it is told whose it is. */
 async function loadAsEnvironment(ahead) {
     connect();
     ahead?.wait();
@@ -578,8 +576,7 @@ async function loadAsEnvironment(ahead) {
 }
 
 const ROLES = {
-    undefined: loadAsEnvironment,
-    template: loadAsTemplate,
+    undefined: loadAsEnvironment, template: loadAsTemplate,
     worker: () => loadAsEnvironment(require('./node_worker.js')),
     cache: () => require('./node_cache.js').make(load).then(() => leave(0)),
 };

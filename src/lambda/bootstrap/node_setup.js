@@ -306,10 +306,11 @@ function streamifyResponse(handler, options) {
     return handler;
 }
 
-function offerAwslambda() {
+/** `more`: what a template offers besides. */
+function offerAwslambda(more) {
     if (!/^(1|true)$/.test(env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA || '')) {
         const store = new InvokeStore();
-        globalThis.awslambda = { streamifyResponse, HttpResponseStream, InvokeStore: store };
+        globalThis.awslambda = { streamifyResponse, HttpResponseStream, InvokeStore: store, ...more };
     }
 }
 
