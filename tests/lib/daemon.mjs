@@ -328,7 +328,12 @@ export class Daemon {
 
     /** Processes of the functions that run now. */
     functions() {
-        return this.family().filter(({ command }) => /^(node|MainThread)/.test(command));
+        return this.family().filter(({ command }) => /^(node|MainThread|python)/.test(command));
+    }
+
+    /** Processes that wait to be forked. */
+    templates() {
+        return this.family().filter(({ command }) => command === 'template');
     }
 
     /** The process that serves, below the keeper. */

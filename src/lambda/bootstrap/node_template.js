@@ -12,6 +12,7 @@ const crypto = require('crypto'); // loaded here, so that no environment has to
 
 const CONTROL = 5;
 const READY = 'ready';
+const TITLE = 'template'; // for who looks at processes
 const { env } = process;
 const { parse } = JSON;
 const exitProcess = process.exit.bind(process);
@@ -19,6 +20,7 @@ const exitProcess = process.exit.bind(process);
 const hooks = { before: [], after: [] };
 let addon;
 let baseline;
+let title; // of an environment
 
 /* ---- chance: Math.random's state lies in the heap, and would be the same in every fork ---- */
 
@@ -118,6 +120,8 @@ function refusal() {
 /** Before any code of the function is there: whatever node opens, starts or compiles only once is.
  *  `rehearse` goes through an invocation on descriptors 3 and 6, two ends of one socket. */
 async function prepare(rehearse) {
+    title = process.title;
+    process.title = TITLE;
     addon = { exports: {} };
     process.dlopen(addon, path.join(__dirname, 'node_fork.node'));
     addon = addon.exports;
@@ -148,6 +152,7 @@ function giveUp(why) {
 function become(variables) {
     Object.assign(env, variables);
     Object.defineProperty(process, 'pid', { value: Number(fs.readlinkSync('/proc/self')) });
+    process.title = title;
     process.reallyExit = addon.leave;
     fs.mkdirSync(env.TMPDIR, { mode: 0o700, recursive: true });
     seed();
