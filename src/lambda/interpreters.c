@@ -20,6 +20,7 @@ struct search {
     uint64_t distance; /* from what is wanted; UINT64_MAX: nothing found */
 };
 
+#define PYTHON_MINOR_MIN 11 /* the bootstrap needs its -P */
 #define DISTANCE_UNKNOWN (UINT64_MAX - 1)
 
 static bool is_digit(char c)
@@ -134,6 +135,8 @@ static void consider(struct search *s, const char *path)
         (!s->scripts && is_script(path)))
         return;
     version_of(s->wanted->kind, path, &major, &minor);
+    if (s->wanted->kind == RUNTIME_PYTHON && major == 3 && minor < PYTHON_MINOR_MIN)
+        return;
     uint64_t from = distance(s->wanted, major, minor);
     if (from >= s->distance)
         return;

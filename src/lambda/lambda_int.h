@@ -59,7 +59,7 @@ struct environment {
     unsigned conn_count;
     struct api_listener *listener; /* NULL: the one connection is inherited */
     struct next_call *held;        /* its GET next, waiting for an event */
-    unsigned exchanges;            /* begun and not done */
+    unsigned exchanges, posts;     /* begun and not done; of these, posts with a body */
     struct log_source sources[SOURCES];
     struct log_stream *log_stream; /* NULL: nothing is kept */
     char stream_name[256];

@@ -13,7 +13,8 @@
 #include "lambda_int.h"
 
 #define BACKLOG 64
-#define CONNECTIONS_MAX 64 /* of one environment, open or being looked into */
+#define CONNECTIONS_MAX 16 /* of one environment */
+#define CHECKS_MAX 16      /* at once; whoever comes then waits in the kernel's queue */
 #define AGAIN_MS 2         /* until the keeper has said which process it is */
 
 struct api_listener {
@@ -22,6 +23,7 @@ struct api_listener {
     struct timer again;
     int fd;
     unsigned checks; /* connections that are being looked into */
+    bool full;       /* as many as may be: none is accepted meanwhile */
     bool closing;    /* takes no more ... */
     bool closed;     /* ... and its handle is gone: it goes with the last check */
     bool told;       /* that a stranger was turned away */
@@ -72,6 +74,12 @@ void lambda__listener_close(struct environment *env)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
+static void watch(struct api_listener *l)
+{
+    int rc = uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    ASSERT(rc == 0);
+}
+
 /* Whoever has gone meanwhile cannot be looked up, and is no stranger for it. */
 static void check_work(struct work *w)
 {
@@ -104,6 +112,10 @@ static void check_done(struct work *w)
     if (!kept)
         close(c->fd);
     mem_free(c);
+    if (l->full && !l->closing) {
+        l->full = false;
+        watch(l);
+    }
     maybe_free(l);
 }
 
@@ -127,12 +139,6 @@ static bool check_start(struct api_listener *l, int fd, const struct sockaddr_in
     return true;
 }
 
-static void watch(struct api_listener *l)
-{
-    int rc = uv_poll_start(&l->poll, UV_READABLE, on_poll);
-    ASSERT(rc == 0);
-}
-
 static void on_again(struct timer *t)
 {
     watch(CONTAINER_OF(t, struct api_listener, again));
@@ -154,12 +160,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    if (l->checks + env->conn_count >= CONNECTIONS_MAX) {
+    if (env->conn_count >= CONNECTIONS_MAX) {
         refuse(l, "it has too many");
         close(fd);
     } else if (!check_start(l, fd, &peer)) {
         close(fd);
     }
+    l->full = l->checks >= CHECKS_MAX;
+    if (l->full)
+        uv_poll_stop(poll);
 }
 
 /* --- its beginning --------------------------------------------------------------------------- */

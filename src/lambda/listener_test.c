@@ -158,6 +158,52 @@ static void who_gave_up_asks_again_and_nobody_else_may(void **state)
     assert_int_equal(bench.spawned, 2); /* for the caller who came meanwhile */
 }
 
+/* What is said of one event never becomes the answer to the next. */
+static void a_slow_answer_that_another_has_overtaken_is_none(void **state)
+{
+    char head[256];
+    struct call call = {.i = {.queue = true}}, next = {.i = {.queue = true}};
+    (void)state;
+    function_warm(bench.function);
+    struct child *c = spawned(0);
+    redial(c);
+    say(c, NEXT);
+    until_idle(1);
+    call_start(&call, "1");
+    assert_heard(c, "200 OK", "\r\n\r\n1");
+    struct child slow = {.fds = {[3] = dial(c)}}, third = {.fds = {[3] = dial(c)}};
+    snprintf(head, sizeof head,
+             "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nContent-Length: 8\r\n\r\n"
+             "for",
+             call.i.request_id);
+    say(&slow, head);
+    for (int i = 0; i < 5000 && bench.function->envs[ENV_BUSY].first->posts == 0; i++) {
+        bench_turn();
+        usleep(1000);
+    }
+    say(&third, head);
+    for (int i = 0; i < 5000 && bench.function->envs[ENV_BUSY].first->posts == 1; i++) {
+        bench_turn();
+        usleep(1000);
+    }
+    post(c, call.i.request_id, "response", "", "more"); /* two are on their way */
+    assert_heard(c, "403 Forbidden", "InvalidStateTransition");
+    say(&third, " one");
+    say(&third, "!");
+    assert_heard(&third, "202 Accepted", "OK");
+    assert_string_equal(call_end(&call, LAMBDA_OK), "for one!");
+    say(c, NEXT);
+    until_idle(1);
+    call_start(&next, "2");
+    assert_heard(c, "200 OK", "\r\n\r\n2");
+    say(&slow, " two!");
+    assert_heard(&slow, "403 Forbidden", "InvalidStateTransition");
+    assert_false(next.over);
+    answer(c, &next, "right");
+    close(slow.fds[3]);
+    close(third.fds[3]);
+}
+
 static void a_process_that_ends_takes_its_address_along(void **state)
 {
     struct call call = {.i = {.queue = true}};
@@ -263,6 +309,7 @@ int main(void)
         CUSTOM_TEST(two_environments_have_two_addresses),
         CUSTOM_TEST(a_stranger_hears_nothing),
         CUSTOM_TEST(who_gave_up_asks_again_and_nobody_else_may),
+        CUSTOM_TEST(a_slow_answer_that_another_has_overtaken_is_none),
         CUSTOM_TEST(a_process_that_ends_takes_its_address_along),
         CUSTOM_TEST(an_environment_in_its_own_time_has_no_connection_yet),
         cmocka_unit_test_setup_teardown(whatever_fails_the_caller_hears_exactly_once, dirs_custom,

@@ -10,6 +10,7 @@
 #include "environment_int.h"
 
 #define PREFIX "/2018-06-01/runtime/"
+#define POSTS_MAX 2       /* at once: one may be of a connection that broke */
 #define HEAD_ROOM KIB(64) /* of the head, besides the one header that clients make enormous */
 
 static void respond_json(struct http_exchange *x, unsigned status, struct str body)
@@ -179,6 +180,7 @@ struct post_call {
     struct environment *env;
     struct http_exchange *x;
     enum posted kind;
+    uint64_t run; /* of the event that it is about; another connection may have answered that */
     bool too_large;
     char type_text[64];
     const char *type;
@@ -239,18 +241,30 @@ static bool end_failed_midway(struct post_call *p)
     return true;
 }
 
+static void refuse_posted(struct http_exchange *x, const struct environment *env, enum posted kind)
+{
+    static const char *const to[] = {[RESPONSE] = "InvocationResponse",
+                                     [ERROR] = "InvocationErrorResponse",
+                                     [INIT_ERROR] = "InitError"};
+    refuse_state(x, env, to[kind]);
+}
+
 /* The whole body is here, or never will be. */
 static void post_end(void *arg, enum err how)
 {
     struct post_call *p = arg;
     struct environment *env = p->env;
-    bool expected = p->kind == INIT_ERROR ? !env->ready : env->running;
+    bool expected = p->kind == INIT_ERROR ? !env->ready : env->running && p->run == env->run;
     if (how == ERR_CLOSED && env->state != ENV_DEAD) { /* it may be said again */
         refuse(p->x, 400, "TruncatedHTTPRequest", "HTTP request truncated");
         return;
     }
-    if (how != ERR_OK || env->state == ENV_DEAD || !expected) {
+    if (how != ERR_OK || env->state == ENV_DEAD) {
         http_respond_abort(p->x);
+        return;
+    }
+    if (!expected) {
+        refuse_posted(p->x, env, p->kind);
         return;
     }
     if (p->kind == INIT_ERROR) {
@@ -274,6 +288,7 @@ static void post_done(void *arg, enum err how)
     struct environment *env = p->env;
     (void)how;
     buf_fini(&p->body);
+    env->posts--;
     env->exchanges--;
     lambda__env_maybe_free(env);
 }
@@ -294,12 +309,14 @@ static void post_begin(struct environment *env, struct http_exchange *x, enum po
     p->env = env;
     p->x = x;
     p->kind = kind;
+    p->run = env->run;
     p->type = lambda__error_type(type, p->type_text);
     p->body = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     if (rq->framing == HTTP_BY_LENGTH && rq->length > LIMIT_INVOKE_PAYLOAD)
         p->too_large = true;
     else if (rq->framing == HTTP_BY_LENGTH && rq->length > 0)
         (void)!buf_reserve(&p->body, (size_t)rq->length); /* its error stays in the buf */
+    env->posts++;
     http_exchange_watch(x, &post_events, p);
     http_body_start(x);
 }
@@ -311,13 +328,14 @@ static void on_posted(struct environment *env, struct http_exchange *x, struct s
     const struct http_request *rq = http_exchange_request(x);
     struct str mode = http_value(&rq->headers, STR("Lambda-Runtime-Function-Response-Mode"));
     bool valid = mode.n == 0 || str_eq(mode, STR("streaming"));
-    if (env->ready && env->running && str_eqz(id, env->request_id) && (valid || kind == ERROR)) {
+    bool known = env->ready && env->running && str_eqz(id, env->request_id);
+    if (known && env->posts < POSTS_MAX && (valid || kind == ERROR)) {
         post_begin(env, x, kind);
         return;
     }
     http_exchange_watch(x, &other_events, env);
-    if (!env->ready || !env->running) {
-        refuse_state(x, env, kind == ERROR ? "InvocationErrorResponse" : "InvocationResponse");
+    if (!env->ready || !env->running || env->posts >= POSTS_MAX) {
+        refuse_posted(x, env, kind);
     } else if (!str_eqz(id, env->request_id)) {
         refuse(x, 400, "InvalidRequestID", "Invalid request ID");
     } else {
@@ -332,12 +350,12 @@ static void on_posted(struct environment *env, struct http_exchange *x, struct s
 
 static void on_init_error(struct environment *env, struct http_exchange *x)
 {
-    if (!env->ready) {
+    if (!env->ready && env->posts < POSTS_MAX) {
         post_begin(env, x, INIT_ERROR);
         return;
     }
     http_exchange_watch(x, &other_events, env);
-    refuse_state(x, env, "InitError");
+    refuse_posted(x, env, INIT_ERROR);
 }
 
 /* --- routes ---------------------------------------------------------------------------------- */

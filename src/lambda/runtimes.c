@@ -175,9 +175,9 @@ static const struct runtime_row {
 } rows[RUNTIME_KINDS] = {
     [RUNTIME_NODE] = {"nodejs", "node", "node", "ROPELINE_NODE", node_name, BOOTSTRAP_OF(node),
                       lambda__node_handler_find, node_argv, true, true},
-    [RUNTIME_PYTHON] = {"python", "python", "python3", "ROPELINE_PYTHON", python_name,
-                        BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv, true,
-                        false},
+    [RUNTIME_PYTHON] = {"python", "python", "python3 (3.11 or newer)", "ROPELINE_PYTHON",
+                        python_name, BOOTSTRAP_OF(python), lambda__python_handler_find, python_argv,
+                        true, false},
     [RUNTIME_CUSTOM] = {.prefix = "provided",
                         .kind = "custom",
                         .name = custom_name,

@@ -216,6 +216,17 @@ test('python: sys.exit and os._exit in a handler end the process', async (t) => 
     }
 });
 
+test('python: a fork of the handler\'s own that comes back answers nothing', async (t) => {
+    const fn = start(t, `import os
+def handler(event, context):
+    child = os.fork()
+    if child == 0 and event["how"] == "throw":
+        raise ValueError
+    return child and os.waitpid(child, 0)[1]`);
+    assert.equal(await fn.result({ how: 'return' }), 0);
+    assert.equal(await fn.result({ how: 'throw' }), 256);
+});
+
 /* ---- names that hide the standard library ---- */
 
 test('python: modules of its own that hide ours do not break us', async (t) => {

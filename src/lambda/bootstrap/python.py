@@ -471,10 +471,16 @@ def _flush():
 def invoke(connection, log, handler, fields, body):
     _begin(log, fields)
     request_id = fields['lambda-runtime-aws-request-id']
+    process = os.getpid()
     try:
         context = LambdaContext(fields, log)
-        content_type, answer = _result(handler(_event(body, fields), context))
+        value = handler(_event(body, fields), context)
+        if os.getpid() != process:  # a fork of the handler's own came back: the answer is not its
+            os._exit(0)
+        content_type, answer = _result(value)
     except Exception as error:
+        if os.getpid() != process:
+            os._exit(1)
         failed = describe_error(error, request_id)
         log.put_error(failed)
         _flush()
