@@ -33,7 +33,7 @@ static void add(size_t *n, int by)
 void lambda__count(const struct environment *env, int by)
 {
     struct function *f = env->function;
-    if (env->state == ENV_DEAD)
+    if (env->state == ENV_DEAD || env->state == ENV_TEMPLATE) /* which never runs a call */
         return;
     add(&f->lambda->census.alive, by);
     if (env->provisioned) {
