@@ -37,6 +37,7 @@ static const char *const others[] = {
     "AWS::Lambda::Version",
     "AWS::Lambda::Alias",
     "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
 };
 
 bool import__cfn_reads(struct str type)

@@ -55,7 +55,8 @@ void import__set_dir(struct importer *im, struct declared *d, struct str dir);
 
 /* layers.c */
 void import__read_layers(struct importer *im, struct declared *d, const struct json *v);
-/* logging.c */
+/* logging.c: LoggingConfig; then RetentionInDays of every AWS::Logs::LogGroup */
+void import__read_log_groups(struct importer *im);
 void import__read_logging(struct importer *im, struct declared *d, const struct json *v);
 void import__judge_layers(struct importer *im, const struct declared *d);
 

@@ -4,6 +4,7 @@
  * group. Levels count only in JSON, and AWS refuses them elsewhere; so do we. */
 #include "base/log_limits.h"
 #include "import_function_int.h"
+#include "import_template_int.h"
 
 static const struct key_row logging_rows[] = {
     {"ApplicationLogLevel", KEY_READ, NULL},
@@ -51,6 +52,34 @@ static bool is_group(struct str name)
                strchr(".-_/#", c) != NULL;
     }
     return good;
+}
+
+/* The days of a group, for each function that logs into it: a LogGroup is written beside the
+ * function that it is of, under the name that Lambda would give it. */
+static void set_retention(struct importer *im, struct str group, unsigned days)
+{
+    const struct str prefix = STR("/aws/lambda/");
+    for (struct declared *d = im->declared; d; d = d->next) {
+        struct function_spec *spec = &d->function->spec;
+        bool own = spec->logging.group.n == 0 && str_starts(group, prefix) &&
+                   str_eq(str_from(group, prefix.n), spec->name);
+        if (own || str_eq(group, spec->logging.group))
+            spec->logging.retention_days = days;
+    }
+}
+
+void import__read_log_groups(struct importer *im)
+{
+    struct reason why;
+    int64_t days;
+    for (struct symbol *s = im->symbols; s; s = s->next) {
+        if (s->kind != SYMBOL_OTHER || !str_eqz(s->type, "AWS::Logs::LogGroup"))
+            continue;
+        const struct json *name = import__ref(im, s->logical, &why);
+        const struct json *v = json_get(import__properties(im, s), "RetentionInDays");
+        if (name && import__number(im, v, "RetentionInDays", 1, LIMIT_LOG_RETENTION_DAYS, &days))
+            set_retention(im, name->s, (unsigned)days);
+    }
 }
 
 void import__read_logging(struct importer *im, struct declared *d, const struct json *v)

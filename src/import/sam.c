@@ -171,6 +171,7 @@ void import__template(struct importer *im, const struct json *doc)
         if (s->kind == SYMBOL_FUNCTION)
             import__declare_function(im, s);
     import__read_versions(im);
+    import__read_log_groups(im);
     read_serverless(im);
     import__cfn(im);
     for (struct import_api *api = im->apis; api; api = api->next) {

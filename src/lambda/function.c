@@ -97,8 +97,8 @@ static void add_spec(struct buf *b, const struct function_spec *s, const char *c
     buf_addc(b, '\0');
     buf_addf(b, "%u %u %zu%c", s->timeout_ms, s->memory_mb, s->env_count, 0);
     buf_add(b, s->logging.group);
-    buf_addf(b, "%c%d %u %u%c", 0, s->logging.json, s->logging.application_level,
-             s->logging.system_level, 0);
+    buf_addf(b, "%c%d %u %u %u%c", 0, s->logging.json, s->logging.application_level,
+             s->logging.system_level, s->logging.retention_days, 0);
     for (size_t i = 0; i < s->env_count; i++) {
         buf_add(b, s->env[i].name);
         buf_addc(b, '\0');

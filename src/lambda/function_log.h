@@ -23,6 +23,7 @@ struct function_logging {
     struct str group; /* "" = /aws/lambda/NAME */
     bool json;
     unsigned application_level, system_level; /* 0 = DETAIL_INFO */
+    unsigned retention_days;                  /* of the group; 0 = the store's own */
 };
 
 /* The log of a function, also of earlier runs: what there is, then what comes. The caller owns the

@@ -261,7 +261,8 @@ enum err lambda__log_open(struct environment *env)
              id);
     if (!l->o.logs)
         return ERR_OK;
-    env->log_stream = log_stream_open(l->o.logs, group, str_c(env->stream_name));
+    env->log_stream =
+        log_stream_open(l->o.logs, group, str_c(env->stream_name), f->spec.logging.retention_days);
     return env->log_stream ? ERR_OK : ERR_NOMEM;
 }
 

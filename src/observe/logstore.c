@@ -204,17 +204,20 @@ static void sweep_start(struct logstore *s)
 struct log_stream {
     struct logstore *logs;
     int64_t group_id, id;
+    unsigned retention_days;
     uint64_t batch; /* the serial of the batch in which `target` is its own */
     size_t target, group_n, n;
     char names[]; /* the group's, then its own */
 };
 
-struct log_stream *log_stream_open(struct logstore *s, struct str group, struct str name)
+struct log_stream *log_stream_open(struct logstore *s, struct str group, struct str name,
+                                   unsigned retention_days)
 {
     struct log_stream *stream = mem_alloc(sizeof *stream + group.n + name.n);
     if (stream == NULL)
         return NULL;
-    *stream = (struct log_stream){.logs = s, .group_n = group.n, .n = name.n};
+    *stream = (struct log_stream){
+        .logs = s, .retention_days = retention_days, .group_n = group.n, .n = name.n};
     memcpy(stream->names, group.p, group.n);
     memcpy(stream->names + group.n, name.p, name.n);
     if (log__id(group, STR(""), &stream->group_id) != ERR_OK ||
@@ -265,6 +268,7 @@ static struct log__target *target_of(struct log__batch *b, struct log_stream *st
     struct log__target *t = &b->targets[b->target_count];
     *t = (struct log__target){.group_id = stream->group_id,
                               .stream_id = stream->id,
+                              .retention_days = stream->retention_days,
                               .group_at = b->text.n,
                               .group_n = stream->group_n,
                               .stream_at = b->text.n + stream->group_n,

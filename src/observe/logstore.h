@@ -25,8 +25,10 @@ enum err logstore_new(const struct logstore_options *o, struct logstore **out) M
 void logstore_close(struct logstore *s, void (*closed)(void *arg), void *arg);
 void logstore_free(struct logstore *s); /* NULL is fine; after `closed`, or when nothing ran */
 
-/* The name is kept; nothing is written before the first event. NULL: no memory. */
-struct log_stream *log_stream_open(struct logstore *s, struct str group, struct str name) MUSTCHECK;
+/* The name is kept; nothing is written before the first event. With `retention_days` above 0 that
+ * becomes the group's. NULL: no memory. */
+struct log_stream *log_stream_open(struct logstore *s, struct str group, struct str name,
+                                   unsigned retention_days) MUSTCHECK;
 void log_stream_close(struct log_stream *stream); /* NULL is fine */
 struct str log_stream_name(const struct log_stream *stream);
 /* Takes one event: UTF-8 without NUL, copied. */

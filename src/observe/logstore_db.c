@@ -68,8 +68,9 @@ static enum err put_target(struct store_tx *tx, const struct log__batch *b,
                            const struct log__target *t)
 {
     static const struct stmt STMT_group =
-        SQL("INSERT INTO log_group (id, name, created_ms) VALUES ($1, $2, $3) ON CONFLICT (id) DO "
-            "NOTHING");
+        SQL("INSERT INTO log_group (id, name, created_ms, retention_days) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (id) DO UPDATE SET "
+            "retention_days = coalesce(excluded.retention_days, log_group.retention_days)");
     static const struct stmt STMT_stream =
         SQL("INSERT INTO log_stream (id, log_group, name, created_ms, first_ms, last_ms, last_seq) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET "
@@ -81,7 +82,8 @@ static enum err put_target(struct store_tx *tx, const struct log__batch *b,
         return ERR_OK;
     int64_t now_ms = (int64_t)(t->last_seq / 1000);
     struct store_value group[] = {STORE_I(t->group_id),
-                                  STORE_S(text_at(b, t->group_at, t->group_n)), STORE_I(now_ms)};
+                                  STORE_S(text_at(b, t->group_at, t->group_n)), STORE_I(now_ms),
+                                  t->retention_days ? STORE_I(t->retention_days) : STORE_N};
     struct store_value stream[] = {STORE_I(t->stream_id),
                                    STORE_I(t->group_id),
                                    STORE_S(text_at(b, t->stream_at, t->stream_n)),

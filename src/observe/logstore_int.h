@@ -14,6 +14,7 @@
 struct log__target {
     int64_t group_id, stream_id;
     size_t group_at, group_n, stream_at, stream_n; /* in the batch's text */
+    unsigned retention_days;                       /* 0 = nothing is said of it */
     int64_t first_ms, last_ms;
     uint64_t last_seq;
 };

@@ -150,8 +150,8 @@ static const char *listed(struct log_list *q)
 static void events_come_in_the_order_of_time(void **state)
 {
     (void)state;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a")),
-                      *b = log_stream_open(logs, GROUP, STR("b"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0),
+                      *b = log_stream_open(logs, GROUP, STR("b"), 0);
     put(a, 30, "three");
     put(b, 10, "one");
     put(a, 20, "two");
@@ -171,7 +171,7 @@ static void events_come_in_the_order_of_time(void **state)
 static void an_answer_is_a_page_and_the_cursor_leads_to_the_next(void **state)
 {
     (void)state;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     for (int i = 0; i < 7; i++)
         put(a, 100 + i / 2, (const char *[]){"a", "b", "c", "d", "e", "f", "g"}[i]);
     struct log_query q = {.limit = 3};
@@ -189,7 +189,7 @@ static void an_answer_is_a_page_and_the_cursor_leads_to_the_next(void **state)
 static void numbers_bound_what_is_seen(void **state)
 {
     (void)state;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1, "before");
     uint64_t seq = logstore_seq(logs, 0);
     put(a, 1, "behind");
@@ -203,7 +203,7 @@ static void a_page_ends_by_its_bytes_too(void **state)
     (void)state;
     static char text[KIB(200)];
     memset(text, 'x', sizeof text - 1);
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     for (int i = 0; i < 20; i++)
         put(a, i, text);
     size_t n = 0, pages = 0;
@@ -223,8 +223,8 @@ static void groups_and_streams_are_listed_by_name(void **state)
     (void)state;
     const char *const names[] = {"c", "a", "b1", "b2"};
     for (size_t i = 0; i < COUNTOF(names); i++) {
-        struct log_stream *one = log_stream_open(logs, GROUP, str_c(names[i])),
-                          *other = log_stream_open(logs, str_c(names[i]), STR("x"));
+        struct log_stream *one = log_stream_open(logs, GROUP, str_c(names[i]), 0),
+                          *other = log_stream_open(logs, str_c(names[i]), STR("x"), 0);
         put(one, 1, "e");
         put(other, 1, "e");
         log_stream_close(one);
@@ -242,14 +242,14 @@ static void groups_and_streams_are_listed_by_name(void **state)
 static void events_outlive_the_process_and_numbers_go_on(void **state)
 {
     (void)state;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 5000, "old");
     uint64_t last = logs->last_seq;
     log_stream_close(a);
     close_logs();
     open_logs();
     assert_string_equal(FIND(.limit = 0), "5000:old ");
-    a = log_stream_open(logs, GROUP, STR("a"));
+    a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1, "the clock was turned back");
     assert_true(logs->last_seq > last);
     assert_string_equal(FIND(.after_seq = last), "1:the clock was turned back ");
@@ -270,7 +270,7 @@ static void a_damaged_file_stops_nobody(void **state)
     for (int i = 0; i < 1000; i++)
         assert_int_equal(write(fd, "not a database! ", 16), 16);
     close(fd);
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1, "lost");
     assert_string_equal(FIND(.limit = 0), err_text(ERR_UNAVAILABLE));
     put(a, 1, "lost, too");
@@ -285,7 +285,7 @@ static void a_full_disk_stops_nobody_and_is_written_again(void **state)
     memset(text, 'x', sizeof text - 1);
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit old, full;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1, "before");
     assert_string_equal(FIND(.limit = 0), "1:before ");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -306,7 +306,7 @@ static void what_waits_has_an_end(void **state)
     (void)state;
     static char text[KIB(250)];
     memset(text, 'x', sizeof text - 1);
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     for (int i = 0; i < 100; i++) /* 25 MB in one turn of the loop */
         put(a, i, text);
     struct log_losses lost = logstore_losses(logs);
@@ -332,9 +332,12 @@ static void events_go_when_their_days_are_over(void **state)
 {
     (void)state;
     int64_t now_ms = loop_wall_us(run_control(r)) / 1000, day = 86400000;
-    struct log_stream *old = log_stream_open(logs, GROUP, STR("old")),
-                      *young = log_stream_open(logs, GROUP, STR("young"));
+    struct log_stream *old = log_stream_open(logs, GROUP, STR("old"), 0),
+                      *young = log_stream_open(logs, GROUP, STR("young"), 0);
+    struct log_stream *own = log_stream_open(logs, STR("own"), STR("own"), 9);
     put(old, now_ms - 3 * day, "gone");
+    put(own, now_ms - 3 * day, "kept by the group");
+    log_stream_close(own);
     put(young, now_ms - day, "kept");
     log_stream_close(old);
     log_stream_close(young);
@@ -347,6 +350,7 @@ static void events_go_when_their_days_are_over(void **state)
     buf_addf(&kept, "%lld:kept ", (long long)(now_ms - day));
     assert_string_equal(FIND(.limit = 0), buf_cstr(&kept));
     assert_string_equal(LIST(.group = GROUP), "young ");
+    assert_non_null(strstr(FIND(.group = STR("own")), "kept by the group"));
 }
 
 static void the_oldest_go_when_there_are_too_many_bytes(void **state)
@@ -354,7 +358,7 @@ static void the_oldest_go_when_there_are_too_many_bytes(void **state)
     (void)state;
     static char text[KIB(64)];
     memset(text, 'x', sizeof text - 1);
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     logs->o.bytes_max = MIB(2);
     for (int i = 0; i < 20000; i++) {
         put(a, i, i % 100 ? "short" : text);
@@ -383,13 +387,13 @@ static void an_event_without_memory_is_counted_and_the_next_is_kept(void **state
     int round = 0;
     FAULT_EACH
     {
-        struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+        struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
         if (a)
             put(a, ++round, "event");
         mem_fault(-1, 0);
         log_stream_close(a);
     }
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1000, "last");
     assert_string_equal(FIND(.from_ms = 1000), "1000:last ");
     log_stream_close(a);
@@ -398,7 +402,7 @@ static void an_event_without_memory_is_counted_and_the_next_is_kept(void **state
 static void a_query_without_memory_fails_and_the_next_does_not(void **state)
 {
     (void)state;
-    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"));
+    struct log_stream *a = log_stream_open(logs, GROUP, STR("a"), 0);
     put(a, 1, "e");
     log_stream_close(a);
     assert_string_equal(FIND(.limit = 1), "1:e ");
