@@ -47,7 +47,7 @@ void lambda__listener_close(struct environment *env);
 /* --- peer.c: blocking, any thread ------------------------------------------------------------ */
 
 /* Whether the socket at `theirs` that is connected to `ours` is held by a process of the child's:
- * of its session, or with its tag (main/keeper_spawn.c). Where the child runs as another user than
+ * of its session, or with its tag (main/keeper_marks.c). Where the child runs as another user than
  * we, that user is its own and the socket must be that user's. What cannot be found out is
  * ERR_DENIED.
  */

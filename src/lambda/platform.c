@@ -127,7 +127,9 @@ void lambda__say_end(struct environment *env, int64_t duration_us, size_t produc
         .duration_us = duration_us,
         .init_us = env->used || env->init_inside ? -1 : env->init_us,
         .memory_mb = env->function->spec.memory_mb,
-        .used_mb = env->used_mb,
+        /* what the kernel needs besides is not the function's */
+        .used_mb = env->used_mb < env->function->spec.memory_mb ? env->used_mb
+                                                                : env->function->spec.memory_mb,
         .status = status,
         .error_type = error_type,
         .trace = buf_str(&env->trace),

@@ -210,7 +210,8 @@ static void child_died(struct keeper *k, struct keeper_child *c, int status, int
         status = told->status;
         rss_kb = told->rss_kb;
     }
-    e->out_of_memory = c->grouped && keeper__cgroup_ran_out(&k->cage.cgroup, c->serial);
+    e->out_of_memory =
+        c->too_heavy || (c->grouped && keeper__cgroup_ran_out(&k->cage.cgroup, c->serial));
     if (e->out_of_memory && rss_kb < (int64_t)(c->memory / 1024))
         rss_kb = (int64_t)(c->memory / 1024);
     e->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -290,6 +291,8 @@ static void on_time(struct keeper *k)
         k->sweep_at = keeper__now() + SWEEP_AGAIN_MS; /* one may have forked meanwhile */
     if (is_due(&k->move_at))
         keeper__move_adopted(k);
+    if (is_due(&k->weigh_at) && keeper__weigh(k))
+        k->weigh_at = keeper__now() + WEIGH_EVERY_MS;
     if (is_due(&k->restart_at))
         gateway_start(k);
 }
@@ -297,7 +300,7 @@ static void on_time(struct keeper *k)
 /* Milliseconds to the next deadline, -1 for none. */
 static int patience(const struct keeper *k)
 {
-    const int64_t at[] = {k->kill_at, k->sweep_at, k->move_at, k->restart_at};
+    const int64_t at[] = {k->kill_at, k->sweep_at, k->move_at, k->weigh_at, k->restart_at};
     int64_t next = INT64_MAX, now = keeper__now();
     for (size_t i = 0; i < COUNTOF(at); i++) {
         if (at[i] != 0 && at[i] < next)

@@ -33,7 +33,9 @@ struct keeper_child {
     bool mute;       /* its gateway is gone: nobody to report to */
     bool grouped;    /* it has a cgroup */
     bool move_due;   /* adopted, and still in the cgroup that it was forked in */
-    uint64_t memory; /* its limit, bytes */
+    uint64_t memory; /* its limit, bytes; 0 = none */
+    uint64_t weight; /* what it takes, where no cgroup limits that */
+    bool too_heavy;
     bool say_started, say_ended;
     struct keeper_ended ended;
 };
@@ -48,14 +50,15 @@ struct keeper {
     struct keeper_child *children;
     unsigned slots; /* how many of `children` were ever used */
     uint32_t serial;
-    uint64_t tag;             /* of this keeper, see keeper_spawn.c */
+    uint64_t tag;             /* of this keeper, see keeper_marks.c */
     struct keeper_told *told; /* shared with children until they exec; per slot */
     struct keeper_cage cage;
     bool blocked; /* the link is full: nothing is read until all is told */
     bool was_ready, stopping, done;
     int code;
-    int64_t restart_at, kill_at, sweep_at, move_at; /* ms, 0 = never */
-    int64_t deaths[LIMIT_KEEPER_RESTARTS];          /* ring: when the gateway died */
+    int64_t restart_at, kill_at, sweep_at, move_at, weigh_at; /* ms, 0 = never */
+    unsigned weighed;                                         /* how often */
+    int64_t deaths[LIMIT_KEEPER_RESTARTS];                    /* ring: when the gateway died */
     unsigned death;
     dev_t control_dev; /* of the socket file we made: only that one is removed */
     ino_t control_ino;
@@ -82,10 +85,19 @@ void keeper__unlisten(struct keeper *k);
 bool keeper__spawn(struct keeper *k, const int *fds);
 bool keeper__adopt(struct keeper *k, const struct keeper_adopt *m);
 void keeper__move_adopted(struct keeper *k);
+
+/* keeper_marks.c */
+uint64_t keeper__tag(const struct keeper *k, uint32_t serial);
+/* Ours by parentage, a session of its own, and a living child's mark: nothing else is adopted. */
+bool keeper__is_adoptable(struct keeper *k, pid_t pid);
 struct keeper_child *keeper__child_by_pid(struct keeper *k, pid_t pid);
 void keeper__doom(struct keeper *k, struct keeper_child *c);
 /* Kills what is left of dead and doomed children; how many processes it had to kill. */
 unsigned keeper__sweep(struct keeper *k);
+/* Where no cgroup limits memory: kills who takes more than he may; whether there is anybody to be
+ * weighed again. */
+#define WEIGH_EVERY_MS 100
+bool keeper__weigh(struct keeper *k);
 
 /* keeper_cage.c: false, after it said why: strict is asked for and cannot be had. */
 bool keeper__cage_suffices(struct keeper *k);

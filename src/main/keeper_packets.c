@@ -98,14 +98,18 @@ static const char *on_limit(struct keeper *k, size_t n)
         return "malformed limit";
     memcpy(&m, k->packet, sizeof m);
     struct keeper_child *c = child_by_id(k, m.head.id);
-    if (!c || !c->grouped)
+    if (!c)
         return NULL;
-    int error = keeper__cgroup_limit(&k->cage.cgroup, c->serial, m.memory, m.pids);
+    int error = 0;
+    if (c->grouped)
+        error = keeper__cgroup_limit(&k->cage.cgroup, c->serial, m.memory, m.pids);
     if (error != 0) { /* one that may take what it likes is not kept */
         log_error("keeper", "cannot limit process %d: %s", (int)c->pid, strerror(error));
         keeper__doom(k, c);
     }
     c->memory = m.memory;
+    if (c->memory && !k->cage.facts.memory && k->weigh_at == 0)
+        k->weigh_at = keeper__now() + WEIGH_EVERY_MS;
     return NULL;
 }
 

@@ -102,7 +102,7 @@ int child_pid(const struct child *c);
 void child_on_started(struct child *c, void (*started)(void *arg));
 
 /* Makes a child of a process that a child forked, twice, so that it is the keeper's, and that has
- * called setsid(). It must carry the mark of a living child of ours (keeper_spawn.c). It gets a
+ * called setsid(). It must carry the mark of a living child of ours (keeper_marks.c). It gets a
  * cgroup, limits (memory, pids: the rest of the cage is what it inherited) and a mark of its own;
  * then `started` comes. `done` as in child_spawn: with ERR_NOTFOUND when there is no such process.
  */

@@ -170,8 +170,9 @@ export class Daemon {
 
     constructor(project, options) {
         Object.assign(this, { project, options });
-        this.dir = mkdtempSync(path.join(tmpdir(), 'ropeline-test-'));
-        this.outside = mkdtempSync(path.join(tmpdir(), 'ropeline-calls-'));
+        const below = options.below ?? tmpdir();
+        this.dir = mkdtempSync(path.join(below, 'ropeline-test-'));
+        this.outside = mkdtempSync(path.join(below, 'ropeline-calls-'));
         this.state = path.join(this.outside, 'state');
         if (options.shared) {
             // another user than ours is to read and write there
@@ -221,8 +222,7 @@ export class Daemon {
             '--ready-file',
             this.readyFile,
             // where functions say that they were called
-            '--allow-write',
-            this.outside,
+            ...(this.options.confined ? [] : ['--allow-write', this.outside]),
             ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`]),
             ...[...(this.project.args ?? []), ...args].map((arg) => this.fill(arg)),
         ];
@@ -232,7 +232,9 @@ export class Daemon {
         this.ended = undefined;
         this.options.prepare?.(this);
         this.readyFile = path.join(this.outside, `ready-${randomBytes(4).toString('hex')}`);
-        this.child = spawn(ROPELINE, this.args, {
+        // what runs the binary, or a copy of it, for another user
+        const [command, ...before] = this.options.command?.(this) ?? [ROPELINE];
+        this.child = spawn(command, [...before, ...this.args], {
             cwd: this.dir,
             detached: true,
             stdio: ['ignore', 'pipe', 'pipe'],
