@@ -362,7 +362,7 @@ static void an_alias_is_its_versions_by_weight(void **state)
 static void names_of_aliases_are_judged(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "1", "42", "a b", "a:b", "\xc3\xa4", "$LATES", "a/b"};
+    static const char *const bad[] = {"", "1", "42", "a b", "a:b", "\xc3\xa4", "$LAST", "a/b"};
     struct function *f;
     for (size_t i = 0; i < COUNTOF(bad); i++) {
         struct errinfo e = {0};

@@ -7,6 +7,13 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+/* The publisher is forked beside the threads of this process, and starts its own. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
 /* --- kill -9 -----------------------------------------------------------------------------------
  */
 

@@ -164,10 +164,10 @@ static void what_cannot_run_is_refused_by_name(void **s)
     (void)s;
     file("index.js", "");
     struct making m = spec_of("index.handler");
-    m.spec.runtime = STR("python3.12");
+    m.spec.runtime = STR("java21");
     on_control(make, &m);
     assert_int_equal(m.err, ERR_UNSUPPORTED);
-    assert_non_null(strstr(m.e.text, "python3.12"));
+    assert_non_null(strstr(m.e.text, "java21"));
     m = spec_of("missing.handler");
     on_control(make, &m);
     assert_int_equal(m.err, ERR_NOTFOUND);
