@@ -2,6 +2,7 @@
  *
  * Which interpreter serves a runtime, among files made for it. */
 #include "lib/fault.h"
+#include "lib/folder.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -16,18 +17,7 @@ static char root[64];
 
 static void put(const char *name, const char *text)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(chmod(path, 0755), 0);
+    folder_put(root, name, text, 0755);
 }
 
 static int make(void **state)

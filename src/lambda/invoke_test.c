@@ -249,48 +249,18 @@ static void closing_ends_every_call_once(void **state)
         assert_true(bench.children[i].killed);
 }
 
-/* Each allocation of a whole life fails in turn: the caller hears once, and closing ends it all. */
+static void answer_once(struct call *call, struct child *c)
+{
+    if (send(c->fds[3], NEXT, strlen(NEXT), MSG_NOSIGNAL) < 0)
+        return;
+    bench_turns(5);
+    post_answer(c->fds[3], call);
+}
+
 static void whatever_fails_the_caller_hears_exactly_once(void **state)
 {
     (void)state;
-    for (long round = 0;; round++) {
-        struct call call = {.i = {.queue = true}};
-        bool called = false;
-        bench.spawned = 0;
-        bench.closed = false;
-        mem_fault(round / 2, round % 2);
-        enum err err = bench_lambda();
-        if (err == ERR_OK)
-            err = bench_function();
-        if (err == ERR_OK) {
-            called = true;
-            call_start(&call, "{}");
-            for (int i = 0; i < 20 && bench.spawned == 0 && !call.over; i++)
-                bench_turn();
-        }
-        struct child *c = &bench.children[0];
-        if (bench.spawned > 0 && send(c->fds[3], NEXT, strlen(NEXT), MSG_NOSIGNAL) > 0) {
-            bench_turns(5);
-            char text[256];
-            int n = snprintf(text, sizeof text,
-                             "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\n"
-                             "Content-Length: 1\r\n\r\nx" NEXT,
-                             call.i.request_id);
-            (void)send(c->fds[3], text, (size_t)n, MSG_NOSIGNAL);
-            bench_turns(5);
-        }
-        mem_fault(-1, 0);
-        bool hit = mem_fault_hits() > 0;
-        if (bench.lambda)
-            bench_shut();
-        bench_turns(2);
-        assert_int_equal(call.dones, called);
-        if (!hit && (!called || call.i.outcome != LAMBDA_OK))
-            fail_msg("round %ld: no fault, and yet %s", round, lambda_outcome_name(call.i.outcome));
-        lambda_invocation_fini(&call.i);
-        if (!hit)
-            break;
-    }
+    live_with_faults(answer_once);
 }
 
 int main(void)

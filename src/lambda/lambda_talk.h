@@ -112,4 +112,52 @@ static inline struct child *ready(size_t n)
     return &bench.children[n];
 }
 
+/* --- a whole life in which allocations fail -----------------------------------------------------
+ */
+
+static inline void post_answer(int fd, const struct call *call)
+{
+    char text[256];
+    int n = snprintf(text, sizeof text,
+                     "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\n"
+                     "Content-Length: 1\r\n\r\nx" NEXT,
+                     call->i.request_id);
+    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
+    bench_turns(5);
+}
+
+/* Each allocation fails in turn: the caller hears once, and closing ends it all. `play` is the
+ * runtime of the environment that was started, if one was; what it opened is closed by itself. */
+static inline void live_with_faults(void (*play)(struct call *call, struct child *c))
+{
+    bool hit = true;
+    for (long round = 0; hit; round++) {
+        struct call call = {.i = {.queue = true}};
+        bool called = false;
+        bench.spawned = 0;
+        bench.closed = false;
+        mem_fault(round / 2, round % 2);
+        enum err err = bench_lambda();
+        if (err == ERR_OK)
+            err = bench_function();
+        if (err == ERR_OK) {
+            called = true;
+            call_start(&call, "{}");
+            for (int i = 0; i < 20 && bench.spawned == 0 && !call.over; i++)
+                bench_turn();
+        }
+        if (bench.spawned > 0)
+            play(&call, &bench.children[0]);
+        mem_fault(-1, 0);
+        hit = mem_fault_hits() > 0;
+        if (bench.lambda)
+            bench_shut();
+        bench_turns(2);
+        assert_int_equal(call.dones, called);
+        if (!hit && (!called || call.i.outcome != LAMBDA_OK))
+            fail_msg("round %ld: no fault, and yet %s", round, lambda_outcome_name(call.i.outcome));
+        lambda_invocation_fini(&call.i);
+    }
+}
+
 #endif

@@ -159,6 +159,8 @@ enum err lambda__digest(struct str text, char out[65]) MUSTCHECK;
 
 /* Makes a directory that only we may enter, unless it is there. The reason is logged. */
 enum err lambda__make_dir(const char *path) MUSTCHECK;
+/* All of it, however often the kernel takes a part; false: errno says why. */
+bool lambda__write_all(int fd, struct str s);
 /* Writes `content` as dir/name, whole or not at all, mode 0444, unless it is there already. */
 enum err lambda__file_put(const char *dir, const char *name, struct str content) MUSTCHECK;
 /* Removes dir/name and everything below it, never following a link. Blocking: LANE_IO. */

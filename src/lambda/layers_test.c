@@ -2,6 +2,7 @@
  *
  * Layers: which of several wins, and what cannot be one. */
 #include "lib/fault.h"
+#include "lib/folder.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -19,17 +20,7 @@ static struct function_spec spec;
 
 static void put(const char *name, const char *text)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
+    folder_put(root, name, text, 0644);
 }
 
 static const char *text_of(struct str dir, const char *name)

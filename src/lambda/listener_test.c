@@ -239,53 +239,23 @@ static void an_environment_in_its_own_time_has_no_connection_yet(void **state)
     answer(c, &call, "x");
 }
 
-/* Each allocation of a whole life fails in turn: the caller hears once, and closing ends it all. */
+static void answer_by_address(struct call *call, struct child *c)
+{
+    struct pollfd readable = {.fd = dial(c), .events = POLLIN};
+    if (readable.fd < 0)
+        return;
+    if (send(readable.fd, NEXT, strlen(NEXT), MSG_NOSIGNAL) > 0) {
+        for (int i = 0; i < 50 && poll(&readable, 1, 1) == 0; i++)
+            bench_turns(2);
+        post_answer(readable.fd, call);
+    }
+    close(readable.fd);
+}
+
 static void whatever_fails_the_caller_hears_exactly_once(void **state)
 {
     (void)state;
-    for (long round = 0;; round++) {
-        struct call call = {.i = {.queue = true}};
-        bool called = false;
-        bench.spawned = 0;
-        bench.closed = false;
-        mem_fault(round / 2, round % 2);
-        enum err err = bench_lambda();
-        if (err == ERR_OK)
-            err = bench_function();
-        if (err == ERR_OK) {
-            called = true;
-            call_start(&call, "{}");
-            for (int i = 0; i < 20 && bench.spawned == 0 && !call.over; i++)
-                bench_turn();
-        }
-        struct child *c = &bench.children[0];
-        int fd = bench.spawned > 0 ? dial(c) : -1;
-        if (fd >= 0 && send(fd, NEXT, strlen(NEXT), MSG_NOSIGNAL) > 0) {
-            char text[256];
-            struct pollfd readable = {.fd = fd, .events = POLLIN};
-            for (int i = 0; i < 50 && poll(&readable, 1, 1) == 0; i++)
-                bench_turns(2);
-            int n = snprintf(text, sizeof text,
-                             "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\n"
-                             "Content-Length: 1\r\n\r\nx" NEXT,
-                             call.i.request_id);
-            (void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
-            bench_turns(5);
-        }
-        mem_fault(-1, 0);
-        bool hit = mem_fault_hits() > 0;
-        if (fd >= 0)
-            close(fd);
-        if (bench.lambda)
-            bench_shut();
-        bench_turns(2);
-        assert_int_equal(call.dones, called);
-        if (!hit && (!called || call.i.outcome != LAMBDA_OK))
-            fail_msg("round %ld: no fault, and yet %s", round, lambda_outcome_name(call.i.outcome));
-        lambda_invocation_fini(&call.i);
-        if (!hit)
-            break;
-    }
+    live_with_faults(answer_by_address);
 }
 
 static int open_custom(void **state)

@@ -145,19 +145,6 @@ static enum err end_file(struct writing *w, struct str name, int fd, bool execut
     return err;
 }
 
-static bool write_all(int fd, struct str s)
-{
-    while (s.n > 0) {
-        ssize_t n = write(fd, s.p, s.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        s = str_from(s, (size_t)n);
-    }
-    return true;
-}
-
 static enum err put_directory(struct writing *w, struct str name)
 {
     char leaf[NAME_MAX + 1];
@@ -203,7 +190,7 @@ static enum err copy_content(struct writing *w, zip_file_t *in, const struct zip
         if ((uint64_t)n > left)
             return broken(w, entry);
         left -= (uint64_t)n;
-        if (!write_all(fd, str_of(w->bytes, (size_t)n)))
+        if (!lambda__write_all(fd, str_of(w->bytes, (size_t)n)))
             return io_error(w, entry->name);
     }
     return n == 0 && left == 0 ? ERR_OK : broken(w, entry);
@@ -295,7 +282,7 @@ static enum err put_text(struct writing *w, const char *name, struct str text)
         err = make_file(w, str_c(name), &fd);
     if (err != ERR_OK)
         return err;
-    if (!write_all(fd, text))
+    if (!lambda__write_all(fd, text))
         err = io_error(w, str_c(name));
     return end_file(w, str_c(name), fd, false, err);
 }
@@ -327,7 +314,7 @@ static enum err copy_file(struct writing *w, struct folder *from, int at, const 
         if (from->bytes > LIMIT_PACKAGE_BYTES)
             err = errinfo_set(w->e, ERR_LIMIT, "Unzipped size must be smaller than %d bytes",
                               LIMIT_PACKAGE_BYTES);
-        else if (!write_all(out, str_of(w->bytes, (size_t)n)))
+        else if (!lambda__write_all(out, str_of(w->bytes, (size_t)n)))
             err = io_error(w, name);
     }
     if (n < 0)

@@ -157,11 +157,11 @@ static void a_bootstrap_that_says_sh_runs_with_bash(void **state)
         {"", "@/bootstrap listens"},
     };
     (void)state;
-    if (access("/bin/bash", X_OK) != 0)
-        skip();
+    bool bash = access("/bin/bash", X_OK) == 0; /* else each is what is run */
     for (size_t i = 0; i < COUNTOF(rows); i++) {
         put("bootstrap", rows[i].text, 0755);
-        assert_string_equal(command_of("provided.al2", "/opt/unused"), rows[i].command);
+        assert_string_equal(command_of("provided.al2", "/opt/unused"),
+                            bash ? rows[i].command : "@/bootstrap listens");
     }
     put("bootstrap", rows[0].text, 0644);
     assert_string_equal(command_of("provided.al2", NULL), "@/bootstrap listens");

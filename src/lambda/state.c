@@ -46,7 +46,7 @@ static bool holds(int dir, const char *name, struct str content)
     return same;
 }
 
-static bool write_all(int fd, struct str s)
+bool lambda__write_all(int fd, struct str s)
 {
     while (s.n > 0) {
         ssize_t n = write(fd, s.p, s.n);
@@ -75,7 +75,7 @@ enum err lambda__file_put(const char *dir, const char *name, struct str content)
     unlinkat(at, new_name, 0); /* of a run that was cut short */
     int fd = openat(at, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0) {
-        bool written = write_all(fd, content) && fchmod(fd, 0444) == 0;
+        bool written = lambda__write_all(fd, content) && fchmod(fd, 0444) == 0;
         if (close(fd) == 0 && written && renameat(at, new_name, at, name) == 0)
             err = ERR_OK;
         else

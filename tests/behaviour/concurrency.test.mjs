@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { PATIENCE, eventually, ropeline, sleep, start, test } from '../lib/daemon.mjs';
+import { sam } from '../lib/template.mjs';
 
 const HANDLER = `const began = Date.now();
 let n = 0;
@@ -20,33 +21,8 @@ exports.handler = async (event) => {
 };
 `;
 
-function template(properties, resources = {}) {
-    return {
-        name: 'template.yaml',
-        stage: 'Prod',
-        text: JSON.stringify({
-            AWSTemplateFormatVersion: '2010-09-09',
-            Transform: 'AWS::Serverless-2016-10-31',
-            Resources: {
-                Fn: {
-                    Type: 'AWS::Serverless::Function',
-                    Properties: {
-                        CodeUri: './fn',
-                        Handler: 'index.handler',
-                        Runtime: 'nodejs20.x',
-                        Timeout: 10,
-                        ...properties,
-                        Events: {
-                            Get: { Type: 'Api', Properties: { Path: '/x', Method: 'get' } },
-                        },
-                    },
-                },
-                ...resources,
-            },
-        }),
-        files: { 'fn/index.js': HANDLER },
-    };
-}
+const template = (properties, resources) =>
+    sam({ Fn: { path: '/x', ...properties } }, resources, { 'fn/index.js': HANDLER });
 
 async function all(gw) {
     const { stdout } = await ropeline(['logs', '--state', gw.state]);

@@ -75,18 +75,13 @@ int main(void)
 }
 `;
 
-/** The program as machine code, or undefined where there is no compiler. */
+/** The program as machine code, by the compiler that made the daemon. */
 function compiled() {
     const dir = mkdtempSync(path.join(tmpdir(), 'c-runtime-'));
     try {
         const to = path.join(dir, 'bootstrap');
         execFileSync('cc', ['-x', 'c', '-o', to, '-'], { input: C_PROGRAM, stdio: ['pipe', 'ignore', 'pipe'] });
         return readFileSync(to);
-    } catch (e) {
-        if (e.code === 'ENOENT') {
-            return undefined;
-        }
-        throw e;
     } finally {
         rmSync(dir, { recursive: true });
     }
@@ -116,12 +111,7 @@ test('custom runtime: one that cannot be executed, and one that is missing', asy
 });
 
 test('custom runtime: a C program, a connection for each request', async (t) => {
-    const bootstrap = compiled();
-    if (!bootstrap) {
-        t.skip('no C compiler here');
-        return;
-    }
-    const gw = await start(t, api({ routes: { 'GET /a': lambda(undefined, custom(bootstrap)) } }));
+    const gw = await start(t, api({ routes: { 'GET /a': lambda(undefined, custom(compiled())) } }));
     for (let i = 0; i < 3; i++) {
         assert.equal((await gw.get('/a')).body, 'from C');
     }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
+import { sam } from '../lib/template.mjs';
 
 const HANDLER = `let n = 0;
 exports.handler = async (event, context) => ({
@@ -21,35 +22,8 @@ exports.handler = async (event, context) => ({
 `;
 const ARN = 'arn:aws:lambda:us-east-1:123456789012:function';
 
-/** A SAM template: {LogicalId: properties} of functions, and other resources as they are. */
-function template(functions, resources = {}, files = {}) {
-    const all = { ...resources };
-    for (const [name, { path, ...properties }] of Object.entries(functions)) {
-        all[name] = {
-            Type: 'AWS::Serverless::Function',
-            Properties: {
-                CodeUri: './fn',
-                Handler: 'index.handler',
-                Runtime: 'nodejs20.x',
-                Timeout: 10,
-                ...properties,
-                ...(path && {
-                    Events: { Get: { Type: 'Api', Properties: { Path: path, Method: 'get' } } },
-                }),
-            },
-        };
-    }
-    return {
-        name: 'template.yaml',
-        stage: 'Prod',
-        text: JSON.stringify({
-            AWSTemplateFormatVersion: '2010-09-09',
-            Transform: 'AWS::Serverless-2016-10-31',
-            Resources: all,
-        }),
-        files: { 'fn/index.js': HANDLER, ...files },
-    };
-}
+const template = (functions, resources, files) =>
+    sam(functions, resources, { 'fn/index.js': HANDLER, ...files });
 
 const invoke = (gw, name, ...more) =>
     ropeline(['invoke', name, '--state', gw.state, '--json', ...more]);

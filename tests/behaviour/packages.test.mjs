@@ -6,43 +6,19 @@ import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
+import { sam } from '../lib/template.mjs';
 import { zip } from '../lib/zip.mjs';
 
 const says = (what) => `exports.handler = async () => ({ body: ${what} });\n`;
-
-function template(functions) {
-    const Resources = {};
-    for (const [name, { route, ...properties }] of Object.entries(functions)) {
-        Resources[name] = {
-            Type: 'AWS::Serverless::Function',
-            Properties: {
-                Handler: 'index.handler',
-                Runtime: 'nodejs20.x',
-                Timeout: 10,
-                ...properties,
-                Events: { Get: { Type: 'Api', Properties: { Path: route, Method: 'get' } } },
-            },
-        };
-    }
-    return {
-        name: 'template.yaml',
-        stage: 'Prod',
-        text: JSON.stringify({
-            AWSTemplateFormatVersion: '2010-09-09',
-            Transform: 'AWS::Serverless-2016-10-31',
-            Resources,
-        }),
-    };
-}
 
 const isRoot = process.getuid() === 0;
 const store = (gw) => path.join(gw.state, 'code');
 const packages = (gw) => readdirSync(store(gw));
 
 test('a zip file and code in the template run from the store, read-only', async (t) => {
-    const project = template({
-        Zipped: { route: '/zip', CodeUri: './fn.zip' },
-        Inline: { route: '/inline', InlineCode: says("'inline'") },
+    const project = sam({
+        Zipped: { path: '/zip', CodeUri: './fn.zip' },
+        Inline: { path: '/inline', InlineCode: says("'inline'") },
     });
     const where = says('JSON.stringify([process.cwd(), __dirname, require("./lib/part.js")])');
     const files = zip({ 'index.js': where, 'lib/part.js': 'module.exports = 7;\n' });
@@ -80,7 +56,7 @@ test('serve runs a copy of a folder: what changes there afterwards changes nothi
             text: `apis: [{template: "@DIR@/template.yaml"}]\n${isRoot ? 'user: nobody\n' : ''}`,
             stage: 'Prod',
             files: {
-                'template.yaml': template({ Fn: { route: '/x', CodeUri: './fn' } }).text,
+                'template.yaml': sam({ Fn: { path: '/x', CodeUri: './fn' } }).text,
                 'fn/index.js': says('require("./late.js")'),
                 'fn/late.js': "module.exports = 'loaded';\n",
             },
@@ -94,11 +70,11 @@ test('serve runs a copy of a folder: what changes there afterwards changes nothi
 });
 
 test('check judges where the code is, and dev refuses what is not there', async (t) => {
-    const gw = await start(t, template({ Fn: { route: '/x', InlineCode: says("'x'") } }));
+    const gw = await start(t, sam({ Fn: { path: '/x', InlineCode: says("'x'") } }));
     mkdirSync(path.join(gw.dir, 'other'));
     writeFileSync(
         path.join(gw.dir, 'other/template.yaml'),
-        template({ Fn: { route: '/x', CodeUri: 'absent.zip' } }).text,
+        sam({ Fn: { path: '/x', CodeUri: 'absent.zip' } }).text,
     );
     const { code, all } = await ropeline(['check', 'template.yaml'], {
         cwd: path.join(gw.dir, 'other'),

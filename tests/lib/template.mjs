@@ -293,3 +293,34 @@ export const policy = (...Statement) =>
     returning({ principalId: 'ana', policyDocument: { Version: '2012-10-17', Statement } });
 /** The token on which OBEDIENT allows this resource. */
 export const allowing = (resource = '*') => policy(statement('Allow', resource));
+
+/** A SAM template of functions as they are written: {LogicalId: properties}, where `path` is a GET
+ *  of the API that they share; then other resources, and files of the project. */
+export function sam(functions, resources = {}, files = {}) {
+    const all = { ...resources };
+    for (const [name, { path, ...properties }] of Object.entries(functions)) {
+        all[name] = {
+            Type: 'AWS::Serverless::Function',
+            Properties: {
+                ...(!properties.InlineCode && { CodeUri: './fn' }),
+                Handler: 'index.handler',
+                Runtime: 'nodejs20.x',
+                Timeout: 10,
+                ...properties,
+                ...(path && {
+                    Events: { Get: { Type: 'Api', Properties: { Path: path, Method: 'get' } } },
+                }),
+            },
+        };
+    }
+    return {
+        name: 'template.yaml',
+        stage: 'Prod',
+        text: JSON.stringify({
+            AWSTemplateFormatVersion: '2010-09-09',
+            Transform: 'AWS::Serverless-2016-10-31',
+            Resources: all,
+        }),
+        files,
+    };
+}

@@ -8,38 +8,29 @@ import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
+import { sam } from '../lib/template.mjs';
 
 const CALLS = Number(process.env.ROPELINE_INVOCATIONS ?? 100_000);
 const CLIENTS = 16;
 const ENDING = 1000; // every so manieth call
 const PARTS = 10;
 
-const project = {
-    name: 'template.yaml',
-    stage: 'Prod',
-    text: JSON.stringify({
-        Transform: 'AWS::Serverless-2016-10-31',
-        Resources: {
-            Fn: {
-                Type: 'AWS::Serverless::Function',
-                Properties: {
-                    CodeUri: './fn',
-                    Handler: 'index.handler',
-                    Runtime: 'nodejs20.x',
-                    AutoPublishAlias: 'live',
-                    ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 1 },
-                    Events: { Get: { Type: 'Api', Properties: { Path: '/x', Method: 'get' } } },
-                },
-            },
+const project = sam(
+    {
+        Fn: {
+            path: '/x',
+            AutoPublishAlias: 'live',
+            ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 1 },
         },
-    }),
-    files: {
+    },
+    {},
+    {
         'fn/index.js': `exports.handler = async (event) => {
             if (event.queryStringParameters) process.exit(1);
             return { body: 'ok' };
         };\n`,
     },
-};
+);
 
 const field = (pid, file, name) =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/${file}`))[1]);
