@@ -83,6 +83,17 @@ async function secretsManager(t) {
     return `http://127.0.0.1:${server.address().port}`;
 }
 
+/* Debian's boto3 is older than AWS_ENDPOINT_URL_<SERVICE>, which Lambda's obeys: this makes it obey. */
+const BOTO3_SITE = `import os
+import boto3
+made = boto3.client
+def client(name, *args, **named):
+    if name == 'secretsmanager':
+        named.setdefault('endpoint_url', os.environ.get('AWS_ENDPOINT_URL_SECRETS_MANAGER'))
+    return made(name, *args, **named)
+boto3.client = client
+`;
+
 /** The folder of a function: its files and what npm gives it. */
 async function codeOf(t, entry) {
     const dir = mkdtempSync(path.join(tmpdir(), 'catalogue-'));
@@ -95,6 +106,10 @@ async function codeOf(t, entry) {
     if (entry.runtime.startsWith('provided')) {
         writeFileSync(path.join(dir, 'function.sh'), HANDLER_SH);
         chmodSync(path.join(dir, 'bootstrap'), 0o755);
+    }
+    if (entry.deps.pip === 'boto3') {
+        mkdirSync(path.join(dir, 'site'));
+        writeFileSync(path.join(dir, 'site/sitecustomize.py'), BOTO3_SITE);
     }
     const packages = Object.entries(entry.deps).filter(
         ([name]) => name !== 'apt' && name !== 'pip',
@@ -264,7 +279,10 @@ function projectOf(entry, dir, secret, awsUrl) {
     const { Properties } = project.template.Resources.Guard;
     Properties.CodeUri = dir;
     Properties.Runtime = entry.runtime.startsWith('nodejs') ? 'nodejs20.x' : entry.runtime;
-    Properties.Environment.Variables = environmentOf(entry, secret, awsUrl);
+    Properties.Environment.Variables = {
+        ...environmentOf(entry, secret, awsUrl),
+        ...(entry.deps.pip && { PYTHONPATH: path.join(dir, 'site') }),
+    };
     const text = JSON.stringify(project.template);
     if (!entry.cases.some(({ event }) => event.sourceIp)) {
         return { project: { ...project, text } };
