@@ -68,9 +68,11 @@ struct environment {
     bool emptied;   /* its directory is gone */
     struct work cleaning;
 
-    int control;                  /* of a template: its end is descriptor 5 there; -1 otherwise */
-    uv_poll_t control_poll;       /* one of `polls` */
-    size_t forks;                 /* of a template: environments whose directories lie in its own */
+    bool is_template;       /* began in ENV_TEMPLATE */
+    uint32_t asked, hellos; /* of a template: forks asked for, and those that said they are there */
+    int control;            /* of a template: its end is descriptor 5 there; -1 otherwise */
+    uv_poll_t control_poll; /* one of `polls` */
+    size_t forks;           /* of a template: environments whose directories lie in its own */
     struct environment *template; /* of a forked one */
     uint32_t birth; /* of one that is being forked: its number, until the keeper holds it */
 
@@ -89,7 +91,7 @@ struct environment {
     char request_id[37];
     uint64_t run;
     int64_t run_us, due_ms;  /* begun; must have been answered */
-    struct buf event, trace; /* until its exchange is done; X-Amzn-Trace-Id */
+    struct buf event, trace; /* until it is sent; X-Amzn-Trace-Id */
     struct buf arn;          /* as invoked, with the alias if there was one */
 };
 

@@ -103,6 +103,46 @@ static void two_environments_have_two_addresses(void **state)
     assert_string_not_equal(bench.children[0].api, bench.children[1].api);
 }
 
+/* It reads the first event slowly, and asks for the next one on another connection meanwhile. */
+static void an_event_that_is_still_being_sent_is_left_alone_by_the_next(void **state)
+{
+    const size_t size = 6000000;
+    struct call first = {.i = {.queue = true}}, second = {.i = {.queue = true}};
+    char *event = malloc(size + 1), text[KIB(64)];
+    size_t seen = 0;
+    (void)state;
+    assert_non_null(event);
+    memset(event, 'a', size);
+    event[size] = '\0';
+    call_start(&first, event);
+    free(event);
+    struct child *c = spawned(0);
+    redial(c);
+    const int little = 65536; /* and so some of it waits on our side */
+    assert_int_equal(setsockopt(c->fds[3], SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+    say(c, NEXT);
+    bench_turns(50);
+    int slow = c->fds[3];
+    c->fds[3] = -1;
+    redial(c);
+    answer(c, &first, "x");
+    say(c, NEXT);
+    bench_turns(20);
+    call_start(&second, "{}");
+    assert_heard(c, "200 OK", "\r\n\r\n{}");
+    struct pollfd readable = {.fd = slow, .events = POLLIN};
+    for (int i = 0; i < 20000 && seen < size && poll(&readable, 1, 5) >= 0; i++) {
+        ssize_t n = recv(slow, text, sizeof text, MSG_DONTWAIT);
+        const char *body = n > 0 && seen == 0 ? memmem(text, (size_t)n, "\r\n\r\n", 4) : text - 4;
+        for (ssize_t at = n > 0 ? body + 4 - text : 0; at < n; at++, seen++)
+            assert_int_equal(text[at], 'a');
+        bench_turn();
+    }
+    assert_int_equal(seen, size);
+    close(slow);
+    answer(c, &second, "y");
+}
+
 static void a_stranger_hears_nothing(void **state)
 {
     struct call call = {.i = {.queue = true}};
@@ -277,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CUSTOM_TEST(one_connection_serves_and_so_does_one_for_each_request),
         CUSTOM_TEST(two_environments_have_two_addresses),
+        CUSTOM_TEST(an_event_that_is_still_being_sent_is_left_alone_by_the_next),
         CUSTOM_TEST(a_stranger_hears_nothing),
         CUSTOM_TEST(who_gave_up_asks_again_and_nobody_else_may),
         CUSTOM_TEST(a_slow_answer_that_another_has_overtaken_is_none),

@@ -60,7 +60,8 @@ static void accepted(struct http_exchange *x)
 struct next_call {
     struct environment *env;
     struct http_exchange *x;
-    bool sent; /* the event, or as much of it as there will be */
+    bool sent;        /* the event, or as much of it as there will be */
+    struct buf event; /* what is being sent: another connection may already have the next one */
 };
 
 /* Whoever asked has gone. On a connection of its own it may ask again. */
@@ -81,12 +82,10 @@ static void next_done(void *arg, enum err how)
 {
     struct next_call *c = arg;
     struct environment *env = c->env;
-    if (c->sent) {
-        buf_fini(&env->event);
-        /* An inherited connection is closing, and tells. Else nobody else would. */
-        if (how != ERR_OK && env->listener && env->child)
-            child_kill(env->child, SIGKILL);
-    }
+    /* An inherited connection is closing, and tells. Else nobody else would. */
+    if (c->sent && how != ERR_OK && env->listener && env->child)
+        child_kill(env->child, SIGKILL);
+    buf_fini(&c->event);
     env->exchanges--;
     lambda__env_maybe_free(env);
 }
@@ -106,7 +105,8 @@ static const struct http_exchange_events other_events = {.done = other_done};
 void lambda__api_send_event(struct environment *env)
 {
     struct function *f = env->function;
-    struct http_exchange *x = env->held->x;
+    struct next_call *c = env->held;
+    struct http_exchange *x = c->x;
     struct arena *a = http_exchange_arena(x);
     struct http_response rs = {.status = 200};
     struct loop *control = f->lambda->o.control;
@@ -123,10 +123,12 @@ void lambda__api_send_event(struct environment *env)
     for (size_t i = 0; i < COUNTOF(headers) && err == ERR_OK; i++)
         if (headers[i].value.n > 0)
             err = http_add(a, &rs.headers, headers[i].name, headers[i].value);
-    env->held->sent = true;
+    c->sent = true;
+    c->event = env->event;
+    env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     env->held = NULL;
     if (err == ERR_OK)
-        http_respond(x, &rs, buf_str(&env->event));
+        http_respond(x, &rs, buf_str(&c->event));
     else
         http_respond_abort(x);
 }
