@@ -47,11 +47,12 @@ void lambda__listener_close(struct environment *env);
 /* --- peer.c: blocking, any thread ------------------------------------------------------------ */
 
 /* Whether the socket at `theirs` that is connected to `ours` is held by a process of the child's:
- * of its session, or with its tag (main/keeper_marks.c). Where the child runs as another user than
- * we, that user is its own and the socket must be that user's. What cannot be found out is
+ * of its session, or with its tag (main/keeper_marks.c), if `caged` and the kernel filters what the
+ * child calls: else a neighbour could give itself that tag. Where the child runs as another user
+ * than we, that user is its own and the socket must be that user's. What cannot be found out is
  * ERR_DENIED.
  */
 enum err lambda__peer_check(const struct sockaddr_in *theirs, const struct sockaddr_in *ours,
-                            pid_t child) MUSTCHECK;
+                            pid_t child, bool caged) MUSTCHECK;
 
 #endif

@@ -37,6 +37,7 @@ struct api_check {
     int fd;
     struct sockaddr_in peer;
     pid_t child;
+    bool caged;
     enum err verdict;
 };
 
@@ -85,7 +86,7 @@ static void check_work(struct work *w)
 {
     struct api_check *c = CONTAINER_OF(w, struct api_check, work);
     struct pollfd gone = {.fd = c->fd, .events = POLLRDHUP};
-    c->verdict = lambda__peer_check(&c->peer, &c->listener->at, c->child);
+    c->verdict = lambda__peer_check(&c->peer, &c->listener->at, c->child, c->caged);
     if (c->verdict != ERR_OK && poll(&gone, 1, 0) > 0)
         c->verdict = ERR_CLOSED;
 }
@@ -130,6 +131,7 @@ static bool check_start(struct api_listener *l, int fd, const struct sockaddr_in
                             .fd = fd,
                             .peer = *peer,
                             .child = child_pid(l->env->child),
+                            .caged = l->env->function->lambda->o.isolation != CHILD_NONE,
                             .verdict = ERR_DENIED};
     if (run_work(control, LANE_IO, &c->work) != ERR_OK) {
         mem_free(c);
@@ -160,7 +162,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    if (env->conn_count >= CONNECTIONS_MAX) {
+    if (env->conn_count + l->checks >= CONNECTIONS_MAX) {
         refuse(l, "it has too many");
         close(fd);
     } else if (!check_start(l, fd, &peer)) {

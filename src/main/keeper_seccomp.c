@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -71,6 +72,15 @@ static int add_rules(scmp_filter_ctx x)
         if (rc != 0)
             return rc;
     }
+    /* RLIMIT_RTTIME tells whose a process is (keeper_marks.c): it may be read and not be set. */
+    const struct scmp_arg_cmp first = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = RLIMIT_RTTIME};
+    const struct scmp_arg_cmp second = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = RLIMIT_RTTIME};
+    const struct scmp_arg_cmp given = {.arg = 2, .op = SCMP_CMP_NE, .datum_a = 0};
+    int rc = seccomp_rule_add(x, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setrlimit), 1, first);
+    if (rc == 0)
+        rc = seccomp_rule_add(x, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 2, second, given);
+    if (rc != 0)
+        return rc;
     /* Its flags stand in memory, where no filter sees them: libraries then use clone. */
     return seccomp_rule_add(x, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }

@@ -118,6 +118,7 @@ out = {name: call(number, *args) for name, number, args in [
     ('reboot', 169, (0, 0, 0, 0)), ('sethostname', 170, (0, 0)), ('settimeofday', 164, (0, 0)),
     ('open_by_handle_at', 304, (-1, 0, 0)), ('swapon', 167, (0, 0)), ('syslog', 103, (10, 0, 0)),
     ('clone', 56, (0x10000000 | 17, 0, 0, 0, 0)), ('clone3', 435, (0, 0)), ('modify_ldt', 154, (0, 0, 0)),
+    ('setrlimit RTTIME', 160, (15, 0)), ('prlimit64 RTTIME', 302, (0, 15, 8, 0)),
     ('alg', 41, (38, 5, 0)), ('vsock', 41, (40, 1, 0)), ('packet', 41, (17, 3, 0)), ('tipc', 41, (30, 5, 0))]}
 print(json.dumps(out))\`)),
     abstract: (name) => outcome(() => python(\`
