@@ -112,7 +112,7 @@ static void release(struct environment *env)
     env->ended = true;
     lambda__sources_drain(env, true);
     lambda__sources_close(env);
-    if (env->control >= 0)
+    if (env->is_template)
         lambda__template_over(env);
     if (env->forks == 0) /* else its forks still have their directories there */
         empty_start(env);
@@ -311,6 +311,7 @@ struct environment *lambda__env_new(struct function *f, enum env_state state, bo
     env->state = state;
     env->provisioned = provisioned;
     env->control = -1;
+    env->is_template = state == ENV_TEMPLATE;
     for (size_t i = 0; i < SOURCES; i++)
         env->sources[i].fd = -1;
     env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);

@@ -103,12 +103,6 @@ int child_pid(const struct child *c)
     return bench_options.pid;
 }
 
-void child_on_started(struct child *c, void (*started)(void *arg))
-{
-    (void)c;
-    (void)started;
-}
-
 enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *cage,
                      void (*started)(void *arg), child_exit_fn done, void *arg, struct child **out)
 {
@@ -120,13 +114,6 @@ enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *ca
     (void)arg;
     *out = NULL;
     return ERR_UNSUPPORTED; /* nothing is forked here */
-}
-
-void child_limit(struct child *c, uint64_t memory, uint32_t pids)
-{
-    (void)c;
-    (void)memory;
-    (void)pids;
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */

@@ -26,9 +26,16 @@ static void add_config(struct buf *used, const struct json *config)
 
 static void gather(const struct lambda *l, struct buf *used)
 {
-    for (const struct function *f = l->functions; f; f = f->next)
+    for (const struct function *f = l->functions; f; f = f->next) {
         if (f->spec.package.n > 0)
             buf_addf(used, "%.*s\n", STR_ARG(f->spec.package));
+        for (size_t i = 0; i < f->spec.layer_count;
+             i++) { /* STATE/code/DIGEST, or another folder */
+            struct str layer = f->spec.layers[i];
+            size_t slash = str_rchr(layer, '/');
+            buf_addf(used, "%.*s\n", STR_ARG(str_from(layer, slash == SIZE_MAX ? 0 : slash + 1)));
+        }
+    }
     for (const struct managed *m = l->registry->functions; m; m = m->next) {
         const struct json *versions = json_get(m->tree, "Versions");
         add_config(used, json_get(m->tree, "Latest"));

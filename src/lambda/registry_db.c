@@ -47,6 +47,8 @@ static enum err take_function(void *arg, const struct store_value *v, size_t n)
         return ERR_NOMEM;
     m->tree = own;
     m->versions = versions;
+    if (lambda__check_name(v[0].s, NULL) != ERR_OK || !registry__counts_fit(tree))
+        return ERR_INVALID;
     m->family = lambda__family(r->lambda, v[0].s);
     if (!m->family)
         return ERR_NOMEM;

@@ -98,6 +98,9 @@ enum err registry__spec(struct arena *a, const struct lambda *l, const struct js
 enum err registry__not_found(const struct lambda *l, struct str name, struct str qualifier,
                              struct errinfo *e);
 /* How many environments of this version all that is provisioned asks for. */
+/* Whether the numbers of environments in a row of plane.db are such as could have been asked for.
+ */
+bool registry__counts_fit(const struct json *tree);
 unsigned registry__wanted(const struct json *tree, struct str version);
 
 /* registry_db.c */

@@ -77,6 +77,21 @@ static unsigned share(const struct json *alias, struct str version, unsigned n)
     return other.n > 0 && str_eq(version, other) ? second : 0;
 }
 
+static bool fits(const struct json *v)
+{
+    int64_t n;
+    return !v || (json_int(v, &n) && n >= 0 && n <= LIMIT_CONCURRENCY);
+}
+
+bool registry__counts_fit(const struct json *tree)
+{
+    const struct json *all = json_get(tree, "Provisioned");
+    bool fit = fits(json_get(tree, "ReservedConcurrentExecutions"));
+    for (size_t i = 0; all && i < all->n; i++)
+        fit = fit && fits(json_get(all->items[i], "Requested"));
+    return fit;
+}
+
 unsigned registry__wanted(const struct json *tree, struct str version)
 {
     const struct json *all = json_get(tree, "Provisioned");

@@ -117,6 +117,9 @@ static enum err remove_entry(struct removal *r, int at, const char *name)
     if (errno != EISDIR && errno != EPERM)
         return ERR_IO;
     if (r->depth >= REMOVE_DEPTH) {
+        int fd = open_dir(at, name); /* moved, its ".." changes: it must be writable */
+        if (fd >= 0)
+            close(fd);
         snprintf(aside, sizeof aside, "%s-%u", r->tag, r->moved++);
         return renameat(at, name, r->top, aside) == 0 ? ERR_OK : ERR_IO;
     }

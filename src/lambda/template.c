@@ -14,6 +14,7 @@
 
 #define SAID_MAX 512 /* bytes of a message from a template */
 #define FORK_FDS 4
+#define MESSAGES_A_TURN 16
 #define TEMPLATES_LOST_MAX 3 /* then a function is not forked any more */
 
 static void on_closed(uv_handle_t *poll)
@@ -81,7 +82,8 @@ static void on_said(struct environment *template, struct str said, int pid)
 {
     struct str refused = STR("refused ");
     uint32_t number;
-    if (said.n == sizeof number && template->ready) {
+    if (said.n == sizeof number && template->ready && template->hellos < template->asked) {
+        template->hellos++;
         memcpy(&number, said.p, sizeof number);
         on_hello(template, number, pid);
     } else if (str_eqz(said, "ready") && !template->ready) {
@@ -127,8 +129,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         stop_reading(template);
-    while (status == 0 && listens(template) && read_one(template))
-        continue;
+    for (int i = 0; i < MESSAGES_A_TURN && status == 0 && listens(template); i++)
+        if (!read_one(template))
+            break;
 }
 
 enum err lambda__template_open(struct environment *template, int fd)
@@ -162,30 +165,33 @@ void lambda__template_want(struct function *f)
         f->unforkable = true;
 }
 
-void lambda__template_rest(struct environment *template)
-{
-    const struct function *f = template->function;
-    if (template->ready && f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n > 0)
-        lambda__env_arm(template, TIMEOUT_ENV_IDLE_MS);
-    else
-        lambda__env_kill(template);
-}
-
 void lambda__template_lost(struct environment *template)
 {
     struct function *f = template->function;
     if (template->ready && ++f->templates_lost < TEMPLATES_LOST_MAX)
         return;
     f->unforkable = true;
-    log_info("lambda", "%.*s starts each environment from the beginning: its template ended",
-             STR_ARG(f->spec.name));
+    log_info("lambda", "%.*s starts each environment from the beginning: its template %s",
+             STR_ARG(f->spec.name),
+             template->ready ? "does not live" : "ended, or did not load it in time");
+}
+
+void lambda__template_rest(struct environment *template)
+{
+    const struct function *f = template->function;
+    if (template->ready && f->envs[ENV_IDLE].n + f->envs[ENV_BUSY].n > 0) {
+        lambda__env_arm(template, TIMEOUT_ENV_IDLE_MS);
+        return;
+    }
+    if (!template->ready)
+        lambda__template_lost(template);
+    lambda__env_kill(template);
 }
 
 void lambda__template_over(struct environment *template)
 {
     struct environment *next;
-    if (template->control >= 0)
-        template->function->lambda->templates--;
+    template->function->lambda->templates--;
     stop_reading(template);
     for (struct environment *env = template->function->envs[ENV_INIT].first; env; env = next) {
         next = env->next;
@@ -216,6 +222,7 @@ enum err lambda__template_fork(struct environment *template, struct environment 
         struct cmsghdr align;
     } control = {{0}};
     uint32_t number = ++template->function->births;
+    template->asked++;
     struct iovec iov[] = {{&number, sizeof number}, {(void *)(uintptr_t)variables.p, variables.n}};
     struct msghdr m = {.msg_iov = iov,
                        .msg_iovlen = COUNTOF(iov),

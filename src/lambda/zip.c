@@ -49,9 +49,11 @@ static bool is_clean(struct str name)
     for (size_t i = 0; i < name.n; i++)
         if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f || name.p[i] == '\\')
             return false;
-    for (struct str rest = name, part; rest.p;) {
+    size_t depth = 0;
+    for (struct str rest = name, part; rest.p; depth++) {
         part = str_cut(rest, '/', &rest);
-        if (part.n == 0 || part.n > 255 || str_eqz(part, ".") || str_eqz(part, ".."))
+        if (depth > LIMIT_CODE_DEPTH || part.n == 0 || part.n > 255 || str_eqz(part, ".") ||
+            str_eqz(part, ".."))
             return false;
     }
     return true;

@@ -44,6 +44,7 @@ struct keeper_child *keeper__child_by_pid(struct keeper *k, pid_t pid)
 
 void keeper__doom(struct keeper *k, struct keeper_child *c)
 {
+    ASSERT(c->pid > 0);
     c->doomed = true;
     /* Its pid is not yet reaped, hence not reused. The group does not exist before its setsid(). */
     kill(c->pid, SIGKILL);

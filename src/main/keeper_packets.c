@@ -91,28 +91,6 @@ static const char *on_adopt(struct keeper *k, size_t n)
     return keeper__adopt(k, &m) ? NULL : "more children than there may be";
 }
 
-static const char *on_limit(struct keeper *k, size_t n)
-{
-    struct keeper_limit m;
-    if (n != sizeof m)
-        return "malformed limit";
-    memcpy(&m, k->packet, sizeof m);
-    struct keeper_child *c = child_by_id(k, m.head.id);
-    if (!c)
-        return NULL;
-    int error = 0;
-    if (c->grouped)
-        error = keeper__cgroup_limit(&k->cage.cgroup, c->serial, m.memory, m.pids);
-    if (error != 0) { /* one that may take what it likes is not kept */
-        log_error("keeper", "cannot limit process %d: %s", (int)c->pid, strerror(error));
-        keeper__doom(k, c);
-    }
-    c->memory = m.memory;
-    if (c->memory && !k->cage.facts.memory && k->weigh_at == 0)
-        k->weigh_at = keeper__now() + WEIGH_EVERY_MS;
-    return NULL;
-}
-
 static const char *on_ready(struct keeper *k, size_t n)
 {
     if (n != sizeof(struct keeper_head))
@@ -168,8 +146,6 @@ static const char *on_packet(struct keeper *k, size_t n, const struct msghdr *m,
         return on_ready(k, n);
     case KEEPER_ADOPT:
         return on_adopt(k, n);
-    case KEEPER_LIMIT:
-        return on_limit(k, n);
     default:
         return "a packet of an unknown kind";
     }

@@ -149,14 +149,15 @@ void log__flush(struct logstore *s)
     struct log__batch *b = s->filling;
     if (!ensure_open(s) || s->writing || b->count == 0)
         return;
-    timer_stop(&s->timer);
     b->job = (struct store_job){
         .access = STORE_WRITE, .run = log__db_write, .done = write_done, .arg = b};
     s->filling = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
     s->writing = true;
-    if (store_submit(s->o.store, s->o.control, &b->job) == ERR_OK)
+    if (store_submit(s->o.store, s->o.control, &b->job) == ERR_OK) {
+        timer_stop(&s->timer);
         return;
-    s->writing = false; /* the lane is full or has no thread: the next timer tries again */
+    }
+    s->writing = false; /* the lane is full or has no thread: the timer tries again */
     s->filling = b;
 }
 

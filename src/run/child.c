@@ -32,8 +32,6 @@ struct child {
     int fds[CHILD_FDS];
     unsigned fd_count;
     int kill;
-    bool limit_due;
-    struct keeper_limit limit;
 };
 
 struct keeper_link {
@@ -164,11 +162,6 @@ static enum sent child_flush(struct child *c)
         sent = packet_send(c->link, c->spawn.p, c->spawn.n, c->fds, c->fd_count);
         if (sent == SENT)
             child_drop_spawn(c);
-    }
-    if (sent == SENT && c->limit_due) {
-        sent = packet_send(c->link, &c->limit, sizeof c->limit, NULL, 0);
-        if (sent == SENT)
-            c->limit_due = false;
     }
     if (sent == SENT && c->kill) {
         struct keeper_kill m = {{KEEPER_KILL, c->id}, c->kill};
@@ -404,22 +397,6 @@ enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *ca
         return err;
     c->started = started;
     return child_settle(c, child_ask_adopt(c, pid, cage), out);
-}
-
-void child_on_started(struct child *c, void (*started)(void *arg))
-{
-    c->started = started;
-}
-
-void child_limit(struct child *c, uint64_t memory, uint32_t pids)
-{
-    ASSERT(loop_is_current(c->link->loop));
-    if (c->link->lost || c->link->closed)
-        return;
-    c->limit = (struct keeper_limit){{KEEPER_LIMIT, c->id}, pids, memory};
-    c->limit_due = true;
-    if (c->waiting || child_flush(c) != SENT)
-        outbox_add(c);
 }
 
 void child_kill(struct child *c, int signal)

@@ -98,8 +98,6 @@ void child_kill(struct child *c, int signal);
 void child_hand_over(struct child *c, child_exit_fn done, void *arg);
 /* 0 until the keeper has said. */
 int child_pid(const struct child *c);
-/* `started` comes once, when the keeper has said; never for one that could not be started. */
-void child_on_started(struct child *c, void (*started)(void *arg));
 
 /* Makes a child of a process that a child forked, twice, so that it is the keeper's, and that has
  * called setsid(). It must carry the mark of a living child of ours (keeper_marks.c). It gets a
@@ -109,7 +107,5 @@ void child_on_started(struct child *c, void (*started)(void *arg));
 enum err child_adopt(struct keeper_link *k, int pid, const struct child_cage *cage,
                      void (*started)(void *arg), child_exit_fn done, void *arg,
                      struct child **out) MUSTCHECK;
-/* New limits for a living one; 0 = none. */
-void child_limit(struct child *c, uint64_t memory, uint32_t pids);
 
 #endif

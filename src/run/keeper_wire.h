@@ -14,7 +14,6 @@ enum keeper_kind {
     KEEPER_KILL,      /* gateway to keeper: struct keeper_kill */
     KEEPER_READY,     /* gateway to keeper: struct keeper_head */
     KEEPER_ADOPT,     /* gateway to keeper: struct keeper_adopt */
-    KEEPER_LIMIT,     /* gateway to keeper: struct keeper_limit */
     KEEPER_STARTED,   /* keeper to gateway: struct keeper_started */
     KEEPER_ENDED,     /* keeper to gateway: struct keeper_ended, the last word about an id */
 };
@@ -47,12 +46,6 @@ struct keeper_adopt {
     struct keeper_head head;
     int32_t pid;
     uint32_t level, pids;
-    uint64_t memory;
-};
-
-struct keeper_limit {
-    struct keeper_head head;
-    uint32_t pids;
     uint64_t memory;
 };
 

@@ -134,7 +134,7 @@ test('a template that is killed takes no request with it, and is replaced', asyn
         exports.handler = async () => {
             await new Promise((ok) => setTimeout(ok, 60));
             return { body: JSON.stringify({ loaded, pid: process.pid }) };
-        };`);
+        };`, { args: ['--fork-templates', '1'] });
     await gw.get('/x');
     for (let i = 0; i < 2; i++) {
         await untilTemplate(gw, 'serving');
