@@ -2,6 +2,7 @@
  *
  * What an environment may reach: its code, its runtime and what both need to run; its own tmp; what
  * the operator adds; nothing of another function and nothing of ours. The keeper enforces it. */
+#include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@ struct paths {
 
 static void add(struct paths *p, struct str path)
 {
+    for (size_t i = 0; i < p->n; i++)
+        if (str_eqz(path, p->at[i]))
+            return;
     if (p->n == LIMIT_CHILD_PATHS) {
         p->failed = true;
         return;
@@ -71,6 +75,41 @@ static void add_above(struct paths *p, struct str dir)
     }
 }
 
+/* `npm link` and workspaces: a link in node_modules leads to a package elsewhere, which needs the
+ * packages above itself. Only its author can have made it: to the function its code is read-only,
+ * and a package in the store holds no link that leads out. */
+static void add_linked(struct paths *p, const char *modules, struct str code_dir, bool scopes)
+{
+    char real[PATH_MAX];
+    DIR *d = opendir(modules);
+    for (struct dirent *e; d && !p->failed && (e = readdir(d));) {
+        bool scope = scopes && e->d_type == DT_DIR && e->d_name[0] == '@';
+        if (e->d_type != DT_LNK && !scope)
+            continue;
+        struct str path = arena_fmt(p->arena, "%s/%s", modules, e->d_name);
+        p->failed |= !path.p;
+        if (scope && path.p)
+            add_linked(p, path.p, code_dir, false);
+        if (scope || !path.p || !realpath(path.p, real))
+            continue;
+        struct str to = str_c(real), rest = str_from(to, code_dir.n);
+        if (str_starts(to, code_dir) && (rest.n == 0 || rest.p[0] == '/'))
+            continue;
+        add(p, to);
+        add_above(p, to);
+    }
+    if (d)
+        closedir(d);
+}
+
+static void add_links(struct paths *p, struct str code_dir)
+{
+    struct str modules = arena_fmt(p->arena, "%.*s/node_modules", STR_ARG(code_dir));
+    p->failed |= !modules.p;
+    if (modules.p)
+        add_linked(p, modules.p, code_dir, true);
+}
+
 static bool has(const char *const *paths, const char *one)
 {
     for (; paths && *paths; paths++)
@@ -120,6 +159,7 @@ static enum err read_paths(const struct function *f, struct paths *p, const char
     if (!is_strict(f->lambda)) {
         add(p, f->spec.code_dir);
         add_above(p, f->spec.code_dir);
+        add_links(p, f->spec.code_dir);
         if (has_layers(f))
             add(p, f->runtime.opt);
     }

@@ -3,7 +3,7 @@
  * is what was loaded, from the store, and a hostile package leaves nothing there.
  */
 import assert from 'node:assert/strict';
-import { lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
 import { sam } from '../lib/template.mjs';
@@ -81,4 +81,27 @@ test('check judges where the code is, and dev refuses what is not there', async 
     });
     assert.equal(code, 0);
     assert.match(all, /the function Fn cannot run here: there is no file absent\.zip/);
+});
+
+test('in dev a package that node_modules links to is read where it is, with those beside it', async (t) => {
+    const code = `const { word } = require('linked');
+        const { outside } = require('@scope/linked');
+        exports.handler = async () => ({ body: word + ' ' + outside });`;
+    const project = sam({ Fn: { path: '/x' } }, {}, { 'fn/index.js': code });
+    const prepare = ({ dir }) => {
+        const outside = path.join(dir, 'elsewhere');
+        const put = (name, text) => {
+            mkdirSync(path.join(outside, 'node_modules', name), { recursive: true });
+            writeFileSync(path.join(outside, 'node_modules', name, 'index.js'), text);
+        };
+        put('linked', "exports.word = require('beside').word;");
+        put('beside', "exports.word = 'found';");
+        put('scoped', "exports.outside = 'too';");
+        mkdirSync(path.join(dir, 'fn/node_modules/@scope'), { recursive: true });
+        symlinkSync(path.join(outside, 'node_modules/linked'), path.join(dir, 'fn/node_modules/linked'));
+        symlinkSync(path.join(outside, 'node_modules/scoped'), path.join(dir, 'fn/node_modules/@scope/linked'));
+    };
+    const gw = await start(t, project, { prepare });
+    const { status, body } = await gw.get('/x');
+    assert.deepEqual([status, body], [200, 'found too']);
 });
