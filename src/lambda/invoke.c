@@ -347,13 +347,31 @@ void lambda__run_begin(struct environment *env, struct lambda_invocation *i)
     lambda__say_start(env);
 }
 
+/* In strict the keeper's child is process 1 of a namespace, and the function its first child. */
+static int function_pid(const struct environment *env)
+{
+    char path[64], text[32];
+    int pid = child_pid(env->child);
+    uint64_t first;
+    if (env->function->lambda->o.isolation != CHILD_STRICT || pid == 0)
+        return pid;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    struct str rest;
+    return str_u64(str_cut(str_of(text, n > 0 ? (size_t)n : 0), ' ', &rest), &first) ? (int)first
+                                                                                     : pid;
+}
+
 /* The peak of its memory, as the kernel has it; looked up rarely, because that costs more than a
  * short invocation. */
 static void sample_memory(struct environment *env)
 {
     char path[40], text[4096];
     int64_t now = loop_now_ms(env->function->lambda->o.control);
-    int pid = env->child ? child_pid(env->child) : 0;
+    int pid = env->child ? function_pid(env) : 0;
     if (pid == 0 || (env->used_mb && now < env->sampled_ms + SAMPLE_EVERY_MS))
         return;
     env->sampled_ms = now;

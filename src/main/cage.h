@@ -26,12 +26,13 @@ struct cage_facts {
     bool uids;
     char cgroup_why[160]; /* why not; "" when memory and pids are limited */
     char tmp_why[160];
+    char strict_why[160];
 };
 
+/* Finds by trying what is there, as the keeper does at its start, and leaves nothing behind. */
+void cage_examine(struct cage_facts *out);
 /* One line, for the start: "default: Landlock (ABI 7), seccomp, cgroup (memory, pids), own /tmp; no
  * own uid". */
 void cage_describe(const struct cage_options *o, const struct cage_facts *f, struct buf *out);
-/* What strict needs and is not there; NULL when nothing is missing. */
-const char *cage_missing(const struct cage_facts *f);
 
 #endif

@@ -8,10 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -349,7 +346,6 @@ static void bury_all(struct keeper *k)
 static bool keeper_open(struct keeper *k)
 {
     sigset_t ours;
-    uint32_t nonce;
     sigemptyset(&ours);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
@@ -359,19 +355,11 @@ static bool keeper_open(struct keeper *k)
     signal(SIGCHLD, SIG_DFL); /* were it ignored, nobody could be waited for */
     sigprocmask(SIG_BLOCK, &ours, NULL);
     k->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-    k->children = mem_calloc(KEEPER_SLOTS, sizeof *k->children);
-    void *shared = mmap(NULL, KEEPER_SLOTS * sizeof *k->told, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    k->told = shared == MAP_FAILED ? NULL : shared;
-    k->pidfd = pidfd_open(k->self, 0);
-    if (k->signals < 0 || k->pidfd < 0 || !k->children || !k->told ||
-        getrandom(&nonce, sizeof nonce, 0) != sizeof nonce ||
-        prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+    if (k->signals < 0 || !keeper__spawn_open(k) || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0) != 0) {
         keeper__complain("cannot start: %s", strerror(errno));
         return false;
     }
-    /* Below RLIM_INFINITY and above every limit in use; the child's serial fills the low half. */
-    k->tag = UINT64_C(1) << 62 | (uint64_t)(nonce >> 2) << 32;
     if (!keeper__listen(k))
         return false;
     keeper__cage_open(&k->cage, &k->o->cage, k->o->user, k->self);
@@ -391,10 +379,7 @@ int keeper_run(struct keeper_options *o)
         return 1;
     }
     k->o = o;
-    k->self = getpid();
-    k->uid = geteuid();
-    k->gid = getegid();
-    k->link = k->signals = k->pidfd = -1;
+    k->link = k->signals = -1;
     k->code = 1;
     if (keeper_open(k)) {
         k->code = 0;
@@ -409,11 +394,7 @@ int keeper_run(struct keeper_options *o)
     keeper__unlisten(k);
     if (k->signals >= 0)
         close(k->signals);
-    if (k->pidfd >= 0)
-        close(k->pidfd);
-    if (k->told)
-        munmap(k->told, KEEPER_SLOTS * sizeof *k->told);
-    mem_free(k->children);
+    keeper__spawn_close(k);
     mem_free(k);
     return code;
 }

@@ -113,24 +113,50 @@ void keeper__cage_close(struct keeper_cage *c)
     c->filter.filter = NULL;
 }
 
-bool keeper__cage_suffices(struct keeper *k)
+static void look_at_strict(struct keeper *k)
 {
     struct cage_facts *f = &k->cage.facts;
     enum child_step step = CHILD_STEP_NONE;
+    const char *lacks = !f->landlock  ? "the kernel has no Landlock, or it is off"
+                        : !f->seccomp ? "no seccomp filters"
+                                      : NULL;
+    int error = lacks ? 0 : keeper__try_strict(k, &step);
+    f->namespaces = !lacks && error == 0;
+    if (!f->namespaces)
+        snprintf(f->strict_why, sizeof f->strict_why, "%s%s%s",
+                 lacks ? lacks : child_step_name(step), error ? ": " : "",
+                 error ? strerror(error) : "");
+}
+
+bool keeper__cage_suffices(struct keeper *k)
+{
+    struct cage_facts *f = &k->cage.facts;
     if (k->cage.o.level != CHILD_STRICT)
         return true;
-    int error = f->landlock && f->seccomp ? keeper__try_strict(k, &step) : 0;
-    f->namespaces = f->landlock && f->seccomp && error == 0;
-    if (f->namespaces)
-        return true;
-    keeper__complain(
-        "isolation strict cannot be had here: %s%s%s; `ropeline doctor` says what this "
-        "machine gives, --isolation default takes what there is",
-        !f->landlock  ? "the kernel has no Landlock, or it is off"
-        : !f->seccomp ? "no seccomp filters"
-                      : child_step_name(step),
-        error ? ": " : "", error ? strerror(error) : "");
-    return false;
+    look_at_strict(k);
+    if (!f->namespaces)
+        keeper__complain(
+            "isolation strict cannot be had here: %s; `ropeline doctor` says what this "
+            "machine gives, --isolation default takes what there is",
+            f->strict_why);
+    return f->namespaces;
+}
+
+void cage_examine(struct cage_facts *out)
+{
+    const struct cage_options o = {.level = CHILD_DEFAULT};
+    struct keeper *k = mem_alloc(sizeof *k);
+    *out = (struct cage_facts){0};
+    if (!k)
+        return;
+    if (keeper__spawn_open(k)) {
+        keeper__cage_open(&k->cage, &o, NULL, k->self);
+        look_at_strict(k);
+        *out = k->cage.facts;
+        keeper__cage_close(&k->cage);
+    }
+    keeper__spawn_close(k);
+    mem_free(k);
 }
 
 const char *keeper__cage_judge(const struct keeper_cage *c, const struct keeper_request *q)

@@ -81,7 +81,10 @@ bool keeper__listen(struct keeper *k);
 bool keeper__ready(struct keeper *k);
 void keeper__unlisten(struct keeper *k);
 
-/* keeper_spawn.c. Takes over the descriptors; false when no slot is free. */
+/* keeper_spawn.c: what children need; false: errno. Closing is fine after a failure. */
+bool keeper__spawn_open(struct keeper *k) MUSTCHECK;
+void keeper__spawn_close(struct keeper *k);
+/* Takes over the descriptors; false when no slot is free. */
 bool keeper__spawn(struct keeper *k, const int *fds);
 bool keeper__adopt(struct keeper *k, const struct keeper_adopt *m);
 void keeper__move_adopted(struct keeper *k);

@@ -8,8 +8,10 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,9 +19,38 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "main/keeper_int.h"
 
 #define MOVE_AFTER_MS 20 /* it is answering the call that it was forked for */
+
+bool keeper__spawn_open(struct keeper *k)
+{
+    uint32_t nonce;
+    k->self = getpid();
+    k->uid = geteuid();
+    k->gid = getegid();
+    k->pidfd = pidfd_open(k->self, 0);
+    k->children = mem_calloc(KEEPER_SLOTS, sizeof *k->children);
+    void *shared = mmap(NULL, KEEPER_SLOTS * sizeof *k->told, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    k->told = shared == MAP_FAILED ? NULL : shared;
+    if (k->pidfd < 0 || !k->children || !k->told ||
+        getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
+        return false;
+    /* Below RLIM_INFINITY and above every limit in use; the child's serial fills the low half. */
+    k->tag = UINT64_C(1) << 62 | (uint64_t)(nonce >> 2) << 32;
+    return true;
+}
+
+void keeper__spawn_close(struct keeper *k)
+{
+    if (k->pidfd >= 0)
+        close(k->pidfd);
+    if (k->told)
+        munmap(k->told, KEEPER_SLOTS * sizeof *k->told);
+    mem_free(k->children);
+}
 
 /* 0 leaves a limit as it is. What the machine does not allow is cut to what it does. */
 static int set_limit(int what, rlim_t most)

@@ -2,17 +2,16 @@
  *
  * doctor: what this machine gives to functions and to the gateway, found by looking, changed by
  * nothing. */
-#include <linux/landlock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "cage.h"
 #include "lambda/runtime.h"
 #include "verbs.h"
 
@@ -24,7 +23,7 @@ static const struct option_row rows[] = {
 struct finding {
     const char *name;
     bool good;
-    char text[160];
+    char text[400];
 };
 
 /* What functions of the newest runtime of that family would run on. */
@@ -75,16 +74,6 @@ static void find_user(struct finding *f)
              f->good ? "" : "; as root they are not separated from the system");
 }
 
-static void find_landlock(struct finding *f)
-{
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    f->good = abi > 0;
-    snprintf(f->text, sizeof f->text,
-             abi > 0 ? "kernel offers Landlock ABI %ld; not used yet"
-                     : "kernel offers no Landlock (%ld)",
-             abi);
-}
-
 static void find_kernel(struct finding *f)
 {
     struct utsname u;
@@ -93,21 +82,77 @@ static void find_kernel(struct finding *f)
              f->good ? u.release : "?", sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* --- how functions are kept apart ------------------------------------------------------------ */
+
+static struct cage_facts cage;
+
 static void find_isolation(struct finding *f)
 {
-    f->good = true;
-    snprintf(f->text, sizeof f->text,
-             "active for functions: own session, no_new_privs, rlimits, "
-             "PDEATHSIG, own tmp, nothing inherited");
+    const struct cage_options o = {.level = CHILD_DEFAULT};
+    AUTO_BUF text = BUF_INIT(KIB(2));
+    cage_examine(&cage);
+    cage_describe(&o, &cage, &text);
+    f->good = cage.landlock && cage.seccomp;
+    snprintf(f->text, sizeof f->text, "%s", buf_cstr(&text));
+}
+
+static void find_landlock(struct finding *f)
+{
+    f->good = cage.landlock >= 6;
+    if (cage.landlock)
+        snprintf(f->text, sizeof f->text, "ABI %d%s", cage.landlock,
+                 f->good ? "" : ": signals and abstract sockets need 6 (kernel 6.12)");
+    else
+        snprintf(f->text, sizeof f->text,
+                 "none: functions can open what this user can (kernel 5.13 and newer, with "
+                 "landlock in lsm=)");
+}
+
+static void find_seccomp(struct finding *f)
+{
+    f->good = cage.seccomp;
+    snprintf(f->text, sizeof f->text, "%s",
+             f->good ? "filters" : "none: this kernel was built without it");
+}
+
+static void find_cgroup(struct finding *f)
+{
+    f->good = cage.memory && cage.pids;
+    snprintf(f->text, sizeof f->text, "%s%s",
+             f->good ? "memory and pids are limited" : "no: ", cage.cgroup_why);
+}
+
+static void find_mounts(struct finding *f)
+{
+    f->good = cage.tmp;
+    snprintf(f->text, sizeof f->text, "%s%s",
+             f->good ? "each function can have a /tmp of its own" : "no: ", cage.tmp_why);
+}
+
+static void find_uids(struct finding *f)
+{
+    f->good = geteuid() == 0 && cage.tmp;
+    snprintf(f->text, sizeof f->text, "%s",
+             f->good ? "serve as root gives each environment its own (function_uids)"
+                     : "no: only serve as root, where it may mount, gives functions uids of their "
+                       "own");
+}
+
+static void find_strict(struct finding *f)
+{
+    f->good = cage.namespaces;
+    snprintf(f->text, sizeof f->text, "%s%s",
+             f->good ? "--isolation strict works" : "no: ", cage.strict_why);
 }
 
 static const struct {
     const char *name;
     void (*find)(struct finding *f);
 } looks[] = {
-    {"kernel", find_kernel},     {"node", find_node}, {"python", find_python},
-    {"files", find_files},       {"user", find_user}, {"isolation", find_isolation},
-    {"landlock", find_landlock},
+    {"kernel", find_kernel},     {"node", find_node},       {"python", find_python},
+    {"files", find_files},       {"user", find_user},       {"isolation", find_isolation},
+    {"landlock", find_landlock}, {"seccomp", find_seccomp}, {"cgroup", find_cgroup},
+    {"own /tmp", find_mounts},   {"own uid", find_uids},    {"strict", find_strict},
 };
 
 int verb_doctor(int argc, char **argv)
