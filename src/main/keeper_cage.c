@@ -210,7 +210,7 @@ int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_reque
     if (q->spawn.level == CHILD_STRICT)
         error = keeper__namespace_strict(c, uid, gid);
     else
-        error = keeper__namespace_enter(CLONE_NEWNS | (c->userns ? CLONE_NEWUSER : 0));
+        error = keeper__namespace_enter(c->userns);
     if (error != 0)
         return error;
     *step = CHILD_STEP_MOUNTS;

@@ -78,7 +78,7 @@ int keeper__mounts_strict(const struct keeper_request *q);
 /* keeper_namespaces.c */
 #define STRICT_HOST "function"
 void keeper__namespace_look(struct keeper_cage *c);
-int keeper__namespace_enter(int flags); /* CLONE_NEW..., errno */
+int keeper__namespace_enter(bool userns); /* mounts and System V IPC of its own; errno */
 /* What a strict child is born into (clone3). */
 unsigned long keeper__namespace_flags(const struct keeper_cage *c);
 /* In it: its users, its name, its loopback; who it was outside. errno */

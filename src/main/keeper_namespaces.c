@@ -46,13 +46,15 @@ static int map_myself(uid_t uid, gid_t gid)
     return prctl(PR_SET_DUMPABLE, 0) == 0 ? error : errno;
 }
 
-int keeper__namespace_enter(int flags)
+/* With the mounts go System V's shared memory, semaphores and queues: others of the same user could
+ * read those, and they would outlive the function. */
+int keeper__namespace_enter(bool userns)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    if (unshare(flags) != 0)
+    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | (userns ? CLONE_NEWUSER : 0)) != 0)
         return errno;
-    return flags & CLONE_NEWUSER ? map_myself(uid, gid) : 0;
+    return userns ? map_myself(uid, gid) : 0;
 }
 
 static int loopback_up(void)
@@ -111,7 +113,7 @@ static int try_tmp(bool userns)
     pid_t pid = fork();
     if (pid == 0) {
         const struct keeper_request q = {.tmp = (char *)(uintptr_t) "/tmp"};
-        int error = keeper__namespace_enter(CLONE_NEWNS | (userns ? CLONE_NEWUSER : 0));
+        int error = keeper__namespace_enter(userns);
         _exit(error ? error : keeper__mounts_tmp(&q));
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)

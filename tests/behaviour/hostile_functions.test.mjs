@@ -13,6 +13,7 @@ import { api, lambda } from '../lib/template.mjs';
 const PYTHON = '/usr/bin/python3';
 const LONG = process.env.ROPELINE_TEST_LONG === '1';
 const MARK = `7${process.pid}${Date.now() % 100000}`;
+const KEY = 0x52000000 + (process.pid & 0xffffff);
 
 /* In the function. Each attack returns what it got. */
 const ATTACKS = `
@@ -121,6 +122,10 @@ out = {name: call(number, *args) for name, number, args in [
     ('setrlimit RTTIME', 160, (15, 0)), ('prlimit64 RTTIME', 302, (0, 15, 8, 0)),
     ('alg', 41, (38, 5, 0)), ('vsock', 41, (40, 1, 0)), ('packet', 41, (17, 3, 0)), ('tipc', 41, (30, 5, 0))]}
 print(json.dumps(out))\`)),
+    segment: (key) => outcome(() => python(\`
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+print(ctypes.get_errno() if libc.shmget(int(sys.argv[1]), 0, 0) < 0 else 'found', end='')\`, String(key))),
     abstract: (name) => outcome(() => python(\`
 import socket, sys
 try:
@@ -134,9 +139,13 @@ exports.handler = async (event) => {
     return { statusCode: 200, body: JSON.stringify(await attacks[name](argument)) };
 };`;
 
+/* Its secrets: in its environment, in a file, and in memory that System V calls shared. */
 const VICTIM = `
 const fs = require('node:fs');
 fs.writeFileSync('/tmp/secret', 'of the victim');
+if (fs.existsSync('${PYTHON}')) require('node:child_process').execFileSync('${PYTHON}', ['-c', \`
+import ctypes
+assert ctypes.CDLL(None).shmget(${KEY}, 4096, 0o1600) >= 0\`]);
 exports.handler = async () => ({ statusCode: 200, body: JSON.stringify({ pid: process.pid, tmp: fs.readdirSync('/tmp') }) });`;
 
 const project = () =>
@@ -279,6 +288,7 @@ while True: s.accept()`]);
             t.after(() => listener.kill('SIGKILL'));
             await new Promise((resolve) => listener.stdout.once('data', resolve));
             assert.equal(await result(gw, 'abstract', `hostile-${MARK}`), '1');
+            assert.equal(await result(gw, 'segment', KEY), '2', 'ENOENT');
         }
         for (const text of await result(gw, 'killAll')) {
             assert.match(text, /EPERM|ESRCH|true/);
