@@ -84,6 +84,9 @@ const char *lambda__error_type(struct str sent, char out[64]);
 void lambda__payload_error(struct buf *b, const char *type, struct str message);
 void lambda__payload_timeout(struct buf *b, const char *request_id, unsigned timeout_ms);
 void lambda__payload_too_large(struct buf *b);
+/* An error posted as application/vnd.aws.lambda.error.cause+json: the caller gets it without what
+ * it says for X-Ray alone, and nothing of what is no such error. */
+void lambda__payload_without_cause(struct arena *a, struct buf *payload);
 /* How a process ended: "Runtime exited with error: exit status 1". */
 void lambda__exit_text(struct buf *b, const struct child_exit *how);
 void lambda__payload_exit(struct buf *b, const char *request_id, const struct child_exit *how);

@@ -172,6 +172,39 @@ void lambda__payload_too_large(struct buf *b)
              LIMIT_INVOKE_PAYLOAD);
 }
 
+static bool text_or_absent(const struct json *v, struct str *out)
+{
+    *out = STR("");
+    return !v || json_is(v, JSON_NULL) || json_str(v, out);
+}
+
+void lambda__payload_without_cause(struct arena *a, struct buf *payload)
+{
+    const struct json *v = NULL;
+    struct str message, type, frame;
+    bool valid = json_parse(a, buf_str(payload), LIMIT_INVOKE_PAYLOAD, &v, NULL) == ERR_OK &&
+                 json_is(v, JSON_OBJECT) && text_or_absent(json_get(v, "errorMessage"), &message) &&
+                 text_or_absent(json_get(v, "errorType"), &type);
+    const struct json *trace = json_get(v, "stackTrace");
+    valid = valid && (!trace || json_is(trace, JSON_NULL) || json_is(trace, JSON_ARRAY));
+    for (size_t i = 0; valid && json_is(trace, JSON_ARRAY) && i < trace->n; i++)
+        valid = json_str(trace->items[i], &frame);
+    buf_reset(payload);
+    if (!valid) {
+        json_write_str(payload, STR("Invalid error body"));
+        return;
+    }
+    buf_addz(payload, "{\"errorMessage\":");
+    json_write_str(payload, message);
+    buf_addz(payload, ",\"errorType\":");
+    json_write_str(payload, type);
+    if (json_is(trace, JSON_ARRAY) && trace->n > 0) {
+        buf_addz(payload, ",\"stackTrace\":");
+        json_write(payload, trace);
+    }
+    buf_addc(payload, '}');
+}
+
 /* As Go's os/signal names them, which is what AWS's supervisor prints. */
 static const struct {
     int number;

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "base/limits.h"
 #include "lambda_text.h"
 
 #define ID "8f507cfc-example-4697-b07a-ac58fc914c95"
@@ -153,6 +154,34 @@ static void payloads_of_the_platform(void **state)
     check(&b, "{\"errorType\":\"A.B\",\"errorMessage\":\"\\\"quoted\\\"\\n\"}");
 }
 
+static void the_cause_of_an_error_is_not_the_callers(void **state)
+{
+    static const struct {
+        const char *posted, *passed;
+    } rows[] = {
+        {"{\"errorMessage\":\"no\",\"errorType\":\"T\",\"stackTrace\":[\"a\",\"\\u00e4\"],"
+         "\"errorCause\":{\"secret\":1},\"cause\":2}",
+         "{\"errorMessage\":\"no\",\"errorType\":\"T\",\"stackTrace\":[\"a\",\"\xc3\xa4\"]}"},
+        {"{\"errorType\":\"T\",\"stackTrace\":[]}", "{\"errorMessage\":\"\",\"errorType\":\"T\"}"},
+        {"{\"stackTrace\":null}", "{\"errorMessage\":\"\",\"errorType\":\"\"}"},
+        {"{\"errorMessage\":1}", "\"Invalid error body\""},
+        {"{\"stackTrace\":[1]}", "\"Invalid error body\""},
+        {"{\"stackTrace\":\"a\"}", "\"Invalid error body\""},
+        {"[]", "\"Invalid error body\""},
+        {"", "\"Invalid error body\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        struct arena *a = arena_new(KIB(4), KIB(64));
+        struct buf b = BUF_INIT(1024);
+        assert_non_null(a);
+        buf_addz(&b, rows[i].posted);
+        lambda__payload_without_cause(a, &b);
+        check(&b, rows[i].passed);
+        arena_free(a);
+    }
+}
+
 static void how_a_process_ended(void **state)
 {
     static const struct {
@@ -214,6 +243,7 @@ int main(void)
         cmocka_unit_test(events_in_json),
         cmocka_unit_test(lines_around_an_invocation),
         cmocka_unit_test(payloads_of_the_platform),
+        cmocka_unit_test(the_cause_of_an_error_is_not_the_callers),
         cmocka_unit_test(how_a_process_ended),
         cmocka_unit_test(only_known_kinds_of_error_types_pass),
     };

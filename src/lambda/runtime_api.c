@@ -10,6 +10,7 @@
 #include "environment_int.h"
 
 #define PREFIX "/2018-06-01/runtime/"
+#define WITH_CAUSE "application/vnd.aws.lambda.error.cause+json"
 #define POSTS_MAX 2       /* at once: one may be of a connection that broke */
 #define HEAD_ROOM KIB(64) /* of the head, besides the one header that clients make enormous */
 
@@ -184,6 +185,7 @@ struct post_call {
     enum posted kind;
     uint64_t run; /* of the event that it is about; another connection may have answered that */
     bool too_large;
+    bool with_cause; /* the body has one, which is for X-Ray alone */
     char type_text[64];
     const char *type;
     struct buf body;
@@ -258,7 +260,7 @@ static void post_end(void *arg, enum err how)
     struct environment *env = p->env;
     bool expected = p->kind == INIT_ERROR ? !env->ready : env->running && p->run == env->run;
     if (how == ERR_CLOSED && env->state != ENV_DEAD) { /* it may be said again */
-        refuse(p->x, 400, "TruncatedHTTPRequest", "HTTP request truncated");
+        refuse(p->x, 400, "TruncatedHTTPRequest", "HTTP request detected as truncated");
         return;
     }
     if (how != ERR_OK || env->state == ENV_DEAD) {
@@ -275,6 +277,8 @@ static void post_end(void *arg, enum err how)
     } else if (p->too_large) {
         end_too_large(p);
     } else if (p->kind == ERROR) {
+        if (p->with_cause)
+            lambda__payload_without_cause(http_exchange_arena(p->x), &p->body);
         lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &p->body, "error", p->type);
         accepted(p->x);
     } else {
@@ -313,6 +317,7 @@ static void post_begin(struct environment *env, struct http_exchange *x, enum po
     p->kind = kind;
     p->run = env->run;
     p->type = lambda__error_type(type, p->type_text);
+    p->with_cause = str_eqz(http_value(&rq->headers, STR("Content-Type")), WITH_CAUSE);
     p->body = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     if (rq->framing == HTTP_BY_LENGTH && rq->length > LIMIT_INVOKE_PAYLOAD)
         p->too_large = true;

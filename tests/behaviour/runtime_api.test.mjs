@@ -87,6 +87,74 @@ test('runtime API: twice, too large, in another mode, with a mebibyte of a heade
     assert.equal(many.got[0].status, 202);
 });
 
+/** What the caller of one invocation gets whose function does these steps. */
+async function invoked(gw, ...steps) {
+    gw.write('event.json', JSON.stringify({ body: JSON.stringify({ steps }) }));
+    const { stdout } = await gw.ropeline('invoke', 'Function0', '--event', `${gw.dir}/event.json`, '--json');
+    const { outcome, answer } = JSON.parse(stdout);
+    return [outcome, answer];
+}
+const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64');
+const streamed = (body, trailers) => ({ send: post('response', 'Lambda-Runtime-Function-Response-Mode: streaming\r\n' +
+    'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\nTransfer-Encoding: chunked\r\n',
+    `${Buffer.byteLength(body).toString(16)}\r\n${body}\r\n0\r\n${trailers}\r\n`) });
+
+test('runtime API: what the caller gets of errors', async (t) => {
+    const gw = await start(t, project);
+    const failed = (answer) => ['FUNCTION_ERROR', answer];
+    const own = '{"errorMessage":"no","errorType":"Own","x":1}';
+    const cause = 'Content-Type: application/vnd.aws.lambda.error.cause+json\r\n';
+    const rows = [
+        ['as it is', plain('error', own), failed(own)],
+        ['no JSON', plain('error', 'oh no'), failed('oh no')],
+        ['nothing', plain('error', ''), failed('')],
+        ['without its cause', plain('error', '{"errorCause":{"exceptions":[]},"errorType":"T","errorMessage":"m"}', cause),
+            failed('{"errorMessage":"m","errorType":"T"}')],
+        ['a cause that is none', plain('error', 'oh no', cause), failed('"Invalid error body"')],
+        ['midway', streamed('{"half":', 'Lambda-Runtime-Function-Error-Type: Function.Own\r\n' +
+            `Lambda-Runtime-Function-Error-Body: ${base64({ errorMessage: 'midway' })}\r\n`),
+            failed('{"errorMessage":"midway"}')],
+        ['midway, without a body', streamed('{"half":', 'Lambda-Runtime-Function-Error-Type: Function.Own\r\n'),
+            failed('{"errorType":"Runtime.StreamError","errorMessage":"the response stream failed"}')],
+        ['an unknown mode', plain('response', '{}', 'Lambda-Runtime-Function-Response-Mode: odd\r\n'),
+            failed('{"errorType":"Runtime.InvalidResponseModeHeader","errorMessage":"Invalid function response mode"}')],
+        ['too large', { send: post('response', 'Transfer-Encoding: chunked\r\n', '$REPEAT0\r\n\r\n'), repeat: `10000\r\n${'x'.repeat(65536)}\r\n`, times: 97 },
+            failed('{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",' +
+                '"errorType":"Function.ResponseSizeTooLarge"}')],
+        ['an HTTP prelude is part of it', streamed('{"statusCode":201}\0\0\0\0\0\0\0\0body', ''),
+            ['OK', '{"statusCode":201}\0\0\0\0\0\0\0\0body']],
+    ];
+    for (const [name, step, expected] of rows) {
+        assert.deepEqual(await invoked(gw, step), expected, name);
+    }
+    const { stdout } = await gw.ropeline('logs', 'Function0');
+    assert.match(stdout, /Status: error\tError Type: Function\.Own/);
+    assert.match(stdout, /Status: error\tError Type: Runtime\.InvalidResponseModeHeader/);
+    assert.match(stdout, /Status: error\tError Type: Function\.ResponseSizeTooLarge/);
+});
+
+test('runtime API: a header of several megabytes costs its connection, and not the invocation', async (t) => {
+    const gw = await start(t, project);
+    const send = post('error', 'Lambda-Runtime-Function-XRay-Error-Cause: {"x":"$REPEAT"}\r\nContent-Length: 2\r\n', '{}');
+    const { status, now } = await told(gw, '/a', { steps: [{ send, repeat: 'c', times: 3 << 20 }] });
+    assert.equal(status, 200);
+    assert.ok(now[0] === 'closed' || now[0].status === 431, JSON.stringify(now));
+});
+
+test('runtime API: a runtime that cannot start says so, and its caller hears it', async (t) => {
+    const bootstrap = `#!/bin/bash
+curl -s -o /dev/null -w '%{http_code} posted\\n' -H 'Lambda-Runtime-Function-Error-Type: Runtime.NoSuchThing' \
+    -d '{"errorMessage":"nothing here","errorType":"NoSuchThing"}' "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/init/error"
+curl -s -w ' %{http_code} after\\n' "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next"
+exit 1`;
+    const gw = await start(t, api({ routes: { 'POST /a': lambda(undefined, { runtime: 'provided.al2023', files: { bootstrap } }) } }));
+    assert.deepEqual(await invoked(gw), ['FUNCTION_ERROR', '{"errorMessage":"nothing here","errorType":"NoSuchThing"}']);
+    const { stdout } = await gw.ropeline('logs', 'Function0');
+    assert.equal(stdout.match(/^.*202 posted$/gm).length, 2, 'once ahead, once inside the invocation');
+    assert.match(stdout, /INIT_REPORT Init Duration: \S+ ms\tPhase: init\tStatus: error\tError Type: Runtime\.NoSuchThing/);
+    assert.match(stdout, /INIT_REPORT Init Duration: \S+ ms\tPhase: invoke\tStatus: error\tError Type: Runtime\.NoSuchThing/);
+});
+
 test('runtime API: an answer that is cut off can be given again', async (t) => {
     const gw = await start(t, project);
     const send = post('response', 'Content-Length: 100\r\n', '{"statusCode"');
