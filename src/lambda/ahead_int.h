@@ -47,6 +47,7 @@ void lambda__worker_start(struct lambda *l, const struct function *f);
  * not be started. */
 enum err lambda__worker_become(struct environment *env, bool *became) MUSTCHECK;
 void lambda__workers_end(struct lambda *l);
+bool lambda__worker_is(const struct lambda *l, uint32_t uid); /* whether one has that uid */
 
 /* cache.c */
 /* The file with the compiled code of `f` in STATE/cache; "" when there is none. */
@@ -54,6 +55,7 @@ struct str lambda__cache_name(const struct function *f);
 void lambda__cache_start(struct function *f);  /* makes it, in a process of its own */
 void lambda__cache_forget(struct function *f); /* `f` is going to be no more */
 void lambda__cache_end(struct lambda *l);
+bool lambda__cache_maker_is(const struct lambda *l, uint32_t uid);
 enum err lambda__cache_open(struct lambda *l) MUSTCHECK;
 
 /* forecast.c */

@@ -23,6 +23,7 @@ struct cache_maker {
     struct timer timer;
     struct work cleaning;
     char name[40]; /* of its directory below STATE/tmp */
+    uint32_t uid;  /* 0 = ours */
     char digest[65];
 };
 
@@ -72,9 +73,8 @@ static void clean(struct work *w)
         log_warn("lambda", "cannot remove tmp/%s", m->name);
 }
 
-static void cleaned(struct work *w)
+static void over(struct cache_maker *m)
 {
-    struct cache_maker *m = CONTAINER_OF(w, struct cache_maker, cleaning);
     struct lambda *l = m->lambda;
     l->ahead.maker = NULL;
     mem_free(m);
@@ -82,14 +82,28 @@ static void cleaned(struct work *w)
     lambda__maybe_closed(l);
 }
 
+static void cleaned(struct work *w)
+{
+    over(CONTAINER_OF(w, struct cache_maker, cleaning));
+}
+
+static void emptied(void *arg, const struct child_exit *how)
+{
+    struct cache_maker *m = arg;
+    lambda__uid_emptied(m->lambda, m->name, how);
+    over(m);
+}
+
 /* Its directory goes in a lane; where that has no room, at the next start of the daemon. */
 static void finish(struct cache_maker *m)
 {
     struct loop *control = m->lambda->o.control;
     timer_stop(&m->timer);
+    if (m->uid && lambda__uid_empty(m->lambda, m->uid, m->name, emptied, m) == ERR_OK)
+        return;
     m->cleaning = (struct work){.work = clean, .done = cleaned, .reply = control};
     if (run_work(control, LANE_IO, &m->cleaning) != ERR_OK)
-        cleaned(&m->cleaning);
+        over(m);
 }
 
 /* Under its name once it is whole, and not to be written any more. */
@@ -127,8 +141,9 @@ static enum err spawn(struct cache_maker *m, int output, struct arena *a)
     struct lambda__facts facts = f->facts;
     struct str tmp = arena_fmt(a, "%s/%s", m->lambda->tmp_dir, m->name);
     struct child_cage cage;
-    enum err err =
-        tmp.p ? lambda__cage(f, a, f->runtime.interpreter.path, tmp.p, &cage) : ERR_NOMEM;
+    enum err err = tmp.p ? lambda__uid_take(m->lambda, &m->uid) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = lambda__cage(f, a, f->runtime.interpreter.path, tmp.p, m->uid, &cage);
     if (err != ERR_OK)
         return err;
     facts.tmp_dir = lambda__tmp_seen(m->lambda, a, m->name);
@@ -203,6 +218,11 @@ void lambda__cache_start(struct function *f)
     }
     f->ahead.cache = CACHE_MAKING;
     timer_start(l->o.control, &m->timer, TIMEOUT_INIT_MS, late);
+}
+
+bool lambda__cache_maker_is(const struct lambda *l, uint32_t uid)
+{
+    return l->ahead.maker && l->ahead.maker->uid == uid;
 }
 
 void lambda__cache_end(struct lambda *l)

@@ -52,6 +52,12 @@ static struct str parent_of(struct str path)
     return str_sub(path, 0, slash == SIZE_MAX ? 0 : slash);
 }
 
+static bool is_below(struct str path, struct str dir)
+{
+    struct str rest = str_from(path, dir.n);
+    return dir.n > 0 && str_starts(path, dir) && (rest.n == 0 || rest.p[0] == '/');
+}
+
 /* An interpreter brings its library: PREFIX/bin/node has PREFIX/lib. Not all of PREFIX, which may
  * be somebody's home. What lies in /usr is there anyway. */
 static void add_program(struct paths *p, const char *program)
@@ -92,8 +98,8 @@ static void add_linked(struct paths *p, const char *modules, struct str code_dir
             add_linked(p, path.p, code_dir, false);
         if (scope || !path.p || !realpath(path.p, real))
             continue;
-        struct str to = str_c(real), rest = str_from(to, code_dir.n);
-        if (str_starts(to, code_dir) && (rest.n == 0 || rest.p[0] == '/'))
+        struct str to = str_c(real);
+        if (is_below(to, code_dir))
             continue;
         add(p, to);
         add_above(p, to);
@@ -134,15 +140,18 @@ struct str lambda__tmp_seen(const struct lambda *l, struct arena *a, const char 
                : arena_fmt(a, "%s/%s", l->tmp_dir, name);
 }
 
-/* In strict the code and the layers are where they are on AWS. */
+/* In strict the code and the layers are where they are on AWS; STATE is where it was, even where it
+ * lies in them. */
 struct str lambda__path_seen(const struct function *f, struct arena *a, struct str path)
 {
     const struct {
         struct str real, seen;
     } places[] = {{f->spec.code_dir, STR("/var/task")}, {f->runtime.opt, STR("/opt")}};
+    const struct str state = str_c(f->lambda->o.state_dir);
     for (size_t i = 0; i < COUNTOF(places) && is_strict(f->lambda); i++) {
-        struct str real = places[i].real, rest = str_from(path, real.n);
-        if (real.n > 0 && str_starts(path, real) && (rest.n == 0 || rest.p[0] == '/'))
+        struct str rest = str_from(path, places[i].real.n);
+        bool hidden = is_below(state, places[i].real) && is_below(path, state);
+        if (is_below(path, places[i].real) && !hidden)
             return arena_fmt(a, "%.*s%.*s", STR_ARG(places[i].seen), STR_ARG(rest));
     }
     return path;
@@ -154,7 +163,7 @@ static bool has_layers(const struct function *f)
     return f->spec.layer_count > 0;
 }
 
-static enum err read_paths(const struct function *f, struct paths *p, const char *program)
+static void read_paths(const struct function *f, struct paths *p, const char *program)
 {
     if (!is_strict(f->lambda)) {
         add(p, f->spec.code_dir);
@@ -167,7 +176,24 @@ static enum err read_paths(const struct function *f, struct paths *p, const char
         add(p, f->facts.runtime_dir);
     add_program(p, program);
     add_all(p, f->lambda->o.allow_read);
-    return !p->failed ? ERR_OK : p->n == LIMIT_CHILD_PATHS ? ERR_LIMIT : ERR_NOMEM;
+}
+
+/* Below STATE: the code and the layers of every version, whole and read-only. */
+static const char *const stores[] = {"code", "layers"};
+
+static bool is_in_store(const struct lambda *l, struct str path)
+{
+    struct str state = str_c(l->o.state_dir), rest = str_from(path, state.n + 1);
+    for (size_t i = 0; i < COUNTOF(stores) && is_below(path, state); i++)
+        if (is_below(rest, str_c(stores[i])))
+            return true;
+    return false;
+}
+
+bool lambda__cage_hides(const struct lambda *l, struct str path)
+{
+    bool covered = is_below(path, STR("/tmp")) || is_below(path, str_c(l->o.state_dir));
+    return l->o.own_tmp && covered && !(l->o.landlocked && is_in_store(l, path));
 }
 
 struct child_cage lambda__cage_limits(const struct function *f)
@@ -177,24 +203,54 @@ struct child_cage lambda__cage_limits(const struct function *f)
                                .pids = LIMIT_ENV_TASKS};
 }
 
-enum err lambda__cage(const struct function *f, struct arena *a, const char *program,
-                      const char *tmp, struct child_cage *out)
+static enum err cage(const struct function *f, struct paths *read, const char *tmp, uint32_t uid,
+                     struct child_cage *out)
 {
-    struct paths read = {.arena = a};
-    read.at = ARENA_ARRAY(a, LIMIT_CHILD_PATHS + 1, const char *);
-    if (!read.at)
-        return ERR_NOMEM;
-    enum err err = read_paths(f, &read, program);
-    if (err != ERR_OK)
-        return err;
-    read.at[read.n] = NULL;
+    if (read->failed)
+        return read->n == LIMIT_CHILD_PATHS ? ERR_LIMIT : ERR_NOMEM;
+    read->at[read->n] = NULL;
     *out = lambda__cage_limits(f);
+    out->uid = out->gid = uid;
     out->tmp = tmp;
-    out->read = read.at;
+    out->hide = f->lambda->o.state_dir;
+    out->read = read->at;
     out->write = f->lambda->o.allow_write;
-    if (is_strict(f->lambda)) {
+    return ERR_OK;
+}
+
+static bool paths_open(struct paths *p, struct arena *a)
+{
+    *p = (struct paths){.arena = a, .at = ARENA_ARRAY(a, LIMIT_CHILD_PATHS + 1, const char *)};
+    return p->at != NULL;
+}
+
+enum err lambda__cage(const struct function *f, struct arena *a, const char *program,
+                      const char *tmp, uint32_t uid, struct child_cage *out)
+{
+    struct paths read;
+    if (!paths_open(&read, a))
+        return ERR_NOMEM;
+    read_paths(f, &read, program);
+    enum err err = cage(f, &read, tmp, uid, out);
+    if (err == ERR_OK && is_strict(f->lambda)) {
         out->task = f->spec.code_dir.p;
         out->opt = has_layers(f) ? f->runtime.opt.p : NULL;
     }
-    return ERR_OK;
+    return err;
+}
+
+/* Until it opens itself no code of a function is in it. */
+enum err lambda__cage_any(const struct function *f, struct arena *a, const char *tmp, uint32_t uid,
+                          struct child_cage *out)
+{
+    const struct lambda *l = f->lambda;
+    struct paths read;
+    if (!paths_open(&read, a))
+        return ERR_NOMEM;
+    read_paths(f, &read, f->runtime.interpreter.path);
+    for (size_t i = 0; i < COUNTOF(stores) && l->o.landlocked; i++)
+        add_if_there(&read, str_c(l->o.state_dir), stores[i]);
+    enum err err = cage(f, &read, tmp, uid, out);
+    out->opens_itself = err == ERR_OK;
+    return err;
 }

@@ -78,11 +78,22 @@ static void empty_work(struct work *w)
         log_warn("lambda", "cannot remove tmp/%s: %s", env->name, err_text(err));
 }
 
-static void empty_done(struct work *w)
+static void emptied(struct environment *env)
 {
-    struct environment *env = CONTAINER_OF(w, struct environment, cleaning);
     env->emptied = true;
     lambda__env_maybe_free(env);
+}
+
+static void empty_done(struct work *w)
+{
+    emptied(CONTAINER_OF(w, struct environment, cleaning));
+}
+
+static void empty_ended(void *arg, const struct child_exit *how)
+{
+    struct environment *env = arg;
+    lambda__uid_emptied(env->function->lambda, env->name, how);
+    emptied(env);
 }
 
 static void empty_again(struct timer *t)
@@ -93,7 +104,10 @@ static void empty_again(struct timer *t)
 /* Its directory goes in a lane: a function may have left a million files. */
 static void empty_start(struct environment *env)
 {
-    struct loop *control = env->function->lambda->o.control;
+    struct lambda *l = env->function->lambda;
+    struct loop *control = l->o.control;
+    if (env->uid && lambda__uid_empty(l, env->uid, env->name, empty_ended, env) == ERR_OK)
+        return;
     env->cleaning = (struct work){.work = empty_work, .done = empty_done, .reply = control};
     if (run_work(control, LANE_IO, &env->cleaning) != ERR_OK)
         timer_start(control, &env->timer, TIMEOUT_ENV_EXIT_MS, empty_again);

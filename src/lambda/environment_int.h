@@ -63,11 +63,23 @@ void lambda__template_lost(struct environment *template);
 /* Its process is gone, and everything known about it: those that it has not borne start anew. */
 void lambda__template_over(struct environment *template);
 
+/* uids.c: a uid that nobody has; 0 where they run as we do. ERR_LIMIT: none is free. */
+enum err lambda__uid_take(struct lambda *l, uint32_t *out) MUSTCHECK;
+/* Removes what is in STATE/tmp/NAME as its owner; `done` then asks whether it is gone. */
+enum err lambda__uid_empty(struct lambda *l, uint32_t uid, const char *name, child_exit_fn done,
+                           void *arg) MUSTCHECK;
+void lambda__uid_emptied(const struct lambda *l, const char *name, const struct child_exit *how);
+
 /* cage.c: how much it may use, and nothing else. */
 struct child_cage lambda__cage_limits(const struct function *f);
 /* Into `a`; `program` is what runs the code. ERR_LIMIT: too many paths. */
 enum err lambda__cage(const struct function *f, struct arena *a, const char *program,
-                      const char *tmp, struct child_cage *out) MUSTCHECK;
+                      const char *tmp, uint32_t uid, struct child_cage *out) MUSTCHECK;
+/* Of a process that may become one of any function with such a runtime; it opens itself. */
+enum err lambda__cage_any(const struct function *f, struct arena *a, const char *tmp, uint32_t uid,
+                          struct child_cage *out) MUSTCHECK;
+/* Whether such a one sees `path` only where it was made for it. */
+bool lambda__cage_hides(const struct lambda *l, struct str path);
 /* Where it sees its directory of that name; and a path of its code or layers. p NULL: out of
  * memory.
  */

@@ -25,8 +25,10 @@ struct lambda_options {
     const char *region, *account;
     struct runtime_places places; /* where interpreters are looked for */
     enum child_level isolation;
-    bool memory_held; /* a cgroup holds an environment to its MemorySize */
-    bool own_tmp;     /* an environment's directory is seen as /tmp by it */
+    bool memory_held;              /* a cgroup holds an environment to its MemorySize */
+    bool own_tmp;                  /* an environment's directory is seen as /tmp by it */
+    bool landlocked;               /* what it sees it can open only as far as it may */
+    uint32_t uid_first, uid_count; /* one for each environment; 0, 0 = they run as we do */
     /* What every function may also use; NULL-terminated, absolute, or NULL; borrowed for good. */
     const char *const *allow_read, *const *allow_write;
     unsigned environments_max;   /* per function on demand; 0 = max(4, 2 x cores) */
@@ -53,6 +55,9 @@ enum err lambda_new(const struct lambda_options *o, struct lambda **out) MUSTCHE
 /* Kills every environment; `closed` once all are reaped. Waiting invocations end UNAVAILABLE. */
 void lambda_close(struct lambda *l, void (*closed)(void *arg), void *arg);
 void lambda_free(struct lambda *l);
+/* Removes all that is in a directory, and the directory unless it is a mount point; follows no
+ * link. For the process that removes what a function with a uid of its own left. */
+enum err lambda_empty(const char *dir) MUSTCHECK;
 
 /* What a template says of a function. All strs are copied by lambda_function. */
 struct function_env {

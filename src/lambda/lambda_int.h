@@ -50,6 +50,7 @@ struct environment {
     enum env_state state;
     struct timer timer; /* what it may take in its state; DEAD: until it is cut off */
     char name[80];      /* of its directory below STATE/tmp; a forked one's is in its template's */
+    uint32_t uid;       /* its own, or its template's; 0 = ours */
     bool provisioned;   /* one of those that function.wanted asks for */
     int64_t idle_ms;    /* since when it is IDLE */
 
@@ -152,7 +153,8 @@ struct lambda {
     size_t templates;       /* of them, alive */
     char *log_bytes;        /* LOG_READ_BYTES for pipes */
     char tag[9];            /* of this start, in names of tmp directories */
-    struct work sweep;      /* of what an earlier run left in STATE/tmp */
+    uint32_t uid_next;
+    struct work sweep; /* of what an earlier run left in STATE/tmp */
     bool sweeping;
     bool closing, draining, drained;
     void (*closed)(void *arg);

@@ -124,7 +124,7 @@ static enum err start(struct environment *env, const struct ends *e, struct aren
     seen.spec = &spec_seen;
     if (!spec_seen.code_dir.p || !seen.opt.p || !seen.handler.p)
         return ERR_NOMEM;
-    enum err err = lambda__cage(f, a, f->runtime.interpreter.path, tmp, &cage);
+    enum err err = lambda__cage(f, a, f->runtime.interpreter.path, tmp, env->uid, &cage);
     if (err != ERR_OK)
         return err;
     struct child_spec spec = {
@@ -172,7 +172,7 @@ static enum err make_directory(const struct environment *env, const char *tmp)
 
 static enum err bring_up(struct environment *env, struct ends *e, struct arena *a)
 {
-    const struct lambda *l = env->function->lambda;
+    struct lambda *l = env->function->lambda;
     struct lambda__facts facts;
     struct environment *template =
         env->state == ENV_INIT ? lambda__template_of(env->function) : NULL;
@@ -183,8 +183,10 @@ static enum err bring_up(struct environment *env, struct ends *e, struct arena *
     enum err err = lambda__ends_attach(env, e);
     if (err == ERR_OK)
         err = lambda__birth_facts(env, a, &facts);
-    if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK)
+    if (err == ERR_OK && template && fork_off(env, template, e, &facts) == ERR_OK) {
+        env->uid = template->uid;
         return ERR_OK;
+    }
     if (template) { /* it has no time for one more */
         memcpy(env->name, own, sizeof own);
         facts.tmp_dir = lambda__tmp_seen(l, a, own);
@@ -192,6 +194,8 @@ static enum err bring_up(struct environment *env, struct ends *e, struct arena *
     struct str real = arena_fmt(a, "%s/%s", l->tmp_dir, env->name);
     if (err == ERR_OK && (!facts.tmp_dir.p || !real.p))
         err = ERR_NOMEM;
+    if (err == ERR_OK)
+        err = lambda__uid_take(l, &env->uid);
     if (err == ERR_OK)
         err = make_directory(env, real.p);
     return err == ERR_OK ? start(env, e, a, &facts, real.p) : err;

@@ -11,12 +11,14 @@
 #include "base/crypt.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lambda.h"
 #include "lambda_text.h"
 
 enum err lambda__make_dir(const char *path)
 {
     struct stat st;
-    if (mkdir(path, 0700) == 0)
+    if (mkdir(path, 0755) ==
+        0) /* STATE itself is closed; functions with a uid of their own read it */
         return ERR_OK;
     if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return ERR_OK;
@@ -185,5 +187,28 @@ enum err lambda__tree_remove(const char *dir, const char *name)
         return ERR_IO;
     enum err err = lambda__tree_remove_at(at, name);
     close(at);
+    return err;
+}
+
+enum err lambda_empty(const char *dir)
+{
+    char path[PATH_MAX];
+    struct str s = str_c(dir);
+    size_t slash = str_rchr(s, '/');
+    if (slash == SIZE_MAX || slash + 1 == s.n || s.n >= sizeof path)
+        return ERR_INVALID;
+    memcpy(path, dir, slash);
+    path[slash] = '\0';
+    enum err err = lambda__tree_remove(slash ? path : "/", dir + slash + 1);
+    /* A mount point stays, and so does what its owner may not remove; empty it must be. */
+    if (err != ERR_OK && access(dir, F_OK) == 0) {
+        DIR *d = opendir(dir);
+        size_t n = 0;
+        while (d && readdir(d))
+            n++;
+        err = d && n == 2 ? ERR_OK : err;
+        if (d)
+            closedir(d);
+    }
     return err;
 }

@@ -25,6 +25,8 @@ struct worker {
     struct ends ends;
     int64_t began_ms;
     char name[40]; /* of its directory below STATE/tmp */
+    uint32_t uid;  /* 0 = ours */
+    bool taken;    /* an environment had it, or could not: its end is on its way */
     size_t command_bytes;
     char command[]; /* see command_of */
 };
@@ -62,11 +64,10 @@ bool lambda__worker_fits(const struct function *f)
 
 /* --- which ------------------------------------------------------------------------------------ */
 
-/* Where a process has its own /tmp, what lies below the machine's has to be shown to it when it
- * begins, and to nobody else. */
+/* What is covered has to be shown to a process when it begins, and to nobody else. */
 static void add_if_hidden(const struct function *f, struct str path, struct buf *out)
 {
-    if (f->lambda->o.own_tmp && str_starts(path, STR("/tmp/")))
+    if (lambda__cage_hides(f->lambda, path))
         buf_add(out, path);
     buf_addc(out, '\0');
 }
@@ -87,7 +88,7 @@ static void command_of(const struct function *f, struct arena *a, struct buf *ou
 
 static bool runs(const struct worker *w, struct str command)
 {
-    return str_eq(str_of(w->command, w->command_bytes), command);
+    return !w->taken && str_eq(str_of(w->command, w->command_bytes), command);
 }
 
 /* Where the pointer to one stands that runs what `f` would; NULL when there is none. */
@@ -156,10 +157,11 @@ static enum err spawn(struct worker *w, const struct function *f, struct arena *
     struct lambda *l = w->lambda;
     const struct ends *e = &w->ends;
     struct child_cage cage;
-    enum err err = lambda__cage(f, a, f->runtime.interpreter.path, tmp, &cage);
+    enum err err = lambda__uid_take(l, &w->uid);
+    if (err == ERR_OK)
+        err = lambda__cage_any(f, a, tmp, w->uid, &cage);
     if (err != ERR_OK)
         return err;
-    cage.opens_itself = true;
     struct child_spec spec = {
         .argv = lambda__runtime_argv(&f->runtime, &f->spec, RUNTIME_WORKER, a),
         .env = variables,
@@ -218,6 +220,14 @@ void lambda__worker_start(struct lambda *l, const struct function *f)
     arena_free(a);
 }
 
+bool lambda__worker_is(const struct lambda *l, uint32_t uid)
+{
+    for (const struct worker *w = l->ahead.workers; w; w = w->next)
+        if (w->uid == uid)
+            return true;
+    return false;
+}
+
 void lambda__workers_end(struct lambda *l)
 {
     for (struct worker *w = l->ahead.workers; w; w = w->next)
@@ -245,7 +255,7 @@ static enum err write_assignment(const struct environment *env, const struct lam
     const char *const *all = lambda__environ(a, facts);
     const char *program = f->runtime.interpreter.path;
     struct child_cage cage;
-    enum err err = all ? lambda__cage(f, a, program, facts->tmp_dir.p, &cage) : ERR_NOMEM;
+    enum err err = all ? lambda__cage(f, a, program, facts->tmp_dir.p, env->uid, &cage) : ERR_NOMEM;
     if (err != ERR_OK)
         return err;
     buf_addz(out, "{\"dir\":");
@@ -287,11 +297,13 @@ enum err lambda__worker_become(struct environment *env, bool *became)
         return ERR_OK;
     struct worker *w = *at;
     char own[sizeof env->name];
-    *at = w->next;
+    w->taken = true;
     memcpy(own, env->name, sizeof own);
     memcpy(env->name, w->name, sizeof w->name);
-    if (assign(w, env) != ERR_OK) { /* then it is as if there were none: its end is on its way */
+    env->uid = w->uid;
+    if (assign(w, env) != ERR_OK) { /* then it is as if there were none */
         memcpy(env->name, own, sizeof own);
+        env->uid = 0;
         child_kill(w->child, SIGKILL);
         return ERR_OK;
     }
@@ -304,6 +316,7 @@ enum err lambda__worker_become(struct environment *env, bool *became)
     l->ahead.died_young = 0;
     env->child = w->child;
     child_hand_over(w->child, lambda__env_exited, env);
+    unlink_worker(w);
     worker_free(w);
     lambda__ahead_soon(l);
     return ERR_OK;

@@ -12,7 +12,8 @@
 struct cage_options {
     enum child_level level;
     uint32_t uid_first, uid_count; /* function_uids; 0, 0 = functions run as the gateway does */
-    bool no_network;               /* strict: loopback alone */
+    bool uids_asked; /* somebody wrote function_uids: without them it must not start */
+    bool no_network; /* strict: loopback alone */
 };
 
 /* Each is what will be used, not only what the kernel has. */

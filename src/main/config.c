@@ -13,6 +13,11 @@
 #include "base/limits.h"
 #include "base/log_limits.h"
 
+/* Root gives functions these unless it is told others: numbers that no system hands out
+ * (systemd.io, "Users, Groups, UIDs and GIDs"). */
+#define FUNCTION_UID_FIRST 1900000000
+#define FUNCTION_UIDS 2048
+
 static const char *const listener_flags[LISTENER_COUNT] = {"gateway", "gateway-tls", "admin",
                                                            "core",    "authorize",   "metrics"};
 /* Listeners that this build can open; the others stay closed, as --help says. */
@@ -377,6 +382,10 @@ int config_from_file(const struct options *o, struct config *c)
         return 2;
     }
     c->state_dir = "/var/lib/ropeline";
+    if (geteuid() == 0) {
+        c->cage.uid_first = FUNCTION_UID_FIRST;
+        c->cage.uid_count = FUNCTION_UIDS;
+    }
     int bad = config__read_file(file, c, &workers);
     const char *flag = option_get(o, "workers");
     if (!bad)

@@ -23,10 +23,14 @@ bool config__isolation(struct str text, enum child_level *out)
     return false;
 }
 
-/* "2000000-2000999"; root and the highest number, which means none, are nobody's. */
+/* "2000000000-2000001023", "none"; root and the highest number, which means none, are nobody's. */
 bool config__uids(struct str text, struct cage_options *out)
 {
     uint64_t first, last;
+    if (str_eqz(text, "none")) {
+        out->uid_first = out->uid_count = 0;
+        return true;
+    }
     struct str end, begin = str_cut(text, '-', &end);
     if (!str_u64(begin, &first) || !str_u64(end, &last) || first == 0 || last < first ||
         last >= UINT32_MAX)

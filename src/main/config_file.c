@@ -513,6 +513,16 @@ static void read_isolation(struct reader *r, const struct json *v)
         complain(r, v->line, v->col, "isolation: network: none needs level: strict");
 }
 
+static void read_function_uids(struct reader *r, const struct json *v)
+{
+    struct cage_options *cage = &r->config->cage;
+    cage->uids_asked = true;
+    if (!config__uids(str_c(text_of(r, v, "function_uids")), cage))
+        complain(r, v->line, v->col,
+                 "function_uids is FIRST-LAST, like 2000000000-2000001023: uids and gids that "
+                 "nobody else has; none switches it off");
+}
+
 static void refuse(struct reader *r, const struct json *v)
 {
     complain(r, v->line, v->col, "this key is not served yet; remove it");
@@ -538,7 +548,7 @@ static const struct {
     {"store", read_store},
     {"kv", refuse},
     {"isolation", read_isolation},
-    {"function_uids", refuse},
+    {"function_uids", read_function_uids},
     {"limits", read_limits},
     {"logs", read_logs},
     {"fetch", read_fetch},

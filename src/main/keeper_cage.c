@@ -4,9 +4,12 @@
  * At the default level what the kernel lacks is left out and said; at strict nothing is left out.
  * Whatever is decided to be there and then fails keeps the child from starting. */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -79,14 +82,29 @@ void cage_describe(const struct cage_options *o, const struct cage_facts *f, str
         add_missing(out, &first, "own uid", geteuid() == 0 ? "function_uids" : "needs root");
 }
 
+/* In a container not all numbers need be users. */
+static bool are_mapped(const struct cage_options *o)
+{
+    uint64_t inside, outside, count;
+    FILE *f = fopen("/proc/self/uid_map", "re");
+    bool found = false;
+    while (f && !found &&
+           fscanf(f, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) == 3)
+        found = inside <= o->uid_first && o->uid_first + (uint64_t)o->uid_count <= inside + count;
+    if (f)
+        (void)fclose(f);
+    return found;
+}
+
 static void look(struct keeper_cage *c, pid_t keeper)
 {
     struct cage_facts *f = &c->facts;
     f->landlock = landlock_abi();
     f->seccomp = keeper__seccomp_build(&c->filter);
-    f->uids = c->o.uid_count > 0 && geteuid() == 0;
     keeper__cgroup_open(&c->cgroup, f, keeper);
+    f->uids = c->o.uid_count > 0 && geteuid() == 0;
     keeper__namespace_look(c);
+    f->uids = f->uids && f->tmp && are_mapped(&c->o); /* its way to its files is a mount */
 }
 
 void keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
@@ -131,6 +149,13 @@ static void look_at_strict(struct keeper *k)
 bool keeper__cage_suffices(struct keeper *k)
 {
     struct cage_facts *f = &k->cage.facts;
+    if (k->cage.o.uids_asked && k->cage.o.uid_count > 0 && !f->uids) {
+        keeper__complain("function_uids cannot be had here: %s",
+                         k->uid != 0 ? "only root can give others a uid"
+                         : !f->tmp   ? "root may not mount (a container without CAP_SYS_ADMIN?)"
+                                     : "this machine or container has no such uids");
+        return false;
+    }
     if (k->cage.o.level != CHILD_STRICT)
         return true;
     look_at_strict(k);
@@ -170,6 +195,26 @@ const char *keeper__cage_judge(const struct keeper_cage *c, const struct keeper_
     return NULL;
 }
 
+/* A directory of the gateway's becomes the child's; nothing of anybody else can. */
+int keeper__cage_give(const struct keeper *k)
+{
+    const struct keeper_request *q = &k->request;
+    struct stat st;
+    uid_t gateway = k->o->user ? k->o->user->uid : k->uid;
+    if (!q->spawn.uid || !q->tmp[0])
+        return 0;
+    int fd = open(q->tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = fstat(fd, &st) == 0 ? 0 : errno;
+    if (error == 0 && st.st_uid != gateway && st.st_uid != q->spawn.uid)
+        error = EPERM;
+    if (error == 0 && fchown(fd, q->spawn.uid, q->spawn.gid) != 0)
+        error = errno;
+    close(fd);
+    return error;
+}
+
 /* --- putting it on --------------------------------------------------------------------------- */
 
 /* Root that may do nothing: exec gives back none of what is not in the bounding set. */
@@ -204,7 +249,7 @@ int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_reque
                           gid_t gid, enum child_step *step)
 {
     int error = 0;
-    if (q->spawn.level == CHILD_NONE || !has_own_tmp(c, q))
+    if (q->spawn.level == CHILD_NONE || (q->spawn.level == CHILD_DEFAULT && !c->facts.tmp))
         return 0;
     *step = CHILD_STEP_NAMESPACES;
     if (q->spawn.level == CHILD_STRICT)
@@ -214,7 +259,7 @@ int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_reque
     if (error != 0)
         return error;
     *step = CHILD_STEP_MOUNTS;
-    return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q) : keeper__mounts_tmp(q);
+    return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q) : keeper__mounts_default(q);
 }
 
 /* Where a strict child sees what else has names of its own. */

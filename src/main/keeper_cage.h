@@ -72,7 +72,7 @@ unsigned keeper__cgroup_sweep(const struct cgroup_tree *t,
 
 /* keeper_mounts.c, in the child's own mount namespace; errno. */
 bool keeper__mounts_wants_tmp(const struct keeper_request *q);
-int keeper__mounts_tmp(const struct keeper_request *q);
+int keeper__mounts_default(const struct keeper_request *q);
 int keeper__mounts_strict(const struct keeper_request *q);
 
 /* keeper_namespaces.c */

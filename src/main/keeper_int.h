@@ -104,6 +104,7 @@ bool keeper__weigh(struct keeper *k);
 
 /* keeper_cage.c: false, after it said why: strict is asked for and cannot be had. */
 bool keeper__cage_suffices(struct keeper *k);
+int keeper__cage_give(const struct keeper *k); /* the request's tmp to its uid; errno */
 /* keeper_namespaces.c: process 1 of a strict child; never returns. */
 _Noreturn void keeper__init(pid_t function, struct keeper_told *told);
 /* keeper_spawn.c: whether a strict child can be made here: 0, or errno of *step. */

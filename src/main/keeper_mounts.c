@@ -75,12 +75,13 @@ static int tree_place(int root, int fd, const char *at)
     return error;
 }
 
-/* --- default: /tmp --------------------------------------------------------------------------- */
-
-static bool is_below_tmp(const char *path)
+static bool is_below(const char *path, const char *folder)
 {
-    return str_starts(str_c(path), STR(TMP "/"));
+    size_t n = strlen(folder);
+    return n > 0 && strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
+
+/* --- default: /tmp, and a hidden directory --------------------------------------------------- */
 
 bool keeper__mounts_wants_tmp(const struct keeper_request *q)
 {
@@ -93,51 +94,99 @@ bool keeper__mounts_wants_tmp(const struct keeper_request *q)
 }
 
 struct copies {
-    int fd[2 * LIMIT_CHILD_PATHS];
-    const char *at[2 * LIMIT_CHILD_PATHS];
+    int fd[2 * LIMIT_CHILD_PATHS + 1];
+    const char *at[2 * LIMIT_CHILD_PATHS + 1];
     size_t n;
 };
 
-static int copy_below_tmp(struct copies *c, char *const *paths, uint64_t attributes)
+static int copy_one(struct copies *c, const char *path, uint64_t attributes)
 {
-    for (size_t i = 0; paths[i]; i++) {
-        if (!is_below_tmp(paths[i]))
-            continue;
-        int fd = tree_copy(paths[i], attributes);
-        if (fd < 0 && !is_absent(errno))
-            return errno;
-        if (fd < 0)
-            continue;
-        c->fd[c->n] = fd;
-        c->at[c->n++] = paths[i];
-    }
+    int fd = tree_copy(path, attributes);
+    if (fd < 0)
+        return is_absent(errno) ? 0 : errno;
+    c->fd[c->n] = fd;
+    c->at[c->n++] = path;
     return 0;
 }
 
-/* What lies below the machine's /tmp and may be used is shown again where it was: read-only,
- * because Landlock allows what it allows for the whole of /tmp. */
-int keeper__mounts_tmp(const struct keeper_request *q)
+/* What would be covered. */
+static int copy_covered(struct copies *c, const struct keeper_request *q, bool own_tmp,
+                        char *const *paths, uint64_t attributes)
 {
-    struct copies c = {.n = 0};
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return errno;
-    int error = copy_below_tmp(&c, q->read, SAFE | MOUNT_ATTR_RDONLY);
+    int error = 0;
+    for (size_t i = 0; paths[i] && error == 0; i++) {
+        if ((own_tmp && is_below(paths[i], TMP)) || is_below(paths[i], q->hide))
+            error = copy_one(c, paths[i], attributes);
+    }
+    return error;
+}
+
+static int copy_all(struct copies *c, const struct keeper_request *q, bool own_tmp)
+{
+    int error = copy_covered(c, q, own_tmp, q->read, SAFE | MOUNT_ATTR_RDONLY);
     if (error == 0)
-        error = copy_below_tmp(&c, q->write, SAFE);
-    int own = error == 0 ? tree_copy(q->tmp, SAFE) : -1;
-    if (error == 0 && (own < 0 || move_mount(own, "", AT_FDCWD, TMP, MOVE_MOUNT_F_EMPTY_PATH) != 0))
+        error = copy_covered(c, q, own_tmp, q->write, SAFE);
+    if (error == 0 && !own_tmp && is_below(q->tmp, q->hide))
+        error = copy_one(c, q->tmp, SAFE);
+    return error;
+}
+
+static int cover_tmp(const char *tmp)
+{
+    int own = tree_copy(tmp, SAFE), error = 0;
+    if (own < 0 || move_mount(own, "", AT_FDCWD, TMP, MOVE_MOUNT_F_EMPTY_PATH) != 0)
         error = errno;
     if (own >= 0)
         close(own);
-    int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < c.n; i++) {
-        if (error == 0)
-            error = tree_place(root, c.fd[i], c.at[i]);
-        else
-            close(c.fd[i]);
+    return error;
+}
+
+/* What was covered and may be used is shown again where it was. */
+static int place_again(struct copies *c, const char *hide, bool hidden)
+{
+    int error = 0, root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return errno;
+    for (size_t i = 0; i < c->n && error == 0; i++) {
+        if (is_below(c->at[i], hide) != hidden)
+            continue;
+        error = tree_place(root, c->fd[i], c->at[i]);
+        c->fd[i] = -1;
     }
-    if (root >= 0)
-        close(root);
+    close(root);
+    return error;
+}
+
+/* It may lie in what has just been shown, or nowhere that can be seen. */
+static int cover_hidden(struct copies *c, const char *hide)
+{
+    struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+    bool seen = access(hide, F_OK) == 0;
+    if (seen && mount("tmpfs", hide, "tmpfs", MS_NOSUID | MS_NODEV, TREE_OPTIONS) != 0)
+        return errno;
+    int error = place_again(c, hide, true);
+    if (error == 0 && seen && mount_setattr(AT_FDCWD, hide, 0, &read_only, sizeof read_only) != 0)
+        error = errno;
+    return error;
+}
+
+/* Read-only, because Landlock allows what it allows for the whole of /tmp. */
+int keeper__mounts_default(const struct keeper_request *q)
+{
+    struct copies c = {.n = 0};
+    bool own_tmp = keeper__mounts_wants_tmp(q);
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return errno;
+    int error = copy_all(&c, q, own_tmp);
+    if (error == 0 && own_tmp)
+        error = cover_tmp(q->tmp);
+    if (error == 0)
+        error = place_again(&c, q->hide, false);
+    if (error == 0 && q->hide[0])
+        error = cover_hidden(&c, q->hide);
+    for (size_t i = 0; i < c.n; i++)
+        if (c.fd[i] >= 0)
+            close(c.fd[i]);
     return error;
 }
 
@@ -193,23 +242,40 @@ static int show(int root, const struct show *s)
     return tree_place(root, fd, at);
 }
 
-static int show_all(int root, char *const *paths, uint64_t attributes)
+/* What is to be hidden may lie in what is shown. */
+static int show_but_hidden(int root, const struct show *s, const char *hide)
+{
+    char at[PATH_MAX];
+    int error = show(root, s);
+    if (error != 0 || !is_below(hide, s->path))
+        return error;
+    if (snprintf(at, sizeof at, "%s%s", s->at + 1, hide + strlen(s->path)) >= PATH_MAX)
+        return ENAMETOOLONG;
+    if (faccessat(root, at, F_OK, 0) != 0)
+        return 0;
+    unsigned long flags = MS_NOSUID | MS_NODEV | MS_RDONLY;
+    return fchdir(root) == 0 && mount("tmpfs", at, "tmpfs", flags, TREE_OPTIONS) == 0 ? 0 : errno;
+}
+
+static int show_all(int root, char *const *paths, uint64_t attributes, const char *hide)
 {
     int error = 0;
     for (size_t i = 0; paths[i] && error == 0; i++)
-        error = show(root, &(struct show){paths[i], paths[i], attributes});
+        error = show_but_hidden(root, &(struct show){paths[i], paths[i], attributes}, hide);
     return error;
 }
 
 static int show_function(int root, const struct keeper_request *q)
 {
-    int error = show_all(root, q->read, SAFE | MOUNT_ATTR_RDONLY);
+    const struct show task = {q->task, "/var/task", SAFE | MOUNT_ATTR_RDONLY},
+                      opt = {q->opt, "/opt", SAFE | MOUNT_ATTR_RDONLY};
+    int error = show_all(root, q->read, SAFE | MOUNT_ATTR_RDONLY, q->hide);
     if (error == 0)
-        error = show_all(root, q->write, SAFE);
+        error = show_all(root, q->write, SAFE, q->hide);
     if (error == 0 && q->task[0])
-        error = show(root, &(struct show){q->task, "/var/task", SAFE | MOUNT_ATTR_RDONLY});
+        error = show_but_hidden(root, &task, q->hide);
     if (error == 0 && q->opt[0])
-        error = show(root, &(struct show){q->opt, "/opt", SAFE | MOUNT_ATTR_RDONLY});
+        error = show_but_hidden(root, &opt, q->hide);
     return error;
 }
 
@@ -246,12 +312,6 @@ static int change_root(int root)
         umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
         return errno;
     return mount_setattr(AT_FDCWD, "/", 0, &read_only, sizeof read_only) == 0 ? 0 : errno;
-}
-
-static bool is_below(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
 static bool holds_something(const char *folder, const struct keeper_request *q)

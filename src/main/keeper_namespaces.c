@@ -112,9 +112,10 @@ static int try_tmp(bool userns)
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        const struct keeper_request q = {.tmp = (char *)(uintptr_t) "/tmp"};
+        static char tmp[] = "/tmp", none[] = "";
+        const struct keeper_request q = {.tmp = tmp, .hide = none};
         int error = keeper__namespace_enter(userns);
-        _exit(error ? error : keeper__mounts_tmp(&q));
+        _exit(error ? error : keeper__mounts_default(&q));
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;

@@ -139,7 +139,7 @@ static int become_apart(const struct keeper *k, const struct keeper_child *c, bo
     /* Where a low hard limit forbids the tag, session and orphanhood still tell. */
     rlim_t tag = keeper__tag(k, c->serial);
     (void)setrlimit(RLIMIT_RTTIME, &(struct rlimit){tag, tag});
-    umask(077);
+    umask(022); /* mount points are for others to pass */
     /* Processes of one uid are counted together, but in a namespace of users by themselves. */
     bool alone = s->pids && (s->uid || k->cage.userns);
     return set_limits(s, alone && s->pids < s->nproc ? s->pids : s->nproc);
@@ -166,6 +166,7 @@ static int become(const struct keeper *k, const struct keeper_child *c, bool bor
         if (pid > 0)
             keeper__init(pid, told);
     }
+    umask(077);
     error = keeper__cage_enter(&k->cage, q, step);
     if (error != 0)
         return error;
@@ -276,6 +277,11 @@ bool keeper__spawn(struct keeper *k, const int *fds)
         child_refuse(k, c, ERR_UNAVAILABLE, error, CHILD_STEP_CGROUP);
         return true;
     }
+    error = keeper__cage_give(k);
+    if (error != 0) {
+        child_refuse(k, c, ERR_DENIED, error, CHILD_STEP_UID);
+        return true;
+    }
     pid_t pid = fork_child(k, c, placed);
     if (pid < 0) {
         child_refuse(k, c, ERR_UNAVAILABLE, errno, CHILD_STEP_SESSION);
@@ -293,7 +299,7 @@ int keeper__try_strict(struct keeper *k, enum child_step *step)
     int fds[CHILD_FDS], status;
     memset(fds, -1, sizeof fds);
     *q = (struct keeper_request){.cwd = root, .argv = {program}};
-    q->tmp = q->task = q->opt = none;
+    q->tmp = q->hide = q->task = q->opt = none;
     q->spawn.level = CHILD_STRICT;
     struct keeper_child *c = child_new(k, 1);
     pid_t pid = c ? fork_child(k, c, fds) : -1;

@@ -2,6 +2,7 @@
  *
  * dev and serve: the same daemon; only where the configuration comes from differs. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +38,12 @@ static bool on_opened(void *arg)
 {
     const struct daemon_start *start = arg;
     const struct config *c = start->config;
+    char tmp[PATH_MAX];
+    int n = snprintf(tmp, sizeof tmp, "%s/tmp", c->state_dir);
+    /* Of a run that was cut short: what functions left with uids of their own only root removes. */
+    if (start->keeper->user->root && n > 0 && (size_t)n < sizeof tmp && access(tmp, F_OK) == 0 &&
+        lambda_empty(tmp) != ERR_OK)
+        fprintf(stderr, "ropeline: cannot remove %s of an earlier run\n", tmp);
     return privilege_give(start->keeper->user, c->state_dir) &&
            privilege_give(start->keeper->user, c->socket_path);
 }

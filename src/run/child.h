@@ -27,6 +27,8 @@ struct child_cage {
     bool opens_itself; /* loads foreign code only after it has called Landlock itself: none now */
     const char *tmp;   /* a directory of the gateway's that becomes the child's: given to its uid,
                           writable, and its /tmp where the kernel allows; NULL = none */
+    const char *hide;  /* a directory of which only what is listed here stays visible, where the
+                          kernel allows; NULL = none */
     const char *task, *opt;   /* strict: seen as /var/task and /opt; NULL = none */
     const char *const *read;  /* NULL-terminated, or NULL: read and execute, below or exactly */
     const char *const *write; /* likewise: everything but devices */

@@ -60,8 +60,8 @@ static enum err add_cage(struct keeper_spawn *s, const struct child_cage *c)
     if (s->readc > LIMIT_CHILD_PATHS || s->writec > LIMIT_CHILD_PATHS)
         return ERR_LIMIT;
     bool valid = are_absolute(c->read, s->readc) && are_absolute(c->write, s->writec) &&
-                 is_absolute_or_none(or_none(c->tmp)) && is_absolute_or_none(or_none(c->task)) &&
-                 is_absolute_or_none(or_none(c->opt));
+                 is_absolute_or_none(or_none(c->tmp)) && is_absolute_or_none(or_none(c->hide)) &&
+                 is_absolute_or_none(or_none(c->task)) && is_absolute_or_none(or_none(c->opt));
     return valid ? ERR_OK : ERR_INVALID;
 }
 
@@ -91,8 +91,8 @@ enum err keeper_spawn_encode(const struct child_spec *spec, uint32_t id, struct 
     enum err err = add_cage(&s, cage);
     if (err != ERR_OK)
         return err;
-    const char *const places[] = {or_none(cage->tmp), or_none(cage->task), or_none(cage->opt),
-                                  NULL};
+    const char *const places[] = {or_none(cage->tmp), or_none(cage->hide), or_none(cage->task),
+                                  or_none(cage->opt), NULL};
     buf_add(out, str_of(&s, sizeof s));
     buf_add(out, str_of(spec->cwd, strlen(spec->cwd) + 1));
     add_strings(out, spec->argv);
@@ -127,15 +127,16 @@ static bool take_strings(char **at, char *end, char **out, uint32_t n)
 static bool take_cage(char **at, char *end, struct keeper_request *out)
 {
     const struct keeper_spawn *s = &out->spawn;
-    char *places[4];
-    if (!take_strings(at, end, places, 3) || !take_strings(at, end, out->read, s->readc) ||
+    char *places[5];
+    if (!take_strings(at, end, places, 4) || !take_strings(at, end, out->read, s->readc) ||
         !take_strings(at, end, out->write, s->writec))
         return false;
     out->tmp = places[0];
-    out->task = places[1];
-    out->opt = places[2];
-    return is_absolute_or_none(out->tmp) && is_absolute_or_none(out->task) &&
-           is_absolute_or_none(out->opt) &&
+    out->hide = places[1];
+    out->task = places[2];
+    out->opt = places[3];
+    return is_absolute_or_none(out->tmp) && is_absolute_or_none(out->hide) &&
+           is_absolute_or_none(out->task) && is_absolute_or_none(out->opt) &&
            are_absolute((const char *const *)out->read, s->readc) &&
            are_absolute((const char *const *)out->write, s->writec);
 }

@@ -23,9 +23,9 @@ struct keeper_head {
     uint32_t id; /* of a child, given by the gateway; 0 for none */
 };
 
-/* Followed by cwd, the arguments, the environment, and the cage's tmp, task, opt ("" = none), read
- * and write, each ended by a NUL. The descriptors that ride along are those of the bits in fd_mask,
- * lowest first. */
+/* Followed by cwd, the arguments, the environment, and the cage's tmp, hide, task, opt ("" = none),
+ * read and write, each ended by a NUL. The descriptors that ride along are those of the bits in
+ * fd_mask, lowest first. */
 struct keeper_spawn {
     struct keeper_head head;
     uint32_t fd_count, fd_mask;
@@ -67,7 +67,7 @@ struct keeper_request {
     char *cwd;
     char *argv[LIMIT_CHILD_ARGS + 1];
     char *env[LIMIT_CHILD_ENV + 1];
-    char *tmp, *task, *opt; /* "" = none */
+    char *tmp, *hide, *task, *opt; /* "" = none */
     char *read[LIMIT_CHILD_PATHS + 1], *write[LIMIT_CHILD_PATHS + 1];
 };
 

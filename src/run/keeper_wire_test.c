@@ -12,6 +12,19 @@
 
 static const char *const argv[] = {"/bin/echo", "", "a b", NULL};
 static const char *const env[] = {"A=", "PATH=/bin:/usr/bin", NULL};
+static const char *const read_paths[] = {"/usr", "/code", NULL};
+static const char *const write_paths[] = {"/data", NULL};
+static const struct child_cage cage = {.level = CHILD_STRICT,
+                                       .uid = 1001,
+                                       .gid = 1002,
+                                       .memory = UINT64_C(5) << 30,
+                                       .pids = 1024,
+                                       .opens_itself = true,
+                                       .tmp = "/state/tmp/a",
+                                       .hide = "/state",
+                                       .task = "/code",
+                                       .read = read_paths,
+                                       .write = write_paths};
 static const struct child_spec plain = {.argv = argv,
                                         .env = env,
                                         .cwd = "/tmp",
@@ -19,7 +32,8 @@ static const struct child_spec plain = {.argv = argv,
                                         .fd_count = 5,
                                         .nofile = 1024,
                                         .nproc = 64,
-                                        .fsize = UINT64_C(1) << 40};
+                                        .fsize = UINT64_C(1) << 40,
+                                        .cage = &cage};
 
 static struct keeper_request request;
 
@@ -56,6 +70,59 @@ static void what_is_encoded_is_decoded(void **state)
     for (size_t i = 0; env[i]; i++)
         assert_string_equal(request.env[i], env[i]);
     assert_null(request.env[2]);
+    assert_int_equal(request.spawn.level, CHILD_STRICT);
+    assert_int_equal(request.spawn.uid, 1001);
+    assert_int_equal(request.spawn.gid, 1002);
+    assert_true(request.spawn.memory == UINT64_C(5) << 30);
+    assert_int_equal(request.spawn.pids, 1024);
+    assert_int_equal(request.spawn.opens_itself, 1);
+    assert_string_equal(request.tmp, "/state/tmp/a");
+    assert_string_equal(request.hide, "/state");
+    assert_string_equal(request.task, "/code");
+    assert_string_equal(request.opt, "");
+    assert_string_equal(request.read[1], "/code");
+    assert_null(request.read[2]);
+    assert_string_equal(request.write[0], "/data");
+    assert_null(request.write[1]);
+}
+
+static void a_cage_of_relative_paths_is_refused(void **state)
+{
+    (void)state;
+    static const char *const relative[] = {"code", NULL};
+    static const char *many[LIMIT_CHILD_PATHS + 2];
+    struct child_cage bad[5] = {cage, cage, cage, cage, cage};
+    const enum err want[5] = {ERR_INVALID, ERR_INVALID, ERR_INVALID, ERR_INVALID, ERR_LIMIT};
+    for (size_t i = 0; i < COUNTOF(many) - 1; i++)
+        many[i] = "/x";
+    bad[0].tmp = "tmp";
+    bad[1].task = "code";
+    bad[2].read = relative;
+    bad[3].write = relative;
+    bad[4].read = many;
+    for (size_t i = 0; i < COUNTOF(bad); i++) {
+        AUTO_BUF b = BUF_INIT(LIMIT_KEEPER_MESSAGE);
+        struct child_spec spec = plain;
+        spec.cage = &bad[i];
+        assert_int_equal(keeper_spawn_encode(&spec, 1, &b), want[i]);
+    }
+}
+
+static void an_adoption_is_of_a_process_and_a_known_level(void **state)
+{
+    (void)state;
+    const struct keeper_adopt good = {{KEEPER_ADOPT, 7}, 4711, CHILD_DEFAULT, 1024, 1 << 27};
+    struct keeper_adopt out, bad[4] = {good, good, good, good};
+    assert_int_equal(keeper_adopt_decode((const char *)&good, sizeof good, &out), ERR_OK);
+    assert_int_equal(out.pid, 4711);
+    assert_int_equal(keeper_adopt_decode((const char *)&good, sizeof good - 1, &out), ERR_SYNTAX);
+    bad[0].head.id = 0;
+    bad[1].pid = 1;
+    bad[2].pid = -1;
+    bad[3].level = CHILD_LEVELS;
+    for (size_t i = 0; i < COUNTOF(bad); i++)
+        assert_int_equal(keeper_adopt_decode((const char *)&bad[i], sizeof bad[i], &out),
+                         ERR_SYNTAX);
 }
 
 static void a_spec_that_cannot_start_is_refused(void **state)
@@ -139,6 +206,20 @@ static void hostile_counts_are_refused(void **state)
         s->envc = counts[i];
         assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
     }
+    for (size_t i = 1; i < COUNTOF(counts); i++) {
+        *s = good;
+        s->readc = counts[i];
+        assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
+        *s = good;
+        s->writec = counts[i];
+        assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
+    }
+    *s = good;
+    s->level = CHILD_LEVELS;
+    assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
+    *s = good;
+    s->opens_itself = 2;
+    assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
     *s = good;
     s->head.id = 0;
     assert_int_equal(decode(&b, b.n, 3), ERR_SYNTAX);
@@ -174,6 +255,8 @@ int main(void)
         cmocka_unit_test(what_is_encoded_is_decoded),
         cmocka_unit_test(a_spec_that_cannot_start_is_refused),
         cmocka_unit_test(a_spec_that_is_too_long_is_refused),
+        cmocka_unit_test(a_cage_of_relative_paths_is_refused),
+        cmocka_unit_test(an_adoption_is_of_a_process_and_a_known_level),
         cmocka_unit_test(a_cut_or_lengthened_packet_is_refused),
         cmocka_unit_test(the_descriptors_must_be_those_announced),
         cmocka_unit_test(hostile_counts_are_refused),

@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { PATIENCE, ROPELINE, eventually, isRoot, sleep, start, test } from '../lib/daemon.mjs';
-import { api, lambda } from '../lib/template.mjs';
+import { PATIENCE, ROPELINE, eventually, isRoot, served, sleep, start, test } from '../lib/daemon.mjs';
+import { api, lambda, sam } from '../lib/template.mjs';
 
 const PYTHON = '/usr/bin/python3';
 const LONG = process.env.ROPELINE_TEST_LONG === '1';
@@ -173,7 +173,10 @@ function asNobody() {
     };
 }
 
+const UIDS = 'user: nobody\nfunction_uids: 1900000000-1900000063\n';
+
 const ways = [
+    ...(isRoot ? [{ name: 'each with a uid of its own', lines: UIDS }] : []),
     { name: isRoot ? 'as root' : 'as an ordinary user', options: {} },
     { name: 'strict', options: { args: ['--isolation', 'strict'] } },
     ...(isRoot
@@ -225,11 +228,12 @@ const running = (mark) =>
             }
         });
 
-for (const { name, options } of ways) {
+for (const { name, lines, options } of ways) {
     const strict = name.startsWith('strict');
     test(`hostile functions, ${name}`, { timeout: 180_000 * PATIENCE }, async (t) => {
         // not below /tmp, which a function has of its own anyway
-        const gw = await start(t, project(), { ...options, confined: true, below: '/var/tmp' });
+        const [given, way] = lines ? served(project(), lines) : [project(), options];
+        const gw = await start(t, given, { ...way, confined: true, below: '/var/tmp' });
         const limited = /cgroup \(memory, pids\)/.test(gw.transcript);
         const outside = await gw.get('/victim');
         assert.deepEqual(outside.json.tmp.includes('secret'), true);
@@ -323,4 +327,33 @@ while True: s.accept()`]);
         await eventually('nothing of it is left', () => running(MARK).length === 0);
         assert.equal((await gw.get('/victim')).status, 200);
     });
+}
+
+/* As people do who start with one file: the code is the project's folder, and STATE is in it. */
+for (const level of ['default', 'strict']) {
+    for (const below of ['/var/tmp', '/tmp']) {
+        test(`what the daemon keeps inside the code, below ${below}, isolation ${level}`, async (t) => {
+            const Post = { Type: 'Api', Properties: { Path: '/attack', Method: 'post' } };
+            const given = sam({ Fn: { CodeUri: './', Events: { Post } } }, {}, { 'index.js': ATTACKS });
+            const gw = await start(t, given, {
+                below,
+                confined: true,
+                args: ['--isolation', level],
+                prepare: (daemon) => {
+                    daemon.state = path.join(daemon.dir, '.ropeline');
+                },
+            });
+            assert.ok(existsSync(`${gw.state}/identity.key`));
+            const seen = level === 'strict' ? '/var/task/.ropeline' : gw.state;
+            const all = ['identity.key', 'identity.db', 'plane.db', 'observe.db', 'ropeline.sock', 'cache', 'tmp/..'];
+            const [index, ...texts] = await result(gw, 'read', [
+                level === 'strict' ? '/var/task/index.js' : `${gw.dir}/index.js`,
+                ...all.map((name) => `${seen}/${name}`),
+            ]);
+            assert.match(index, /^read/);
+            for (const text of texts) {
+                assert.match(text, /EACCES|ENOENT|^list (runtime|tmp|,)*$/, text);
+            }
+        });
+    }
 }

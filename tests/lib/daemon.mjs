@@ -444,7 +444,9 @@ export const isRoot = process.getuid() === 0;
 /** What start() takes to run a project by `serve`, with these lines in ropeline.yaml. */
 export function served(project, lines = isRoot ? 'user: nobody\n' : '') {
     const files = { ...project.files, 'api.yaml': project.text };
-    const text = `apis:\n  - template: api.yaml\n${lines}`;
+    // functions of several uids could not append to one file that says who was called
+    const uids = isRoot && !lines.includes('function_uids') ? 'function_uids: none\n' : '';
+    const text = `apis:\n  - template: api.yaml\n${lines}${uids}`;
     return [
         { ...project, name: 'ropeline.yaml', text, files },
         { verb: 'serve', shared: true },
