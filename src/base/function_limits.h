@@ -4,6 +4,7 @@
 #ifndef ROPELINE_BASE_FUNCTION_LIMITS_H
 #define ROPELINE_BASE_FUNCTION_LIMITS_H
 
+#define LIMIT_CLIENT_CONTEXT 3583       /* of X-Amz-Client-Context (Lambda API reference) */
 #define LIMIT_INVOKE_PAYLOAD 6291556    /* 6 MiB + 100 bytes, request and response alike */
 #define LIMIT_RUNTIME_TRAILERS KIB(256) /* the error of a streamed response, base64 */
 #define LIMIT_XRAY_CAUSE_HEADER 1153434 /* clients send up to 1 MiB in one header */

@@ -56,6 +56,7 @@ static void env_free(struct environment *env)
     buf_fini(&env->event);
     buf_fini(&env->trace);
     buf_fini(&env->arn);
+    buf_fini(&env->client_context);
     log_stream_close(env->log_stream);
     mem_free(env);
     f->environments--;
@@ -331,6 +332,7 @@ struct environment *lambda__env_new(struct function *f, enum env_state state, bo
     env->event = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
     env->trace = BUF_INIT(KIB(4));
     env->arn = BUF_INIT(KIB(1));
+    env->client_context = BUF_INIT(LIMIT_CLIENT_CONTEXT);
     env->began_us = lambda__now_us(l);
     snprintf(env->name, sizeof env->name, "%s-%llu", l->tag, (unsigned long long)++l->started);
     struct env_list *list = &f->envs[state];

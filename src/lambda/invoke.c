@@ -266,16 +266,21 @@ void lambda_invoke(struct lambda *l, struct lambda_invocation *i)
 
 /* --- in an environment ----------------------------------------------------------------------- */
 
-/* A trace header that cannot be passed on is left out: it comes from whoever called the gateway. */
+/* `value` for a header, or nothing: what a header cannot hold comes from whoever called. */
+static void take_field(struct buf *b, struct str value, size_t max)
+{
+    buf_reset(b);
+    if (value.n <= max && http_is_field_value(value))
+        buf_add(b, value);
+}
+
 static void take_event(struct environment *env, struct lambda_invocation *i)
 {
-    bool traced = i->trace_header.n <= TRACE_MAX && http_is_field_value(i->trace_header);
     buf_fini(&env->event);
     env->event = i->payload;
     i->payload = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
-    buf_reset(&env->trace);
-    if (traced)
-        buf_add(&env->trace, i->trace_header);
+    take_field(&env->trace, i->trace_header, TRACE_MAX);
+    take_field(&env->client_context, i->client_context, LIMIT_CLIENT_CONTEXT);
     buf_reset(&env->arn);
     buf_add(&env->arn, i->function->spec.arn);
     memcpy(env->request_id, i->request_id, sizeof env->request_id);

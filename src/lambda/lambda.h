@@ -135,6 +135,8 @@ struct lambda_invocation {
                                   function's own timeout only */
     bool queue;              /* wait when all are busy (gateway calls); false = throttled at once */
     struct str trace_header; /* X-Amzn-Trace-Id for the runtime; "" = none */
+    /* JSON of X-Amz-Client-Context for the runtime, decoded; "" = none. Likewise the caller's. */
+    struct str client_context;
     struct loop *reply;
     void (*done)(struct lambda_invocation *i);
     void *arg;

@@ -94,6 +94,7 @@ struct environment {
     int64_t run_us, due_ms;  /* begun; must have been answered */
     struct buf event, trace; /* until it is sent; X-Amzn-Trace-Id */
     struct buf arn;          /* as invoked, with the alias if there was one */
+    struct buf client_context;
 };
 
 struct env_list {

@@ -119,8 +119,11 @@ void lambda__api_send_event(struct environment *env)
         {STR("Lambda-Runtime-Deadline-Ms"), arena_fmt(a, "%lld", (long long)deadline_ms)},
         {STR("Lambda-Runtime-Invoked-Function-Arn"), buf_str(&env->arn)},
         {STR("Lambda-Runtime-Trace-Id"), buf_str(&env->trace)},
+        {STR("Lambda-Runtime-Client-Context"), buf_str(&env->client_context)},
     };
-    enum err err = env->trace.err ? env->trace.err : env->arn.err;
+    enum err err = env->trace.err            ? env->trace.err
+                   : env->client_context.err ? env->client_context.err
+                                             : env->arn.err;
     for (size_t i = 0; i < COUNTOF(headers) && err == ERR_OK; i++)
         if (headers[i].value.n > 0)
             err = http_add(a, &rs.headers, headers[i].name, headers[i].value);

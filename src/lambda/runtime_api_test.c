@@ -6,7 +6,9 @@
 static void an_event_comes_with_its_headers(void **state)
 {
     (void)state;
-    struct call call = {.i = {.queue = true, .trace_header = STR("Root=1-a;Sampled=1")}};
+    struct call call = {.i = {.queue = true,
+                              .trace_header = STR("Root=1-a;Sampled=1"),
+                              .client_context = STR("{\"a\":1}")}};
     char id[80];
     call_start(&call, "{\"a\":1}");
     struct child *c = ready(0);
@@ -20,6 +22,7 @@ static void an_event_comes_with_its_headers(void **state)
         "Lambda-Runtime-Invoked-Function-Arn: "
         "arn:aws:lambda:eu-west-1:123456789012:function:Fn\r\n",
         "Lambda-Runtime-Trace-Id: Root=1-a;Sampled=1\r\n",
+        "Lambda-Runtime-Client-Context: {\"a\":1}\r\n",
         "Content-Length: 7\r\n",
         "\r\n\r\n{\"a\":1}",
     };

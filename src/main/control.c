@@ -101,8 +101,27 @@ static void invoked(struct lambda_invocation *i)
     control__answer(q, 200, "application/json");
 }
 
+/* As it goes into a header: on one line. */
+static enum err read_client_context(struct ask *q, struct str *out)
+{
+    struct arena *a = http_exchange_arena(q->http);
+    struct str text = control__query(q, "client-context");
+    const struct json *v = NULL;
+    AUTO_BUF line = BUF_INIT(LIMIT_CLIENT_CONTEXT);
+    *out = STR("");
+    if (text.n == 0)
+        return ERR_OK;
+    enum err err = json_parse(a, text, 2 * LIMIT_CLIENT_CONTEXT, &v, NULL);
+    if (err != ERR_OK)
+        return err;
+    json_write(&line, v);
+    *out = arena_str(a, buf_str(&line));
+    return line.err ? line.err : out->p ? ERR_OK : ERR_NOMEM;
+}
+
 static void ask_invoke(struct ask *q)
 {
+    struct str client_context;
     struct function *f = lambda_find(q->daemon->lambda, control__query(q, "function"),
                                      control__query(q, "qualifier"));
     struct loop *control = run_control(q->daemon->run);
@@ -111,11 +130,16 @@ static void ask_invoke(struct ask *q)
             q, 404, "no function of that name; `ropeline logs` without a name lists them");
         return;
     }
+    if (read_client_context(q, &client_context) != ERR_OK) {
+        control__answer_error(q, 400, "the client context is no JSON, or more than 3,583 bytes");
+        return;
+    }
     function_ref(f);
     q->function = f;
     q->invocation = (struct lambda_invocation){.function = f,
                                                .payload = q->body,
                                                .queue = true,
+                                               .client_context = client_context,
                                                .log_tail = control__query(q, "log").n > 0,
                                                .reply = control,
                                                .done = invoked,

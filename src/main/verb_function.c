@@ -42,6 +42,7 @@ static void say_error(struct arena *a, struct str answer)
 static const struct option_row invoke_rows[] = {
     {"event", 0, OPTION_VALUE, false, NULL, "FILE", "the event as JSON; - = standard input [{}]"},
     {"qualifier", 0, OPTION_VALUE, false, NULL, "NAME", "a version or an alias [$LATEST]"},
+    {"client-context", 0, OPTION_VALUE, false, NULL, "JSON", "what context.clientContext holds"},
     {"log", 0, OPTION_FLAG, false, NULL, NULL, "show the end of its log on standard error"},
     STATE_ROW,
     JSON_ROW,
@@ -86,7 +87,7 @@ int verb_invoke(int argc, char **argv)
         return 2;
     }
     struct arena *a = arena_new(KIB(8), MIB(256));
-    AUTO_BUF target = BUF_INIT(KIB(4));
+    AUTO_BUF target = BUF_INIT(KIB(32));
     struct str event, answer = STR(""), text;
     int code = 1;
     if (a == NULL)
@@ -100,6 +101,8 @@ int verb_invoke(int argc, char **argv)
     ask_add(&target, "function", str_c(o.positional[0]));
     if (option_get(&o, "qualifier"))
         ask_add(&target, "qualifier", str_c(option_get(&o, "qualifier")));
+    if (option_get(&o, "client-context"))
+        ask_add(&target, "client-context", str_c(option_get(&o, "client-context")));
     if (option_is(&o, "log"))
         ask_add(&target, "log", STR("1"));
     unsigned status =

@@ -307,6 +307,34 @@ test('invoke runs a function with an event of mine', async (t) => {
     assert.equal(json.outcome, 'OK');
 });
 
+test('invoke gives a client context, to the bootstrap of ours and to any client', async (t) => {
+    const bootstrap = `#!/bin/bash
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while true; do
+  headers="$(mktemp)"
+  curl -s -o /dev/null -D "$headers" "$api/next"
+  id=$(grep -Fi Request-Id "$headers" | tr -d '[:space:]' | cut -d: -f2)
+  grep -Fi Client-Context "$headers" | cut -d' ' -f2- | curl -s -o /dev/null "$api/$id/response" -d @-
+done`;
+    const gw = await start(t, api({ routes: {
+        'GET /x': lambda(`async (event, context) => context.clientContext ?? 'none'`),
+        'GET /y': lambda(undefined, { runtime: 'provided.al2023', files: { bootstrap } }),
+    } }));
+    const given = async (name, ...args) => {
+        const { code, stdout, stderr } = await gw.ropeline('invoke', name, ...args);
+        return code === 0 ? stdout.trim() : stderr;
+    };
+    const text = '{\n  "client": {"installation_id": "ž"},\n  "custom": {}\n}';
+    const line = JSON.stringify(JSON.parse(text));
+    for (const name of ['Function0', 'Function1']) {
+        assert.equal(await given(name, '--client-context', text), line, name);
+    }
+    assert.equal(await given('Function0'), '"none"', 'and the next event has none');
+    for (const bad of ['{', `"${'x'.repeat(3583)}"`]) {
+        assert.match(await given('Function0', '--client-context', bad), /the client context is no JSON/);
+    }
+});
+
 test('invoke takes the event from standard input and refuses what is no JSON', async (t) => {
     const gw = await start(t, api({ routes: { 'GET /x': lambda(`async (event) => event`) } }));
     const given = await ropeline(['invoke', 'Function0', '--event', '-', '--state', gw.state], {
