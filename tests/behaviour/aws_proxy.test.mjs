@@ -16,7 +16,8 @@ import {
 
 const ECHO = lambda(`async (event) => ({ statusCode: 200, body: JSON.stringify(event) })`);
 /** A function that returns what its caller posts. */
-const SAYS = open(lambda(`async (event) => JSON.parse(event.body)`));
+const SAYS = open(lambda(`async ({ body, isBase64Encoded }) =>
+    JSON.parse(isBase64Encoded ? Buffer.from(body, 'base64') : body)`));
 
 const FAILED = '{"message": "Internal server error"}';
 
@@ -231,6 +232,27 @@ test('an answer of any other shape is 502', async (t) => {
             assert.equal(answer.headers['x-b'], undefined);
         });
     }
+});
+
+test('100,000 headers, or what is no base64, cost no more than their request', async (t) => {
+    const many = lambda(`async (event) => {
+        const headers = {};
+        for (let i = 0; i < Number(event.queryStringParameters.n); i++) headers['x-' + i] = 'v';
+        return { headers, multiValueHeaders: { 'x-m': Array(Number(event.queryStringParameters.m)).fill('v') } };
+    }`);
+    const extra = { 'x-amazon-apigateway-binary-media-types': ['*/*'] };
+    const gw = await start(t, api({ extra, routes: { 'GET /many': many, 'POST /x': SAYS } }));
+    assert.equal((await gw.get('/many?n=50&m=50')).status, 200);
+    for (const query of ['n=100000&m=1', 'n=1&m=100000', 'n=100000&m=100000']) {
+        assert.equal((await gw.get(`/many?${query}`)).status, 502, query);
+    }
+    const bytes = { body: 'AP8=', isBase64Encoded: true };
+    const post = (value) => gw.request('POST', '/x', { body: JSON.stringify(value) });
+    assert.deepEqual((await post(bytes)).bytes, Buffer.from([0, 255]));
+    for (const body of ['%', 'AP8', 'A=P8', 'AP8=\n!', {}]) {
+        assert.equal((await post({ ...bytes, body })).status, 502, String(body));
+    }
+    assert.equal((await post({ body: 'well' })).status, 200);
 });
 
 test('a function that fails is 502', async (t) => {

@@ -4,6 +4,7 @@
  * happened to them.
  */
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { PATIENCE, eventually, ropeline, sleep, start, test } from '../lib/daemon.mjs';
 import { sam } from '../lib/template.mjs';
 
@@ -166,6 +167,17 @@ test('after a timeout, a crash, or long without work the next call succeeds at o
     assert.equal((await gw.get('/x')).json.n, 1);
     await eventually('it was idle for too long', async () => (await environments(gw)) === 0);
     assert.equal((await gw.get('/x')).json.n, 1);
+});
+
+test('an answer that nobody waits for any more is nobody else\'s', async (t) => {
+    const gw = await start(t, template({}), { args: ['--concurrency', '1'] });
+    const { pid } = (await gw.get('/x')).json;
+    const late = http.get({ port: gw.port, path: `${gw.stagePath}/x?ms=${400 * PATIENCE}` });
+    late.on('error', () => {});
+    await sleep(100 * PATIENCE);
+    late.destroy();
+    const next = (await gw.get('/x')).json;
+    assert.deepEqual([next.pid, next.n], [pid, 3], 'the same environment, and its third answer');
 });
 
 test('an init that is too slow or fails is done once more inside the call', async (t) => {

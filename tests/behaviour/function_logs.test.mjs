@@ -91,6 +91,27 @@ test('what a function writes stays one event, and only a terminal gets it change
     assert.doesNotMatch(stdout, /[\x00-\x08\x0b-\x1f\x7f\u202e]/);
 });
 
+test('a line of a megabyte comes in pieces, a message of one is cut, and both end the invocation as it should', async (t) => {
+    const code = `async () => {
+        const { writeSync } = require('node:fs');
+        const line = Buffer.from('r'.repeat(1 << 20) + '\\r\\nafter\\r\\n');
+        for (let n = 0; n < line.length;) n += writeSync(1, line, n);
+        console.log('m'.repeat(1 << 20));
+        return { body: 'ok' };
+    }`;
+    const gw = await start(t, api({ routes: { 'GET /x': lambda(code) } }));
+    assert.equal((await gw.get('/x')).status, 200);
+    await ended(gw);
+    const all = await messages(gw, '--since', '1h');
+    const pieces = all.filter((text) => /^r+$/.test(text));
+    assert.ok(pieces.every((text) => Buffer.byteLength(text) <= 256 * 1024));
+    assert.equal(pieces.join('').length, 1 << 20);
+    assert.ok(all.includes('after'), 'CRLF is not part of a line');
+    const [said] = all.filter((text) => text.includes('\tINFO\t'));
+    assert.ok(said.length > 200_000 && said.length <= 256 * 1024, `${said.length}`);
+    assert.match(all.at(-1), /^REPORT RequestId: /);
+});
+
 test('a function that never stops writing is cut, counted, and in nobody else\'s way', async (t) => {
     const gw = await start(
         t,

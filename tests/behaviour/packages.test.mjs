@@ -3,7 +3,7 @@
  * is what was loaded, from the store, and a hostile package leaves nothing there.
  */
 import assert from 'node:assert/strict';
-import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { eventually, ropeline, start, test } from '../lib/daemon.mjs';
 import { sam } from '../lib/template.mjs';
@@ -44,6 +44,8 @@ test('a zip file and code in the template run from the store, read-only', async 
         gw.transcript,
         /template\.yaml:\d+:\d+: error: the code of Zipped, .*fn\.zip: the zip file is refused: a name in it/,
     );
+    truncateSync(path.join(gw.dir, 'fn.zip'), 50 * 1024 * 1024 + 1);
+    await eventually('so is a large one', () => gw.transcript.includes('it is larger than 52428800 bytes'));
     assert.equal((await gw.get('/zip')).body, 'second');
     assert.ok(packages(gw).every((name) => /^[0-9a-f]{64}$/.test(name)));
 });

@@ -449,6 +449,17 @@ test('numbers and booleans of the context arrive as text, the latency as a numbe
     assert.equal(typeof integrationLatency, 'number');
 });
 
+test('names that mean something to JavaScript are only names in the context', async (t) => {
+    const text = `{"principalId":"ana","policyDocument":${JSON.stringify(ALLOW_ALL)},"context":` +
+        '{"__proto__":"p","constructor":"c","hasOwnProperty":"h","toString":"t","isAdmin":"no"}}';
+    const guard = token(`async () => JSON.parse(${JSON.stringify(text)})`);
+    const gw = await start(t, api({ authorizer: guard, routes: { 'GET /x': WHO } }));
+    const { authorizer } = (await gw.get('/x', { token: 'a' })).json;
+    const { integrationLatency, ...rest } = authorizer;
+    assert.equal(JSON.stringify(Object.entries(rest).sort()), JSON.stringify([['__proto__', 'p'], ['constructor', 'c'],
+        ['hasOwnProperty', 'h'], ['isAdmin', 'no'], ['principalId', 'ana'], ['toString', 't']]));
+});
+
 test('an undefined member of the context is absent', async (t) => {
     const gw = await start(
         t,
