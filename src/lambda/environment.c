@@ -17,6 +17,16 @@ void lambda__env_arm(struct environment *env, int64_t after_ms)
     timer_start(env->function->lambda->o.control, &env->timer, after_ms, on_timer);
 }
 
+/* Only what is idle stands still. The event that it goes on for may be on its way before it does:
+ * it reads it then. */
+static void set_frozen(struct environment *env, bool frozen)
+{
+    if (env->frozen == frozen || !env->child)
+        return;
+    env->frozen = frozen;
+    child_freeze(env->child, frozen);
+}
+
 void lambda__env_move(struct environment *env, enum env_state to)
 {
     struct function *f = env->function;
@@ -32,6 +42,8 @@ void lambda__env_move(struct environment *env, enum env_state to)
     list->first = env;
     list->n++;
     lambda__count(env, 1);
+    if (to != ENV_IDLE)
+        set_frozen(env, false);
     if ((to == ENV_IDLE || to == ENV_DEAD) && f->lambda->census.queued > f->queued)
         lambda__serve_all(f->lambda);
     if (to == ENV_DEAD && env->provisioned)
@@ -426,6 +438,8 @@ static void env_idle(struct environment *env)
     lambda__queue_serve(env->function);
     if (env->state == ENV_IDLE && !env->used)
         env->warmed = true;
+    if (env->state == ENV_IDLE && f->lambda->o.freeze)
+        set_frozen(env, true);
     lambda__template_want(env->function);
 }
 

@@ -45,6 +45,7 @@ struct lambda_options {
     bool code_cache;          /* of each version, made in a process of its own that loads it once */
     bool predictive_start;    /* environments ahead of the calls that the arrivals foretell */
     bool cold_always;         /* an environment serves one invocation and ends */
+    bool freeze;              /* an idle environment stands still; the keeper must be able to */
     /* Each log event of a function, for the terminal in dev; may be NULL. Control loop. */
     void (*on_log)(void *arg, struct str function, struct str line);
     void *arg;

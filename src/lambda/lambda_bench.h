@@ -91,6 +91,12 @@ void child_kill(struct child *c, int number)
     child_end(c, (struct child_exit){.status = -1, .signal = number});
 }
 
+void child_freeze(struct child *c, bool frozen)
+{
+    (void)c;
+    (void)frozen;
+}
+
 void child_hand_over(struct child *c, child_exit_fn done, void *arg)
 {
     c->done = done;

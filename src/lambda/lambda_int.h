@@ -79,6 +79,7 @@ struct environment {
 
     bool ready;       /* has asked for its first event; a template: can be forked */
     bool used;        /* has had one */
+    bool frozen;      /* its processes stand still */
     bool warmed;      /* was idle before it had one: nobody waited for its start */
     bool init_inside; /* it was started by its first invocation, whose duration holds its init */
     int64_t began_us, init_us;

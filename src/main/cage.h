@@ -14,6 +14,7 @@ struct cage_options {
     uint32_t uid_first, uid_count; /* function_uids; 0, 0 = functions run as the gateway does */
     bool uids_asked; /* somebody wrote function_uids: without them it must not start */
     bool no_network; /* strict: loopback alone */
+    bool freezes; /* somebody wants idle functions frozen: where that cannot be it must not start */
 };
 
 /* Each is what will be used, not only what the kernel has. */
@@ -22,6 +23,7 @@ struct cage_facts {
     bool seccomp;
     bool memory, pids; /* limited by a cgroup */
     bool cgroup_kill;  /* by one write, also what sheds every other mark */
+    bool freezer;      /* a cgroup can be made to stand still (version 2) */
     bool tmp;          /* /tmp is each function's own */
     bool namespaces;   /* strict's can be made */
     bool uids;

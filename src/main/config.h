@@ -51,6 +51,7 @@ enum config_function_limit {
     CONFIG_COLD_STARTS,    /* every invocation in an environment of its own */
     CONFIG_FUNCTION_QUEUE, /* milliseconds that a call may wait for one; 0 = none, as on AWS */
     CONFIG_FORK_TEMPLATES,
+    CONFIG_FREEZE, /* 0 or 1: between its invocations an environment stands still */
     CONFIG_FUNCTIONS
 };
 

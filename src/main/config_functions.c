@@ -20,6 +20,7 @@ static const struct row {
     [CONFIG_COLD_STARTS] = {"force-cold-starts", "force_cold_starts", 0, 1, "(0 = off, 1 = on)"},
     [CONFIG_FUNCTION_QUEUE] = {"function-queue", "function_queue", 0, 900000, "milliseconds"},
     [CONFIG_FORK_TEMPLATES] = {"fork-templates", "fork_templates", 0, LIMIT_CHILDREN, "processes"},
+    [CONFIG_FREEZE] = {"freeze", "freeze", 0, 1, "(0 = off, 1 = on)"},
 };
 
 void config__functions_default(struct config *c)
@@ -60,6 +61,7 @@ int config__functions_flags(const struct options *o, struct config *c)
         }
         c->function_limits[i] = (int64_t)n;
     }
+    c->cage.freezes = c->function_limits[CONFIG_FREEZE] > 0;
     return 0;
 }
 
@@ -71,6 +73,7 @@ void config_lambda(const struct config *c, struct lambda_options *out)
     out->code_cache = n[CONFIG_CODE_CACHE] != 0; /* both on unless said otherwise */
     out->predictive_start = n[CONFIG_PREDICTIVE_START] != 0;
     out->cold_always = n[CONFIG_COLD_STARTS] > 0;
+    out->freeze = n[CONFIG_FREEZE] > 0;
     if (n[CONFIG_CONCURRENCY] > 0) /* asked for by name: then one function may have it all */
         out->environments_max = out->environments_total = (unsigned)n[CONFIG_CONCURRENCY];
     if (n[CONFIG_FUNCTION_IDLE] > 0)

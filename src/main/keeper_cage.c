@@ -156,6 +156,13 @@ bool keeper__cage_suffices(struct keeper *k)
                                      : "this machine or container has no such uids");
         return false;
     }
+    if (k->cage.o.freezes && !f->freezer) {
+        keeper__complain("--freeze 1 cannot be had here: %s",
+                         k->cage.o.level == CHILD_NONE
+                             ? "isolation none has no cgroups"
+                             : "no cgroup of version 2 that we may write");
+        return false;
+    }
     if (k->cage.o.level != CHILD_STRICT)
         return true;
     look_at_strict(k);

@@ -63,6 +63,7 @@ int keeper__cgroup_enter(const struct cgroup_tree *t, uint32_t serial, bool born
 /* Moves another process, for which the kernel may take 20 ms. errno */
 int keeper__cgroup_move(const struct cgroup_tree *t, uint32_t serial, pid_t pid);
 /* Every process of it gets SIGKILL; how many were seen. */
+int keeper__cgroup_freeze(const struct cgroup_tree *t, uint32_t serial, bool frozen); /* errno */
 unsigned keeper__cgroup_kill(const struct cgroup_tree *t, uint32_t serial);
 /* Whether the kernel had to kill in it because its memory had run out. */
 bool keeper__cgroup_ran_out(const struct cgroup_tree *t, uint32_t serial);

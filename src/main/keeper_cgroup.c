@@ -266,6 +266,7 @@ void keeper__cgroup_open(struct cgroup_tree *t, struct cage_facts *f, pid_t keep
     f->memory = t->memory >= 0;
     f->pids = t->pids >= 0;
     f->cgroup_kill = t->kill >= 0 || t->pids >= 0;
+    f->freezer = t->kill >= 0 && faccessat(t->kill, "cgroup.freeze", W_OK, AT_EACCESS) == 0;
     if ((!f->memory || !f->pids) && f->cgroup_why[0] == '\0')
         snprintf(f->cgroup_why, sizeof f->cgroup_why, "no group that we may write: %s",
                  strerror(error ? error : EACCES));
@@ -409,6 +410,16 @@ int keeper__cgroup_move(const struct cgroup_tree *t, uint32_t serial, pid_t pid)
 int keeper__cgroup_cradle(const struct cgroup_tree *t, uint32_t serial)
 {
     return group_open(t->kill, serial);
+}
+
+int keeper__cgroup_freeze(const struct cgroup_tree *t, uint32_t serial, bool frozen)
+{
+    int group = group_open(t->kill, serial);
+    if (group < 0)
+        return errno;
+    int error = file_put(group, "cgroup.freeze", frozen ? "1" : "0");
+    close(group);
+    return error;
 }
 
 unsigned keeper__cgroup_kill(const struct cgroup_tree *t, uint32_t serial)

@@ -81,6 +81,23 @@ static const char *on_kill(struct keeper *k, size_t n)
     return NULL;
 }
 
+static const char *on_freeze(struct keeper *k, size_t n)
+{
+    struct keeper_freeze m;
+    if (n != sizeof m)
+        return "malformed freeze";
+    memcpy(&m, k->packet, sizeof m);
+    if (m.frozen > 1)
+        return "a freeze that is neither";
+    struct keeper_child *c = child_by_id(k, m.head.id);
+    if (!c || c->pid <= 0 || c->doomed || !k->cage.facts.freezer)
+        return NULL;
+    int error = keeper__cgroup_freeze(&k->cage.cgroup, c->serial, m.frozen);
+    if (error != 0 && !m.frozen) /* it would never answer */
+        keeper__doom(k, c);
+    return NULL;
+}
+
 static const char *on_adopt(struct keeper *k, size_t n)
 {
     struct keeper_adopt m;
@@ -146,6 +163,8 @@ static const char *on_packet(struct keeper *k, size_t n, const struct msghdr *m,
         return on_ready(k, n);
     case KEEPER_ADOPT:
         return on_adopt(k, n);
+    case KEEPER_FREEZE:
+        return on_freeze(k, n);
     default:
         return "a packet of an unknown kind";
     }

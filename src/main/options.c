@@ -47,6 +47,9 @@ const struct option_row daemon_options[] = {
      "its caller)"},
     {"fork-templates", 0, OPTION_VALUE, true, NULL, "N",
      "processes kept to start environments by forking them; 0 = none is forked (default: 16)"},
+    {"freeze", 0, OPTION_VALUE, true, NULL, "0|1",
+     "stop an environment's processes between its invocations, as Lambda does; needs cgroup "
+     "version 2 (default: 0)"},
     {"region", 0, OPTION_VALUE, true, "us-east-1", "NAME", "AWS region in ARNs"},
     {"account", 0, OPTION_VALUE, true, "123456789012", "ID", "AWS account in ARNs"},
     {"isolation", 0, OPTION_VALUE, true, NULL, "LEVEL",

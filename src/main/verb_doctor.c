@@ -70,8 +70,9 @@ static void find_files(struct finding *f)
 static void find_user(struct finding *f)
 {
     f->good = geteuid() != 0;
-    snprintf(f->text, sizeof f->text, "uid %u: functions run as this user%s", (unsigned)geteuid(),
-             f->good ? "" : "; as root they are not separated from the system");
+    snprintf(f->text, sizeof f->text, "uid %u%s", (unsigned)geteuid(),
+             f->good ? ": functions run as this user"
+                     : ": dev runs functions as root, without its capabilities");
 }
 
 static void find_kernel(struct finding *f)
@@ -122,6 +123,13 @@ static void find_cgroup(struct finding *f)
              f->good ? "memory and pids are limited" : "no: ", cage.cgroup_why);
 }
 
+static void find_freezer(struct finding *f)
+{
+    f->good = cage.freezer;
+    snprintf(f->text, sizeof f->text, "%s",
+             f->good ? "--freeze 1 works" : "no: no cgroup of version 2 that we may write");
+}
+
 static void find_mounts(struct finding *f)
 {
     f->good = cage.tmp;
@@ -152,7 +160,8 @@ static const struct {
     {"kernel", find_kernel},     {"node", find_node},       {"python", find_python},
     {"files", find_files},       {"user", find_user},       {"isolation", find_isolation},
     {"landlock", find_landlock}, {"seccomp", find_seccomp}, {"cgroup", find_cgroup},
-    {"own /tmp", find_mounts},   {"own uid", find_uids},    {"strict", find_strict},
+    {"freezer", find_freezer},   {"own /tmp", find_mounts}, {"own uid", find_uids},
+    {"strict", find_strict},
 };
 
 int verb_doctor(int argc, char **argv)

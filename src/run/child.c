@@ -32,6 +32,7 @@ struct child {
     int fds[CHILD_FDS];
     unsigned fd_count;
     int kill;
+    enum { AS_IT_IS, THAW, FREEZE } freeze;
 };
 
 struct keeper_link {
@@ -168,6 +169,12 @@ static enum sent child_flush(struct child *c)
         sent = packet_send(c->link, &m, sizeof m, NULL, 0);
         if (sent == SENT)
             c->kill = 0;
+    }
+    if (sent == SENT && c->freeze) {
+        const struct keeper_freeze m = {{KEEPER_FREEZE, c->id}, c->freeze == FREEZE};
+        sent = packet_send(c->link, &m, sizeof m, NULL, 0);
+        if (sent == SENT)
+            c->freeze = AS_IT_IS;
     }
     return sent;
 }
@@ -406,6 +413,16 @@ void child_kill(struct child *c, int signal)
         return;
     if (c->kill != SIGKILL) /* an unsent SIGKILL stays one */
         c->kill = signal;
+    if (c->waiting || child_flush(c) != SENT)
+        outbox_add(c);
+}
+
+void child_freeze(struct child *c, bool frozen)
+{
+    ASSERT(loop_is_current(c->link->loop));
+    if (c->link->lost || c->link->closed)
+        return;
+    c->freeze = frozen ? FREEZE : THAW;
     if (c->waiting || child_flush(c) != SENT)
         outbox_add(c);
 }

@@ -96,6 +96,9 @@ enum err child_spawn(struct keeper_link *k, const struct child_spec *spec, child
 /* SIGKILL (or another signal) to the whole group; children that left the group are found by the
  * keeper, their subreaper. */
 void child_kill(struct child *c, int signal);
+/* All its processes stand still, or go on. For children in a cgroup, where the keeper can freeze
+ * one (struct cage_facts); what was asked last is what becomes of it. */
+void child_freeze(struct child *c, bool frozen);
 /* From here on its end is told to somebody else. */
 void child_hand_over(struct child *c, child_exit_fn done, void *arg);
 /* 0 until the keeper has said. */

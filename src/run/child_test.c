@@ -104,6 +104,10 @@ static void a_child_is_asked_for_named_and_mourned(void **state)
     assert_int_equal(send(peer, &s, sizeof s, 0), sizeof s);
     turn();
     assert_int_equal(child_pid(c), 4711);
+    child_freeze(c, true);
+    child_freeze(c, false);
+    assert_int_equal(hear().kind, KEEPER_FREEZE);
+    assert_int_equal(hear().kind, KEEPER_FREEZE);
     child_kill(c, SIGKILL);
     assert_int_equal(hear().kind, KEEPER_KILL);
     say_ended(head.id);
@@ -191,13 +195,16 @@ static void a_full_socket_delays_and_loses_nothing(void **state)
     child_kill(c[0], SIGTERM);
     child_kill(c[599], SIGKILL);
     child_kill(c[599], SIGTERM); /* too late to be milder */
+    child_freeze(c[1], true);
+    child_freeze(c[1], false); /* the last word alone is said */
     assert_int_equal(keeper_link_ready(k), ERR_OK);
-    unsigned spawns = 0, kills = 0, ready = 0;
+    unsigned spawns = 0, kills = 0, freezes = 0, ready = 0;
     for (int quiet = 0; quiet < 3; quiet++) {
         struct keeper_head head;
         while ((head = hear()).kind != 0) {
             spawns += head.kind == KEEPER_SPAWN;
             kills += head.kind == KEEPER_KILL;
+            freezes += head.kind == KEEPER_FREEZE;
             ready += head.kind == KEEPER_READY;
             quiet = 0;
         }
@@ -205,6 +212,7 @@ static void a_full_socket_delays_and_loses_nothing(void **state)
     }
     assert_int_equal(spawns, 600);
     assert_int_equal(kills, 2);
+    assert_int_equal(freezes, 1);
     assert_int_equal(ready, 1);
     char byte;
     assert_int_equal(read(pipefd[0], &byte, 1), 0); /* no copy of the descriptor is left behind */

@@ -14,6 +14,7 @@ enum keeper_kind {
     KEEPER_KILL,      /* gateway to keeper: struct keeper_kill */
     KEEPER_READY,     /* gateway to keeper: struct keeper_head */
     KEEPER_ADOPT,     /* gateway to keeper: struct keeper_adopt */
+    KEEPER_FREEZE,    /* gateway to keeper: struct keeper_freeze */
     KEEPER_STARTED,   /* keeper to gateway: struct keeper_started */
     KEEPER_ENDED,     /* keeper to gateway: struct keeper_ended, the last word about an id */
 };
@@ -47,6 +48,11 @@ struct keeper_adopt {
     int32_t pid;
     uint32_t level, pids;
     uint64_t memory;
+};
+
+struct keeper_freeze {
+    struct keeper_head head;
+    uint32_t frozen; /* 0 or 1 */
 };
 
 struct keeper_started {
