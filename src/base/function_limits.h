@@ -35,7 +35,7 @@
 #define LIMIT_MANAGED_ARENA MIB(64)     /* one function of the control plane, all versions */
 #define LIMIT_CODE_CACHE_BYTES MIB(128) /* the file of one version */
 #define LIMIT_WARM_WORKERS 16
-#define DEFAULT_WARM_WORKERS 1
+#define DEFAULT_WARM_WORKERS 2
 #define LIMIT_CODE_FILES 200000
 #define LIMIT_CODE_DEPTH 48
 #define LIMIT_ENV_OPEN_FILES 1024

@@ -46,10 +46,50 @@ static bool want_cache(struct lambda *l)
     return false;
 }
 
+/* Whether its next invocation will wait for an environment to start, which a worker could be. */
+static bool starts_next(const struct function *f)
+{
+    return !f->retired && f->environments == 0 && lambda__worker_fits(f);
+}
+
+/* Which of those whose code cache can be read beforehand is likely to be invoked next: the one that
+ * was invoked most lately, else the first that was deployed. `others`: how many more have none. */
+static struct function *likeliest(const struct lambda *l, size_t *others)
+{
+    struct function *found = NULL;
+    *others = 0;
+    for (struct function *f = l->functions; f; f = f->next) { /* newest first */
+        if (!starts_next(f) || lambda__worker_settled(f))
+            continue;
+        ++*others;
+        if (lambda__cache_name(f).n > 0 && !f->ahead.unsettled &&
+            (!found || f->ahead.rate >= found->ahead.rate))
+            found = f;
+    }
+    *others -= found != NULL;
+    return found;
+}
+
+/* One stays for whoever else comes. */
+static bool want_settled(struct lambda *l)
+{
+    size_t others;
+    struct function *f = likeliest(l, &others);
+    size_t at_most = l->o.warm_workers - (others > 0 && l->o.warm_workers > 0);
+    return f && lambda__workers_settled(l) < at_most && lambda__worker_settle(f);
+}
+
+void lambda__worker_lost(struct lambda *l, const char *digest)
+{
+    for (struct function *f = l->functions; f; f = f->next)
+        if (strcmp(f->digest, digest) == 0)
+            f->ahead.unsettled = true;
+}
+
 static void get_ready(struct timer *t)
 {
     struct lambda *l = CONTAINER_OF(t, struct lambda, ahead.timer);
-    if (is_starting(l) || want_worker(l) || want_cache(l))
+    if (is_starting(l) || want_worker(l) || want_cache(l) || want_settled(l))
         lambda__ahead_soon(l);
 }
 

@@ -27,12 +27,15 @@ struct ahead {
 enum cache_state { CACHE_NONE, CACHE_MAKING, CACHE_READY, CACHE_FAILED };
 struct function_ahead {
     enum cache_state cache;
+    bool unsettled;        /* a worker that had settled on it died: no other does */
     unsigned arrivals;     /* since the latest forecast */
     double rate, duration; /* smoothed: calls a second; seconds that one keeps an environment */
 };
 
 /* ahead.c: looks soon what there is to get ready. */
 void lambda__ahead_soon(struct lambda *l);
+/* A worker that had settled on the version with that digest has ended. */
+void lambda__worker_lost(struct lambda *l, const char *digest);
 /* Forgets what was going to be done; what is under way is ended. */
 void lambda__ahead_close(struct lambda *l);
 bool lambda__ahead_closed(const struct lambda *l);
@@ -40,7 +43,7 @@ bool lambda__ahead_closed(const struct lambda *l);
 /* worker.c */
 /* Whether a process that knows nothing of `f` could become an environment of it. */
 bool lambda__worker_fits(const struct function *f);
-/* Whether there is one for `f`, used or not. */
+/* Whether there is one that could. */
 bool lambda__worker_has(const struct lambda *l, const struct function *f);
 void lambda__worker_start(struct lambda *l, const struct function *f);
 /* Makes a worker the process of `env`, if there is one: *became. An error is as if a process could
@@ -48,6 +51,12 @@ void lambda__worker_start(struct lambda *l, const struct function *f);
 enum err lambda__worker_become(struct environment *env, bool *became) MUSTCHECK;
 void lambda__workers_end(struct lambda *l);
 bool lambda__worker_is(const struct lambda *l, uint32_t uid); /* whether one has that uid */
+/* One that waits settles on `f`: it gets ready to run what is in its code cache, and is of no use
+ * to others any more. False when there is none. */
+bool lambda__worker_settle(struct function *f);
+bool lambda__worker_settled(const struct function *f); /* whether one has */
+size_t lambda__workers_settled(const struct lambda *l);
+void lambda__workers_forget(const struct function *f); /* `f` is going to be no more */
 
 /* cache.c */
 /* The file with the compiled code of `f` in STATE/cache; "" when there is none. */

@@ -55,6 +55,7 @@ void lambda__cache_forget(struct function *f)
 {
     struct lambda *l = f->lambda;
     char path[PATH_MAX];
+    lambda__workers_forget(f);
     if (l->ahead.maker && l->ahead.maker->function == f) {
         l->ahead.maker->function = NULL;
         if (l->ahead.maker->child)

@@ -74,6 +74,7 @@ static void env_free(struct environment *env)
     f->environments--;
     l->environments--;
     lambda__function_maybe_free(f);
+    lambda__ahead_soon(l);
     lambda__maybe_closed(l);
 }
 

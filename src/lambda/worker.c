@@ -2,7 +2,9 @@
  *
  * Warm workers: processes of a runtime that started before anybody knew for what. Each waits on its
  * descriptor 5 for the function that it becomes an environment of, and has run no function's code
- * until then. Invariant: a worker is taken once, by one environment, or ends unused. */
+ * until then. It may settle on one version before: shut in as that one's, it reads its code cache.
+ * Invariant: a worker is taken once, by one environment, or ends unused, and one that has settled
+ * serves no other version. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -16,7 +18,7 @@
 
 #define YOUNG_MS 3000    /* one that ends before that is not worth having */
 #define DIED_YOUNG_MAX 3 /* so many in a row, and there are no more */
-#define ASSIGNMENT_MAX KIB(60)
+#define PACKET_MAX KIB(60)
 
 struct worker {
     struct lambda *lambda;
@@ -24,9 +26,10 @@ struct worker {
     struct child *child;
     struct ends ends;
     int64_t began_ms;
-    char name[40]; /* of its directory below STATE/tmp */
-    uint32_t uid;  /* 0 = ours */
-    bool taken;    /* an environment had it, or could not: its end is on its way */
+    char name[40];   /* of its directory below STATE/tmp */
+    char digest[65]; /* of the version that it has settled on; "" = none yet */
+    uint32_t uid;    /* 0 = ours */
+    bool taken;      /* an environment had it, or could not: its end is on its way */
     size_t command_bytes;
     char command[]; /* see command_of */
 };
@@ -91,25 +94,31 @@ static bool runs(const struct worker *w, struct str command)
     return !w->taken && str_eq(str_of(w->command, w->command_bytes), command);
 }
 
-/* Where the pointer to one stands that runs what `f` would; NULL when there is none. */
-static struct worker **find(struct lambda *l, const struct function *f)
+/* One that runs what `f` would, and has settled on it or on none; NULL: there is none. */
+static struct worker *find(const struct lambda *l, const struct function *f, bool settled)
 {
-    struct worker **found = NULL;
+    struct worker *found = NULL;
     AUTO_BUF command = BUF_INIT(KIB(16));
     struct arena *a = arena_new(KIB(1), KIB(64));
     if (a)
         command_of(f, a, &command);
-    for (struct worker **at = &l->ahead.workers; a && command.err == ERR_OK && *at && !found;
-         at = &(*at)->next)
-        if (runs(*at, buf_str(&command)))
-            found = at;
+    for (struct worker *w = l->ahead.workers; a && command.err == ERR_OK && w && !found;
+         w = w->next)
+        if (runs(w, buf_str(&command)) && strcmp(w->digest, settled ? f->digest : "") == 0)
+            found = w;
     arena_free(a);
     return found;
 }
 
+static struct worker *best(const struct lambda *l, const struct function *f)
+{
+    struct worker *settled = find(l, f, true);
+    return settled ? settled : find(l, f, false);
+}
+
 bool lambda__worker_has(const struct lambda *l, const struct function *f)
 {
-    return find((struct lambda *)(uintptr_t)l, f) != NULL;
+    return best(l, f) != NULL;
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -139,7 +148,9 @@ static void worker_ended(void *arg, const struct child_exit *how)
     struct lambda *l = w->lambda;
     char path[PATH_MAX];
     bool young = loop_now_ms(l->o.control) - w->began_ms < YOUNG_MS;
-    if (young && !l->closing && ++l->ahead.died_young == DIED_YOUNG_MAX)
+    if (w->digest[0] && !w->taken)
+        lambda__worker_lost(l, w->digest);
+    else if (young && !l->closing && ++l->ahead.died_young == DIED_YOUNG_MAX)
         log_warn("lambda",
                  "no process is kept ready for functions any more: %d ended at once "
                  "(status %d, signal %d)",
@@ -238,7 +249,7 @@ void lambda__workers_end(struct lambda *l)
 
 static void write_list(struct buf *out, const char *key, const char *const *texts)
 {
-    buf_addf(out, ",\"%s\":[", key);
+    buf_addf(out, "%s\"%s\":[", out->n > 1 ? "," : "", key);
     for (size_t i = 0; texts && texts[i]; i++) {
         buf_addz(out, i ? "," : "");
         json_write_str(out, str_c(texts[i]));
@@ -246,44 +257,99 @@ static void write_list(struct buf *out, const char *key, const char *const *text
     buf_addc(out, ']');
 }
 
-/* {"dir","cache","env":["NAME=VALUE",...]} and, for it to shut itself in, "read", "write", "tmp".
- */
-static enum err write_assignment(const struct environment *env, const struct lambda__facts *facts,
-                                 struct arena *a, struct buf *out)
+/* {"dir","cache","ahead"} and, for it to shut itself in, "read", "write", "tmp". */
+static enum err write_place(const struct worker *w, const struct function *f, struct str tmp,
+                            bool ahead, struct arena *a, struct buf *out)
 {
-    const struct function *f = env->function;
-    const char *const *all = lambda__environ(a, facts);
-    const char *program = f->runtime.interpreter.path;
     struct child_cage cage;
-    enum err err = all ? lambda__cage(f, a, program, facts->tmp_dir.p, env->uid, &cage) : ERR_NOMEM;
+    enum err err = lambda__cage(f, a, f->runtime.interpreter.path, tmp.p, w->uid, &cage);
     if (err != ERR_OK)
         return err;
     buf_addz(out, "{\"dir\":");
     json_write_str(out, f->spec.code_dir);
     buf_addz(out, ",\"cache\":");
     json_write_str(out, lambda__cache_name(f));
-    write_list(out, "env", all);
+    buf_addf(out, ",\"ahead\":%s", ahead ? "true" : "false");
     if (cage.level > CHILD_NONE) {
         write_list(out, "read", cage.read);
         write_list(out, "write", cage.write);
         buf_addz(out, ",\"tmp\":");
-        json_write_str(out, facts->tmp_dir);
+        json_write_str(out, tmp);
     }
     buf_addc(out, '}');
     return out->err;
 }
 
+static enum err tell(const struct worker *w, const struct buf *packet)
+{
+    ssize_t n =
+        send(w->ends.fd[CHILD_CONTROL][0], packet->p, packet->n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return n == (ssize_t)packet->n ? ERR_OK : ERR_CLOSED;
+}
+
+static enum err settle(struct worker *w, const struct function *f, bool ahead, struct arena *a)
+{
+    AUTO_BUF packet = BUF_INIT(PACKET_MAX);
+    struct str tmp = lambda__tmp_seen(w->lambda, a, w->name);
+    enum err err = tmp.p ? write_place(w, f, tmp, ahead, a, &packet) : ERR_NOMEM;
+    if (err == ERR_OK)
+        err = tell(w, &packet);
+    if (err == ERR_OK)
+        memcpy(w->digest, f->digest, sizeof w->digest);
+    return err;
+}
+
+bool lambda__worker_settle(struct function *f)
+{
+    struct worker *w = find(f->lambda, f, false);
+    struct arena *a = w ? arena_new(KIB(8), KIB(256)) : NULL;
+    bool settled = a && settle(w, f, true, a) == ERR_OK;
+    if (w && !settled) {
+        w->taken = true;
+        child_kill(w->child, SIGKILL);
+    }
+    arena_free(a);
+    return settled;
+}
+
+bool lambda__worker_settled(const struct function *f)
+{
+    return find(f->lambda, f, true) != NULL;
+}
+
+size_t lambda__workers_settled(const struct lambda *l)
+{
+    size_t n = 0;
+    for (const struct worker *w = l->ahead.workers; w; w = w->next)
+        n += w->digest[0] && !w->taken;
+    return n;
+}
+
+void lambda__workers_forget(const struct function *f)
+{
+    for (struct worker *w = f->lambda->ahead.workers; w; w = w->next)
+        if (strcmp(w->digest, f->digest) == 0)
+            child_kill(w->child, SIGKILL);
+}
+
+/* Its place, if it has not been told before, and {"env":["NAME=VALUE",...]}. */
 static enum err assign(struct worker *w, struct environment *env)
 {
-    AUTO_BUF packet = BUF_INIT(ASSIGNMENT_MAX);
+    const struct function *f = env->function;
+    AUTO_BUF packet = BUF_INIT(PACKET_MAX);
     struct lambda__facts facts;
     struct arena *a = arena_new(KIB(8), KIB(256));
     enum err err = a ? lambda__birth_facts(env, a, &facts) : ERR_NOMEM;
+    if (err == ERR_OK && !w->digest[0])
+        err = settle(w, f, false, a);
+    const char *const *all = err == ERR_OK ? lambda__environ(a, &facts) : NULL;
+    if (err == ERR_OK && !all)
+        err = ERR_NOMEM;
+    buf_addc(&packet, '{');
+    write_list(&packet, "env", all);
+    buf_addc(&packet, '}');
     if (err == ERR_OK)
-        err = write_assignment(env, &facts, a, &packet);
-    if (err == ERR_OK && send(w->ends.fd[CHILD_CONTROL][0], packet.p, packet.n,
-                              MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)packet.n)
-        err = ERR_CLOSED;
+        err = packet.err == ERR_OK ? tell(w, &packet) : packet.err;
     arena_free(a);
     return err;
 }
@@ -291,11 +357,10 @@ static enum err assign(struct worker *w, struct environment *env)
 enum err lambda__worker_become(struct environment *env, bool *became)
 {
     struct lambda *l = env->function->lambda;
-    struct worker **at = lambda__worker_fits(env->function) ? find(l, env->function) : NULL;
+    struct worker *w = lambda__worker_fits(env->function) ? best(l, env->function) : NULL;
     *became = false;
-    if (!at)
+    if (!w)
         return ERR_OK;
-    struct worker *w = *at;
     char own[sizeof env->name];
     w->taken = true;
     memcpy(own, env->name, sizeof own);

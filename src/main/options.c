@@ -35,7 +35,7 @@ const struct option_row daemon_options[] = {
     {"function-idle", 0, OPTION_VALUE, true, NULL, "SECONDS",
      "after which an environment without work ends (default: 600)"},
     {"warm-workers", 0, OPTION_VALUE, true, NULL, "N",
-     "processes kept ready for whatever function is called next (default: 1)"},
+     "processes kept ready for whatever function is called next (default: 2)"},
     {"code-cache", 0, OPTION_VALUE, true, NULL, "0|1",
      "keep what V8 made of a function's code, made in a process that loads it once (default: 1)"},
     {"predictive-start", 0, OPTION_VALUE, true, NULL, "0|1",

@@ -3,7 +3,7 @@
  * for the function, and a code cache, which must not change what is loaded.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync, chmodSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync, chmodSync } from 'node:fs';
 import path from 'node:path';
 import { eventually, start, test } from '../lib/daemon.mjs';
 import { api, lambda } from '../lib/template.mjs';
@@ -238,6 +238,68 @@ test('a function that ends or hangs while its cache is made is served all the sa
     const gw = await start(t, project(`if (process.argv[1].includes('node.js') && !process.stdout.fd) process.exit(3);
         ${answer('7')}`), { env: CACHE });
     assert.equal(await get(gw), 7);
+});
+
+/* ---- workers that have settled ---- */
+
+const at = (pid) => { try { return readlinkSync(`/proc/${pid}/cwd`); } catch { return ''; } };
+const settledIn = (gw, folder) => workers(gw).find(({ pid }) => at(pid).endsWith(`/${folder}`));
+const settles = (gw, folder) =>
+    eventually(`a worker settles on ${folder}`, () => settledIn(gw, folder));
+const two = () => api({ routes: {
+    'GET /x': lambda(LOADER, { files: MODULES }), 'GET /y': lambda(answer('process.pid')),
+} });
+
+test('a worker settles on a version and serves no other', async (t) => {
+    const env = { ...CACHE, ROPELINE_WARM_WORKERS: '2' };
+    const gw = await start(t, two(), { env });
+    const { pid } = await settles(gw, 'Function0');
+    const other = await eventually('another one waits', () =>
+        workers(gw).find((one) => one.pid !== pid));
+    assert.equal(await get(gw, '/y'), other.pid);
+    assert.ok(workers(gw).some((one) => one.pid === pid));
+    const value = await get(gw);
+    assert.equal(value.cached, 'loadCached');
+    assert.ok(!workers(gw).some((one) => one.pid === pid));
+    assert.ok(gw.functions().some((one) => one.pid === pid));
+});
+
+test('what a settled worker loads is what is loaded without a code cache', async (t) => {
+    const plain = await start(t, two(), { env: only() });
+    const without = settled(plain, await get(plain));
+    const gw = await start(t, two(), { env: { ...CACHE, ROPELINE_WARM_WORKERS: '2' } });
+    await settles(gw, 'Function0');
+    assert.deepEqual(settled(gw, await get(gw)).values, without.values);
+});
+
+test('the only worker of two functions stays for both', async (t) => {
+    const gw = await start(t, two(), { env: CACHE });
+    await eventually('both code caches are made', () =>
+        cacheFiles(gw).filter((file) => /\/[0-9a-f]{64}$/.test(file)).length === 2);
+    const { pid } = await worker(gw);
+    await new Promise((resolve) => { setTimeout(resolve, 400); });
+    assert.ok(!settledIn(gw, 'Function0') && !settledIn(gw, 'Function1'));
+    assert.equal(await get(gw, '/y'), pid);
+});
+
+test('a settled worker goes with its version', async (t) => {
+    const gw = await start(t, project(answer('1')), { env: CACHE });
+    const { pid } = await settles(gw, 'Function0');
+    gw.write('Function0/index.js', answer('2'));
+    await eventually('the new version answers', async () => (await get(gw)) === 2);
+    await eventually('the worker is gone', () => !workers(gw).some((one) => one.pid === pid));
+    assert.ok(!gw.functions().some((one) => one.pid === pid));
+});
+
+test('a settled worker that dies is not replaced by another that would', async (t) => {
+    const gw = await start(t, project(answer('process.pid')), { env: CACHE });
+    const { pid } = await settles(gw, 'Function0');
+    process.kill(pid, 'SIGKILL');
+    const next = await eventually('another one waits', () =>
+        workers(gw).find((one) => one.pid !== pid));
+    await new Promise((resolve) => { setTimeout(resolve, 400); });
+    assert.equal(settledIn(gw, 'Function0'), undefined);
+    assert.equal(await get(gw), next.pid);
 });
 
 /* ---- how it is switched ---- */

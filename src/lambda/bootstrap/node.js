@@ -27,8 +27,6 @@ const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n`;
 const FIRST_NEXT = `${NEXT.slice(0, -2)}User-Agent: ropeline-node/${process.versions.node}\r\n\r\n`;
 const ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
 const ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
-const REHEARSALS = 3;
-const REHEARSAL_FD = 6; // the far end of 3, in a template
 const EXIT_PROTOCOL = 1;
 const EXIT_UNSETTLED_INIT = 13; // what node itself says of a top-level await that never settles
 const EXIT_REJECTION = 128;
@@ -70,13 +68,13 @@ function deliver(got, text) {
     waiting.shift()(got, text);
 }
 
-function connect() {
+function connect(fd = 3) {
     const onread = replyReader(deliver, refuse);
     if (env.AWS_LAMBDA_RUNTIME_API) { // a wrapper may have closed what we inherited
         const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
         socket = new Socket({ onread }).setNoDelay(true).connect(Number(port), host);
     } else {
-        socket = new Socket({ fd: 3, readable: true, writable: true, onread });
+        socket = new Socket({ fd, readable: true, writable: true, onread });
     }
     for (const event of ['end', 'error', 'close']) {
         socket.on(event, () => leave(exitCode)); // the daemon has hung up
@@ -523,36 +521,26 @@ async function load() {
     return loaded;
 }
 
-/** One invocation from end to end, with ourselves as the daemon at the other end of the socket:
- *  compiled here, it need not be in each fork. */
-async function rehearse() {
-    const { closeSync, writeSync } = require('fs');
-    const reply = (line, fields, text) => writeSync(REHEARSAL_FD,
-        `HTTP/1.1 ${line}\r\n${fields}Content-Length: ${byteLength(text)}\r\n\r\n${text}`);
-    const event = 'Lambda-Runtime-Aws-Request-Id: 0\r\nLambda-Runtime-Deadline-Ms: 0\r\n';
-    connect();
-    served = { handler: async () => ({}), streaming: false, isAsync: true };
-    askNext();
-    const until = async (requests) => { // that many are under way
-        while (waiting.length !== requests) {
-            await new Promise((resolve) => { later(resolve); });
-        }
-    };
-    for (let i = 0; i < REHEARSALS; i++) {
-        await until(1);
-        reply('200 OK', event, '{"rehearsal":true}');
-        await until(2); // its result, and the next event
-        reply('202 Accepted', '', '{}');
-    }
-    await until(1);
-    served = null;
-    waiting.length = 0;
-    socket.removeAllListeners();
-    socket.destroy();
-    await new Promise((resolve) => { socket.on('close', resolve); });
-    closeSync(REHEARSAL_FD);
-    beginEvent();
-}
+/** What node_rehearsal.js plays on. */
+const stage = {
+    open(fd, loaded) {
+        connect(fd);
+        served = loaded;
+        askNext();
+    },
+    requests: () => waiting.length, // that are under way
+    async close() {
+        served = null;
+        waiting.length = 0;
+        socket.removeAllListeners();
+        socket.destroy();
+        await new Promise((resolve) => { socket.on('close', resolve); });
+        beginEvent();
+    },
+    turn: () => new Promise((resolve) => { later(resolve); }),
+};
+const rehearse = (near, far, loaded) =>
+    require('./node_rehearsal.js').rehearse(stage, near, far, loaded);
 
 /** Comes back in a forked environment, connected. */
 async function loadAsTemplate() {
@@ -567,17 +555,28 @@ async function loadAsTemplate() {
     return loaded;
 }
 
-/** `ahead`: where a worker waits, connected, until it is told whose it is. */
-async function loadAsEnvironment(ahead) {
+async function loadAsEnvironment() {
     connect();
-    ahead?.wait();
+    noteEnvironment();
+    return load();
+}
+
+/** Waits, connected, until it is told whose it is. */
+async function loadAsWorker() {
+    const worker = require('./node_worker.js');
+    await worker.prepare(async (near, far) => {
+        noteEnvironment();
+        await rehearse(near, far, await load());
+    });
+    connect();
+    worker.wait();
     noteEnvironment();
     return load();
 }
 
 const ROLES = {
     undefined: loadAsEnvironment, template: loadAsTemplate,
-    worker: () => loadAsEnvironment(require('./node_worker.js')),
+    worker: loadAsWorker,
     cache: () => require('./node_cache.js').make(load).then(() => leave(0)),
 };
 

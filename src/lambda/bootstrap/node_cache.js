@@ -84,9 +84,9 @@ function record() {
     };
 }
 
-/** What was noted, as one buffer. To be called when the function is loaded, because V8 gives away
- *  what it has compiled by then. */
-function collect() {
+/** Scripts and resolutions as one buffer. To be called when the scripts have run, because V8 gives
+ *  away what it has compiled by then. */
+function encode(scriptsOf, resolutionsOf) {
     const below = root();
     const short = (name) => (name.startsWith(below) ? name.slice(below.length) : name);
     const parts = [];
@@ -96,12 +96,12 @@ function collect() {
         at += bytes.length;
         return bytes.length;
     };
-    const files = [...scripts].map(([filename, { wrapped, script }]) => {
+    const files = [...scriptsOf].map(([filename, { wrapped, script }]) => {
         const encoding = /^[\0-\xff]*$/.test(wrapped) ? 'latin1' : 'utf16le';
         return [short(filename), at, add(Buffer.from(wrapped, encoding)), encoding,
             at, add(script.createCachedData())];
     });
-    const resolved = [...resolutions].map(([key, found]) => {
+    const resolved = [...resolutionsOf].map(([key, found]) => {
         const [parent, request] = key.split('\0');
         return [short(parent), request, path.isAbsolute(found) ? short(found) : found,
             path.isAbsolute(found)];
@@ -117,7 +117,7 @@ function collect() {
 async function make(load) {
     record();
     await load();
-    const bytes = collect();
+    const bytes = encode(scripts, resolutions);
     for (let at = 0; at < bytes.length;) {
         at += fs.writeSync(OUTPUT, bytes, at);
     }
@@ -125,9 +125,17 @@ async function make(load) {
 
 /* ---- using it ---- */
 
-/** The index, and the bytes behind it; null when it is not for us. */
+/** The bytes of a file; null when it is gone. */
 function read(file) {
-    const bytes = fs.readFileSync(file);
+    try {
+        return fs.readFileSync(file);
+    } catch {
+        return null; // then it is as if there were none
+    }
+}
+
+/** The index, and the bytes behind it; null when it is not for us. */
+function open(bytes) {
     if (bytes.length < HEAD || bytes.latin1Slice(0, MAGIC.length) !== MAGIC) {
         return null;
     }
@@ -137,9 +145,19 @@ function read(file) {
     return whole && index.tag === tag() ? { ...index, bytes: bytes.subarray(from) } : null;
 }
 
-function install({ files, resolved, bytes }) {
+/** Returns what takes it away again. `ahead`: while nobody waits, so that all is made ready. */
+function install({ files, resolved, bytes }, ahead) {
     const below = root();
-    const byName = new Map(files.map(([name, ...place]) => [below + name, place]));
+    const places = new Map(files.map(([name, ...place]) => [below + name, place]));
+    const ready = new Map();
+    const scriptOf = (filename) => {
+        const [from, length, encoding, dataFrom, dataLength] = places.get(filename);
+        const wrapped = bytes.toString(encoding, from, from + length);
+        return compile(wrapped, filename, bytes.subarray(dataFrom, dataFrom + dataLength));
+    };
+    if (ahead) {
+        places.forEach((_, filename) => ready.set(filename, scriptOf(filename)));
+    }
     const byRequest = new Map(resolved.map(([parent, request, found, absolute]) =>
         [`${below}${parent}\0${request}`, absolute ? below + found : found]));
     const resolve = Module._resolveFilename;
@@ -149,25 +167,38 @@ function install({ files, resolved, bytes }) {
     };
     const load = Module._extensions['.js'];
     Module._extensions['.js'] = function loadCached(mod, filename) {
-        const place = byName.get(filename);
-        if (place === undefined) {
+        if (!places.has(filename)) {
             return load(mod, filename);
         }
-        const [from, length, encoding, dataFrom, dataLength] = place;
-        const wrapped = bytes.toString(encoding, from, from + length);
-        const data = bytes.subarray(dataFrom, dataFrom + dataLength);
-        return run(compile(wrapped, filename, data), mod, filename);
+        return run(ready.get(filename) ?? scriptOf(filename), mod, filename);
+    };
+    return () => {
+        Module._resolveFilename = resolve;
+        Module._extensions['.js'] = load;
     };
 }
 
 /** Loads from it from here on, if it fits. */
-function use(file) {
+function use(bytes, ahead) {
     try {
-        const found = read(file);
+        const found = bytes === null ? null : open(bytes);
         if (found !== null) {
-            install(found);
+            install(found, ahead);
         }
-    } catch { /* it is gone, or broken: then it is as if there were none */ }
+    } catch { /* it is broken: then it is as if there were none */ }
 }
 
-module.exports = { make, use };
+/** Goes all that way once, with a file of our own. */
+function rehearse(file) {
+    const wrapped = Module.wrap(fs.readFileSync(file, 'latin1'));
+    const script = compile(wrapped, file);
+    const request = `.${path.sep}${path.basename(file)}`;
+    const bytes = encode(new Map([[file, { wrapped, script }]]),
+        new Map([[keyOf(request, module), file]]));
+    const undo = install(open(bytes), true);
+    delete Module._cache[file];
+    module.require(request);
+    undo();
+}
+
+module.exports = { make, read, use, rehearse };

@@ -230,11 +230,11 @@ const KEYS = {
 };
 let context; // what InvokeStore holds for the event in hand
 
-/** From here on the log and awslambda.InvokeStore speak of this event. */
+/** From here on the log and awslambda.InvokeStore speak of this event; of none without a request. */
 function beginEvent(request, trace, tenant) {
     requestId = request;
     tenantId = tenant;
-    context = {
+    context = request === undefined ? undefined : {
         [KEYS.REQUEST_ID]: request, [KEYS.X_RAY_TRACE_ID]: trace, [KEYS.TENANT_ID]: tenant,
     };
 }

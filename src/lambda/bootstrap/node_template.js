@@ -10,7 +10,9 @@ const fs = require('fs');
 const path = require('path');
 const crypto = require('crypto'); // loaded here, so that no environment has to
 
+const API = 3;
 const CONTROL = 5;
+const FAR_END = 6; // of 3
 const READY = 'ready';
 const TITLE = 'template'; // for who looks at processes
 const { env } = process;
@@ -118,7 +120,7 @@ function refusal() {
 }
 
 /** Before any code of the function is there: whatever node opens, starts or compiles only once is.
- *  `rehearse` goes through an invocation on descriptors 3 and 6, two ends of one socket. */
+ *  `rehearse` goes through invocations on two ends of one socket, and closes them. */
 async function prepare(rehearse) {
     title = process.title;
     process.title = TITLE;
@@ -126,7 +128,7 @@ async function prepare(rehearse) {
     process.dlopen(addon, path.join(__dirname, 'node_fork.node'));
     addon = addon.exports;
     replaceChance();
-    await rehearse();
+    await rehearse(API, FAR_END);
     const nothing = () => {};
     process.on('SIGUSR2', nothing); // opens the pipe for signals
     process.off('SIGUSR2', nothing);

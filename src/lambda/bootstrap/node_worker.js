@@ -8,6 +8,9 @@
 const fs = require('fs');
 const Module = require('module');
 const path = require('path');
+const v8 = require('v8');
+const { runInNewContext } = require('vm');
+const codeCache = require('./node_cache.js');
 
 const CONTROL = 5;
 const CACHES = 6; // the directory of code caches, wherever it is
@@ -20,60 +23,104 @@ const COMMON = ['async_hooks', 'buffer', 'child_process', 'crypto', 'dns', 'even
     'fs/promises', 'http', 'https', 'net', 'os', 'perf_hooks', 'querystring', 'stream',
     'stream/promises', 'string_decoder', 'timers', 'tls', 'tty', 'url', 'util', 'v8', 'vm', 'zlib'];
 
-function loadAddon() {
-    const addon = { exports: {} };
-    process.dlopen(addon, path.join(__dirname, 'node_cage.node'));
-    return addon.exports;
+const HOT = 5000; // calls after which V8 has optimised a small function
+const TITLE = 'ropeline worker';
+
+let addon;
+let collect;
+
+/** What empties the young generation of the heap, so that nobody waits for that later. */
+function collector() {
+    v8.setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc');
+    v8.setFlagsFromString('--no-expose-gc');
+    return () => collect({ type: 'minor' });
 }
 
-function assignment() {
+/** Before it waits, and before anything of a function is there: all that it will go through, with
+ *  a function of ours. `play` loads and invokes that one. */
+async function prepare(play) {
+    COMMON.forEach((name) => require(name));
+    const loaded = { exports: {} };
+    process.dlopen(loaded, path.join(__dirname, 'node_cage.node'));
+    addon = loaded.exports;
+    collect = collector();
+    const before = variables();
+    rename(TITLE)();
+    for (let i = 0; i < HOT; i++) { // each module that is loaded asks for it: V8 would optimise it then
+        path.resolve(__dirname, `../${i}/./node_modules`);
+    }
+    setVariables([...before, `LAMBDA_TASK_ROOT=${__dirname}`, '_HANDLER=node_rehearsal.handler']);
+    codeCache.rehearse(path.join(__dirname, 'node_rehearsal.js'));
+    await play(...addon.pair());
+    setVariables(before);
+    delete globalThis.awslambda;
+    collect();
+}
+
+/** What the daemon says next. */
+function receive() {
     const packet = Buffer.allocUnsafe(PACKET_BYTES);
     const length = fs.readSync(CONTROL, packet, 0, packet.length);
     if (length === 0) {
         process.exit(0); // no function has come, and none will
     }
-    fs.closeSync(CONTROL);
     return JSON.parse(packet.toString('utf8', 0, length));
 }
 
-function setVariables(variables) {
+const variables = () => Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+
+function setVariables(given) {
     for (const name of Object.keys(process.env)) {
         delete process.env[name];
     }
-    for (const variable of variables) {
+    for (const variable of given) {
         const end = variable.indexOf('=');
         process.env[variable.slice(0, end)] = variable.slice(end + 1);
     }
     Module._initPaths(); // NODE_PATH is one of them
 }
 
-/** Returns the name until now. */
+/** Shows itself under that name; returns what ends that. It is for the eye alone. */
 function rename(name) {
     try {
-        const before = fs.readFileSync(NAME, 'latin1').trimEnd();
-        fs.writeFileSync(NAME, name);
-        return before;
+        const fd = fs.openSync(NAME, 'r+'); // once it is shut in it could not open it
+        const before = Buffer.alloc(16);
+        const length = fs.readSync(fd, before, 0, before.length, 0);
+        fs.writeSync(fd, name);
+        return () => {
+            fs.writeSync(fd, before, 0, length - 1);
+            fs.closeSync(fd);
+        };
     } catch {
-        return name; // it is for the eye alone
+        return () => {};
     }
 }
 
-function wait() {
-    COMMON.forEach((name) => require(name));
-    const { use } = require('./node_cache.js');
-    const name = rename('ropeline worker');
-    const addon = loadAddon();
-    const { dir, cache, env, read, write, tmp } = assignment();
-    rename(name);
-    setVariables(env);
+/** It is the function's from here on, and of no other: shut in before anything of it is looked at. */
+function settle({ dir, cache, read, write, tmp, ahead }) {
     process.chdir(dir);
-    if (cache !== '') {
-        use(`/proc/self/fd/${CACHES}/${cache}`);
-    }
+    const bytes = cache === '' ? null : codeCache.read(`/proc/self/fd/${CACHES}/${cache}`);
     fs.closeSync(CACHES);
     if (read !== undefined) {
         addon.restrict(read.join('\0'), write.join('\0'), tmp);
     }
+    codeCache.use(bytes, ahead);
+    if (ahead) {
+        collect();
+    }
+    collect = null;
 }
 
-module.exports = { wait };
+/** Returns when it is an environment. The daemon says which function, and, when there is an
+ *  invocation, with which variables; in between what is in the code cache is made ready to run. */
+function wait() {
+    const end = rename(TITLE);
+    settle(receive());
+    const { env } = receive();
+    end();
+    fs.closeSync(CONTROL);
+    setVariables(env);
+}
+
+module.exports = { prepare, wait };
