@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "import/import.h"
+#include "lib/whole_file.h"
 
 static const struct folder {
     const char *name;
@@ -23,23 +24,6 @@ static const struct folder {
 struct count {
     unsigned loaded, refused, failed;
 };
-
-static bool read_file(const char *path, struct buf *text)
-{
-    char *room;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 65536)) != NULL) {
-        size_t n = fread(room, 1, 65536, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    bool whole = text->err == ERR_OK && !ferror(f);
-    fclose(f);
-    return whole;
-}
 
 static bool has_placed_error(const struct import_report *r)
 {
@@ -56,7 +40,7 @@ static void judge(const char *path, const char *name, bool must_refuse, struct c
     struct model model = {.arena = a};
     struct import_report report = {.arena = a};
     struct import_options o = {.region = STR("us-east-1"), .account = STR("123456789012")};
-    if (!a || !read_file(path, &text)) {
+    if (!a || !whole_file(path, &text)) {
         printf("# %s cannot be read\n", name);
         n->failed++;
         arena_free(a);

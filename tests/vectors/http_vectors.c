@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "http/server.h"
+#include "lib/whole_file.h"
 
 #define MAX_BYTES MIB(1)
 #define PATIENCE 2000
@@ -156,29 +157,10 @@ static void garden_case(struct loop *l, struct http_server *s, struct str line)
     arena_free(a);
 }
 
-static bool read_file(const char *dir, const char *name, struct buf *text)
-{
-    char *room;
-    AUTO_BUF path = BUF_INIT(KIB(8));
-    buf_addf(&path, "%s/%s", dir, name);
-    FILE *f = fopen(buf_cstr(&path), "rb");
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 4096)) != NULL) {
-        size_t n = fread(room, 1, 4096, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    bool whole = text->err == ERR_OK && !ferror(f);
-    fclose(f);
-    return whole;
-}
-
 static void garden(struct loop *l, struct http_server *s, const char *dir)
 {
     AUTO_BUF text = BUF_INIT(MIB(4));
-    if (!read_file(dir, "payloads.jsonl", &text)) {
+    if (!whole_file_in(dir, "payloads.jsonl", &text)) {
         result(false, "http-garden", "payloads.jsonl is missing");
         return;
     }
@@ -326,7 +308,7 @@ static bool applies(struct str kind)
 static void llhttp_file(struct loop *l, struct http_server *s, const char *dir, const char *file)
 {
     AUTO_BUF text = BUF_INIT(MIB(4));
-    if (!read_file(dir, file, &text)) {
+    if (!whole_file_in(dir, file, &text)) {
         result(false, file, "not readable");
         return;
     }

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "jose/jose_int.h"
 #include "jose/jwt.h"
+#include "lib/whole_file.h"
 
 static const char *folder;
 static unsigned tests, failed;
@@ -29,22 +30,6 @@ static void skip(const char *name)
     printf("ok %u - %s # SKIP ../shared not found\n", ++tests, name);
 }
 
-static bool read_file(const char *path, struct buf *text)
-{
-    char *room;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 65536)) != NULL) {
-        size_t n = fread(room, 1, 65536, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    fclose(f);
-    return text->err == ERR_OK;
-}
-
 /* NULL when the file is absent. */
 static const struct json *load(const char *name)
 {
@@ -53,7 +38,7 @@ static const struct json *load(const char *name)
     AUTO_BUF text = BUF_INIT(MIB(4));
     snprintf(path, sizeof path, "%s/%s", folder, name);
     arena_reset(memory);
-    if (!read_file(path, &text))
+    if (!whole_file(path, &text))
         return NULL;
     struct str kept = arena_str(memory, buf_str(&text));
     if (json_parse(memory, kept, MIB(4), &v, NULL) != ERR_OK)
@@ -336,7 +321,7 @@ static void json_suite(void)
             continue;
         snprintf(path, sizeof path, "%s/JSONTestSuite/test_parsing/%s", folder, d->d_name);
         arena_reset(memory);
-        if (!read_file(path, &text))
+        if (!whole_file(path, &text))
             continue;
         bool accepted = accepted_in_token(buf_str(&text));
         if (d->d_name[0] == 'n')

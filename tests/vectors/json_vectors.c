@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "lib/whole_file.h"
 
 #define MAX_BYTES MIB(1)
 
@@ -46,25 +47,6 @@ static bool is_lenient(const char *file)
     return false;
 }
 
-static bool read_file(const char *dir, const char *name, struct buf *text)
-{
-    char *room;
-    AUTO_BUF path = BUF_INIT(KIB(8));
-    buf_addf(&path, "%s/%s", dir, name);
-    FILE *f = fopen(buf_cstr(&path), "rb");
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 4096)) != NULL) {
-        size_t n = fread(room, 1, 4096, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    bool whole = text->err == ERR_OK && !ferror(f);
-    fclose(f);
-    return whole;
-}
-
 /* Parses; what was accepted must also survive being written and read again. */
 static bool accepts(struct str text)
 {
@@ -86,7 +68,7 @@ static bool run(const char *dir, const char *name, int number)
     AUTO_BUF text = BUF_INIT(MAX_BYTES);
     const char *reason = why_stricter(name);
     bool want = (name[0] == 'y' && !reason) || (name[0] == 'i' && is_lenient(name));
-    bool ok = read_file(dir, name, &text) && accepts(buf_str(&text)) == want;
+    bool ok = whole_file_in(dir, name, &text) && accepts(buf_str(&text)) == want;
     printf("%sok %d - %s %s%s%s\n", ok ? "" : "not ", number, name, want ? "accepted" : "refused",
            reason ? ": " : "", reason ? reason : "");
     return ok;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "lib/whole_file.h"
 #include "policy/policy.h"
 
 #define MAX_FILES 1000
@@ -182,31 +183,13 @@ static void run_case(const char *file, const struct json *test)
            err ? e.text : decision_name(verdict));
 }
 
-static bool read_file(const char *path, struct buf *text)
-{
-    FILE *f = fopen(path, "rb");
-    char *room;
-
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 4096)) != NULL) {
-        size_t n = fread(room, 1, 4096, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    bool whole = text->err == ERR_OK && !ferror(f);
-    fclose(f);
-    return whole;
-}
-
 static void run_file(const char *path, const char *name)
 {
     AUTO_BUF text = BUF_INIT(MIB(1));
     struct arena *a = arena_new(KIB(64), LIMIT_DOCUMENT_ARENA);
     const struct json *tests = NULL;
 
-    if (!a || !read_file(path, &text) ||
+    if (!a || !whole_file(path, &text) ||
         json_parse(a, buf_str(&text), text.max, &tests, NULL) != ERR_OK ||
         !json_is(tests, JSON_ARRAY)) {
         count.failed++;

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/yaml.h"
 #include "import/import.h"
+#include "lib/whole_file.h"
 
 /* A document as the importer sees it, or as plain JSON. */
 struct document {
@@ -28,23 +29,6 @@ static void complain(const char *what, struct str where)
     failures++;
 }
 
-static bool read_file(const char *path, struct buf *text)
-{
-    char *room;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return false;
-    while ((room = buf_reserve(text, 65536)) != NULL) {
-        size_t n = fread(room, 1, 65536, f);
-        text->n += n;
-        if (n == 0)
-            break;
-    }
-    bool whole = text->err == ERR_OK && !ferror(f);
-    fclose(f);
-    return whole;
-}
-
 static bool load(const char *path, struct document *d)
 {
     AUTO_BUF text = BUF_INIT(LIMIT_TEMPLATE_BYTES);
@@ -53,7 +37,7 @@ static bool load(const char *path, struct document *d)
     *d = (struct document){.a = arena_new(KIB(64), LIMIT_DOCUMENT_ARENA)};
     struct import_report report = {.arena = d->a};
     d->model.arena = d->a;
-    if (!d->a || !read_file(path, &text) ||
+    if (!d->a || !whole_file(path, &text) ||
         yaml_parse(d->a, buf_str(&text), LIMIT_TEMPLATE_BYTES, &d->json, &e) != ERR_OK) {
         complain("cannot be read", str_c(path));
         return false;
