@@ -124,7 +124,6 @@ const results = [
     ['the first ending counts', `async (event, context) => { context.succeed(1); return 2; }`, 1],
     ['first callback, then throw', '(e, c, callback) => { callback(null, 1); throw 2; }', 1],
     ['functions in a result are left out', 'async () => ({ a: 1, f() {} })', { a: 1 }],
-    ['a function as the result is null', 'async () => () => 1', null],
     ['toJSON', 'async () => new Date(0)', '1970-01-01T00:00:00.000Z'],
     ['text beyond ASCII', 'async () => "é\\u2028😀"', 'é\u2028😀'],
     ['a callback before pending timers, when told not to wait', `(event, context, callback) => {
@@ -158,6 +157,37 @@ test('result: nodejs24.x takes a plain return value, and its context has no endi
     const keys = await fn.result();
     assert.ok(keys.includes('awsRequestId'));
     assert.ok(!keys.includes('succeed') && !keys.includes('callbackWaitsForEmptyEventLoop'));
+});
+
+test('result: a handler is a method of something that lives as long as its environment', async (t) => {
+    const code = '"use strict"; exports.handler = async function () { this.n = (this.n ?? 0) + 1; return this.n; };';
+    for (const runtime of ['nodejs20.x', 'nodejs24.x']) {
+        const fn = start(t, code, { AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}` });
+        assert.deepEqual([await fn.result(), await fn.result()], [1, 2]);
+    }
+    const anonymous = start(t, 'exports.handler = awslambda.streamifyResponse(async () => { throw new Error("no"); });');
+    assert.match((await anonymous.error()).trace[1], /at Runtime\.handler /);
+});
+
+const MODERN_ERRORS = [
+    ['nothing', 'undefined', 'undefined', 'undefined'],
+    ['null', 'null', 'object', 'null'],
+    ['what only looks like an error', '{ name: "Odd", message: "m", stack: "s" }', 'object', '[object Object]'],
+    ['an error', 'new TypeError("no")', 'TypeError', 'no'],
+];
+test('error: nodejs24.x names what is thrown by its type, unless it is an Error', async (t) => {
+    for (const [name, thrown, type, message] of MODERN_ERRORS) {
+        const fn = start(t, `exports.handler = async () => { throw ${thrown}; };`, { AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' });
+        const { errorType, errorMessage } = await fn.error();
+        assert.deepEqual([errorType, errorMessage], [type, message], name);
+    }
+});
+
+test('context: nodejs24.x has the trace id in it, too', async (t) => {
+    const fn = start(t, 'exports.handler = async (event, context) => context.xRayTraceId;',
+        { AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' });
+    assert.equal(await fn.result({}, { 'Lambda-Runtime-Trace-Id': 'Root=1-2-3' }), 'Root=1-2-3');
+    assert.equal(await fn.result(), '');
 });
 
 test('result: nodejs24.x refuses a callback handler', async (t) => {
@@ -207,6 +237,7 @@ const errors = [
         'Unable to stringify response body'],
     ['a result with a BigInt, by callback', '(e, c, callback) => callback(null, 1n)', 'Error',
         'Unable to stringify response body'],
+    ['a result that JSON has no word for', 'async () => () => 1', 'TypeError', 'Wrong arguments'],
     ['DEL is written out', 'async () => { throw new Error("a\\x7fb"); }', 'Error', 'a%7Fb'],
     ['an error of another realm', `async () => {
         throw { name: 'Odd', message: 'm', stack: 's' }; }`, 'Odd', 'm'],

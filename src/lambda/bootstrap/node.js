@@ -204,7 +204,7 @@ function describe(context, fields) {
         awsRequestId: fields['lambda-runtime-aws-request-id'],
         tenantId: fields['lambda-runtime-aws-tenant-id'],
         getRemainingTimeInMillis: () => deadline - now(),
-    });
+    }, MODERN && { xRayTraceId: fields['lambda-runtime-trace-id'] ?? '' });
 }
 
 const isGiven = (value) => value !== undefined && value !== null;
@@ -215,15 +215,15 @@ const neverSettled = () => runtimeError('NodeJsExit',
     'https://nodejs.org/docs/latest/api/process.html#exit-codes');
 
 function respond(where, value) {
-    let json;
     try {
-        json = stringify(value === undefined ? null : value);
+        const json = stringify(value === undefined ? null : value);
+        return json !== undefined ? post(`${where}/response`, json, '')
+            // a function or a symbol; the words are those of Lambda's own client
+            : reportError(where, new TypeError('Wrong arguments'));
     } catch {
         const error = runtimeError('JSONStringifyError', 'Unable to stringify response body');
-        reportError(where, MODERN ? error : new Error(error.message));
-        return;
+        return reportError(where, MODERN ? error : new Error(error.message));
     }
-    post(`${where}/response`, json === undefined ? 'null' : json, '');
 }
 
 function reportError(where, error) {
@@ -248,7 +248,7 @@ function endings(where) {
         get callbackWaitsForEmptyEventLoop() { return waits; },
         set callbackWaitsForEmptyEventLoop(value) { waits = value; },
         succeed: once((value) => respond(where, value)),
-        fail: once((error) => reportError(where, isGiven(error) ? error : 'handled')),
+        fail: once((error) => reportError(where, MODERN || isGiven(error) ? error : 'handled')),
         done: once(done),
     };
     const callback = once((error, value) => {
@@ -276,8 +276,8 @@ function runBuffered(fields, text) {
     try {
         const event = parse(text);
         const context = describe(MODERN ? {} : control, fields);
-        const { handler } = served;
-        const result = MODERN ? handler(event, context) : handler(event, context, callback);
+        const result = MODERN ? served.handler(event, context)
+            : served.handler(event, context, callback);
         if (isThenable(result)) {
             result.then(succeed, fail);
         } else if (MODERN) {
@@ -454,8 +454,7 @@ function runStreaming(fields, text) {
             get callbackWaitsForEmptyEventLoop() { return waits; },
             set callbackWaitsForEmptyEventLoop(value) { waits = value; },
         }, fields);
-        const { handler } = served;
-        const result = handler(event, response.stream, context);
+        const result = served.handler(event, response.stream, context);
         if (!isThenable(result)) {
             throw new Error('Streaming does not support non-async handlers.');
         }

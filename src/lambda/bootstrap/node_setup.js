@@ -35,7 +35,7 @@ function runtimeError(kind, message, stack) {
 
 function looksLikeError(value) {
     const filled = (text) => typeof text === 'string' && text !== '';
-    return types.isNativeError(value) ||
+    return MODERN ? value instanceof Error : types.isNativeError(value) ||
         Boolean(value && filled(value.name) && filled(value.message) && filled(value.stack));
 }
 
@@ -395,6 +395,16 @@ async function importModule(taskRoot, folder, name) {
     }
 }
 
+/** The function as it is served. Its handler is called as a method of this, as it is at Lambda. */
+class Runtime {
+    constructor(handler, streaming, isAsync, highWaterMark) {
+        this.handler = handler;
+        this.streaming = streaming;
+        this.isAsync = isAsync;
+        this.highWaterMark = highWaterMark;
+    }
+}
+
 /** Refuses a handler that cannot be invoked, and says of what kind the others are. */
 function accept(handler) {
     const streaming = handler[STREAMING];
@@ -403,9 +413,10 @@ function accept(handler) {
         throw runtimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
     }
     if (MODERN && !streaming && handler.length >= 3) {
-        throw runtimeError('CallbackHandlerDeprecated', 'AWS Lambda has removed support for ' +
-            'callback-based function handlers starting with Node.js 24. Make the handler async ' +
-            'and return its result, or ask for an earlier runtime.');
+        throw runtimeError('CallbackHandlerDeprecated', 'ERROR: AWS Lambda has removed support ' +
+            'for callback-based function handlers starting with Node.js 24. You need to modify ' +
+            'this function to use a supported handler signature to use Node.js 24 or later. For ' +
+            'more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.');
     }
     if (!streaming && !isAsync && handler.length === 3 &&
         env.AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING === undefined) {
@@ -413,7 +424,7 @@ function accept(handler) {
             'async, or set AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING to silence this.');
     }
     const highWaterMark = Number(handler[HIGH_WATER_MARK]) || undefined;
-    return { handler, streaming: Boolean(streaming), isAsync, highWaterMark };
+    return new Runtime(handler, Boolean(streaming), isAsync, highWaterMark);
 }
 
 /** `folder/module.name.name…` → the function of that name. */
