@@ -61,6 +61,7 @@ struct environment {
     struct api_listener *listener; /* NULL: the one connection is inherited */
     struct next_call *held;        /* its GET next, waiting for an event */
     unsigned exchanges, posts;     /* begun and not done; of these, posts with a body */
+    uint64_t posting;              /* the run that the latest of those is about, until its end */
     struct log_source sources[SOURCES];
     struct log_stream *log_stream; /* NULL: nothing is kept */
     char stream_name[256];

@@ -244,6 +244,76 @@ static void a_slow_answer_that_another_has_overtaken_is_none(void **state)
     close(third.fds[3]);
 }
 
+/* Begins to answer on a connection of its own, which it returns. */
+static struct child half_an_answer(const struct child *c, const struct call *call)
+{
+    char text[256];
+    struct child half = {.fds = {[3] = dial(c)}};
+    snprintf(text, sizeof text,
+             "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\n"
+             "Lambda-Runtime-Function-Response-Mode: streaming\r\n"
+             "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+             call->i.request_id);
+    say(&half, text);
+    for (int i = 0; i < 5000 && bench.function->envs[ENV_BUSY].first->posts == 0; i++) {
+        bench_turn();
+        usleep(1000);
+    }
+    assert_int_equal(bench.function->envs[ENV_BUSY].first->posts, 1);
+    return half;
+}
+
+/* It asks for the next event, and is not told yet. */
+static void ask_early(struct child *c)
+{
+    const struct environment *env = bench.function->envs[ENV_BUSY].first;
+    say(c, NEXT);
+    for (int i = 0; i < 5000 && !env->held; i++) {
+        bench_turn();
+        usleep(1000);
+    }
+    assert_non_null(env->held);
+}
+
+/* Clients that stream do not wait for what we say of their answer, and ask on another connection.
+ */
+static void who_asks_before_its_answer_is_whole_gets_the_next_event(void **state)
+{
+    struct call call = {.i = {.queue = true}}, next = {.i = {.queue = true}};
+    (void)state;
+    function_warm(bench.function);
+    struct child *c = spawned(0);
+    redial(c);
+    say(c, NEXT);
+    until_idle(1);
+    call_start(&call, "1");
+    assert_heard(c, "200 OK", "\r\n\r\n1");
+    ask_early(c); /* and nothing is on its way */
+    assert_heard(c, "403 Forbidden", "State transition from Running to Ready failed");
+    struct child broken = half_an_answer(c, &call);
+    ask_early(c);
+    struct child third = {.fds = {[3] = dial(c)}};
+    say(&third, NEXT); /* one is enough */
+    assert_heard(&third, "403 Forbidden", "InvalidStateTransition");
+    shutdown(broken.fds[3], SHUT_WR); /* then it was none, and there is no next event */
+    assert_heard(&broken, "400 Bad Request", "TruncatedHTTPRequest");
+    assert_heard(c, "403 Forbidden", "State transition from Running to Ready failed");
+    struct child whole = half_an_answer(c, &call);
+    ask_early(c);
+    assert_false(call.over);
+    say(&whole, "0\r\n\r\n");
+    assert_heard(&whole, "202 Accepted", "OK");
+    assert_string_equal(call_end(&call, LAMBDA_OK), "half");
+    until_idle(1);
+    call_start(&next, "2");
+    assert_heard(c, "200 OK", "\r\n\r\n2");
+    answer(c, &next, "x");
+    assert_int_equal(bench.spawned, 1);
+    close(broken.fds[3]);
+    close(third.fds[3]);
+    close(whole.fds[3]);
+}
+
 static void a_process_that_ends_takes_its_address_along(void **state)
 {
     struct call call = {.i = {.queue = true}};
@@ -321,6 +391,7 @@ int main(void)
         CUSTOM_TEST(a_stranger_hears_nothing),
         CUSTOM_TEST(who_gave_up_asks_again_and_nobody_else_may),
         CUSTOM_TEST(a_slow_answer_that_another_has_overtaken_is_none),
+        CUSTOM_TEST(who_asks_before_its_answer_is_whole_gets_the_next_event),
         CUSTOM_TEST(a_process_that_ends_takes_its_address_along),
         CUSTOM_TEST(an_environment_in_its_own_time_has_no_connection_yet),
         cmocka_unit_test_setup_teardown(whatever_fails_the_caller_hears_exactly_once, dirs_custom,

@@ -12,6 +12,7 @@
 #define PREFIX "/2018-06-01/runtime/"
 #define WITH_CAUSE "application/vnd.aws.lambda.error.cause+json"
 #define POSTS_MAX 2       /* at once: one may be of a connection that broke */
+#define EARLY_MS 250      /* for an answer to begin after the next event was asked for */
 #define HEAD_ROOM KIB(64) /* of the head, besides the one header that clients make enormous */
 
 static void respond_json(struct http_exchange *x, unsigned status, struct str body)
@@ -61,8 +62,9 @@ static void accepted(struct http_exchange *x)
 struct next_call {
     struct environment *env;
     struct http_exchange *x;
-    bool sent;        /* the event, or as much of it as there will be */
-    struct buf event; /* what is being sent: another connection may already have the next one */
+    bool sent;          /* the event, or as much of it as there will be */
+    struct timer early; /* it asked before it had answered */
+    struct buf event;   /* what is being sent: another connection may already have the next one */
 };
 
 /* Whoever asked has gone. On a connection of its own it may ask again. */
@@ -87,6 +89,7 @@ static void next_done(void *arg, enum err how)
     if (c->sent && how != ERR_OK && env->listener && env->child)
         child_kill(env->child, SIGKILL);
     buf_fini(&c->event);
+    timer_stop(&c->early);
     env->exchanges--;
     lambda__env_maybe_free(env);
 }
@@ -158,12 +161,39 @@ static void note_agent(struct environment *env, struct http_exchange *x)
     lambda__runtime_note(env->function, version);
 }
 
+/* Whoever asked before its answer was whole gets the next event, now that there is one; else it has
+ * asked too early. */
+static void next_follows(struct environment *env)
+{
+    struct next_call *c = env->held;
+    if (!c || env->state != ENV_BUSY)
+        return;
+    if (!env->running) {
+        lambda__env_next(env);
+        return;
+    }
+    env->held = NULL;
+    refuse_state(c->x, env, "Ready");
+}
+
+/* Clients that stream do not wait for what is said of their answer, and ask on another connection:
+ * even the beginning of the one may be read after the other. */
+static void next_is_late(struct timer *t)
+{
+    struct next_call *c = CONTAINER_OF(t, struct next_call, early);
+    struct environment *env = c->env;
+    bool answering = env->running && env->posts > 0 && env->posting == env->run;
+    if (env->held == c && !answering)
+        next_follows(env);
+}
+
 static void on_next(struct environment *env, struct http_exchange *x)
 {
     if (!env->ready)
         note_agent(env, x);
     struct next_call *c = ARENA_NEW(http_exchange_arena(x), struct next_call);
-    if (env->state == ENV_IDLE || (env->ready && env->running)) {
+    bool early = env->ready && env->running;
+    if (env->state == ENV_IDLE || env->held || (early && !env->listener)) {
         http_exchange_watch(x, &other_events, env);
         refuse_state(x, env, "Ready");
         return;
@@ -176,7 +206,10 @@ static void on_next(struct environment *env, struct http_exchange *x)
     *c = (struct next_call){.env = env, .x = x};
     http_exchange_watch(x, &next_events, c);
     env->held = c;
-    lambda__env_next(env);
+    if (early)
+        timer_start(env->function->lambda->o.control, &c->early, EARLY_MS, next_is_late);
+    else
+        lambda__env_next(env);
 }
 
 /* --- POST ------------------------------------------------------------------------------------ */
@@ -256,10 +289,8 @@ static void refuse_posted(struct http_exchange *x, const struct environment *env
     refuse_state(x, env, to[kind]);
 }
 
-/* The whole body is here, or never will be. */
-static void post_end(void *arg, enum err how)
+static void end_post(struct post_call *p, enum err how)
 {
-    struct post_call *p = arg;
     struct environment *env = p->env;
     bool expected = p->kind == INIT_ERROR ? !env->ready : env->running && p->run == env->run;
     if (how == ERR_CLOSED && env->state != ENV_DEAD) { /* it may be said again */
@@ -291,6 +322,19 @@ static void post_end(void *arg, enum err how)
     }
 }
 
+/* The whole body is here, or never will be. */
+static void post_end(void *arg, enum err how)
+{
+    struct post_call *p = arg;
+    struct environment *env = p->env;
+    bool latest = p->run == env->posting;
+    end_post(p, how);
+    if (latest)
+        env->posting = 0;
+    if (latest || !env->running)
+        next_follows(env);
+}
+
 static void post_done(void *arg, enum err how)
 {
     struct post_call *p = arg;
@@ -318,7 +362,7 @@ static void post_begin(struct environment *env, struct http_exchange *x, enum po
     p->env = env;
     p->x = x;
     p->kind = kind;
-    p->run = env->run;
+    p->run = env->posting = env->run;
     p->type = lambda__error_type(type, p->type_text);
     p->with_cause = str_eqz(http_value(&rq->headers, STR("Content-Type")), WITH_CAUSE);
     p->body = BUF_INIT(LIMIT_INVOKE_PAYLOAD);
@@ -355,6 +399,7 @@ static void on_posted(struct environment *env, struct http_exchange *x, struct s
         lambda__run_end(env, LAMBDA_FUNCTION_ERROR, &payload, "error",
                         "Runtime.InvalidResponseModeHeader");
         refuse(x, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        next_follows(env);
     }
 }
 
