@@ -303,6 +303,34 @@ static void one_that_cannot_start_is_tried_again_later(void **state)
     function_unref(one);
 }
 
+static void what_is_provisioned_has_its_room_before_what_is_on_demand(void **state)
+{
+    (void)state;
+    struct function *one = version_of("Fn", "1"), *two = version_of("Two", "");
+    struct call a, b, c;
+    ask(&a, bench.function, true);
+    ask(&b, two, true);
+    ready(0);
+    ready(1);
+    serve(0, &a, true);
+    ask(&a, bench.function, true);
+    plan(one, -1, 1); /* the total is two, and both are busy */
+    assert_string_equal(lambda__provision_status(one), "FAILED");
+    assert_string_equal(one->provision.failed, "INSUFFICIENT_CAPACITY");
+    ask(&c, two, true); /* waits, and gets no new one, because that place is taken */
+    serve(1, &b, true);
+    serve(1, &c, true);
+    assert_int_equal(bench.spawned, 2);
+    spawned(3);
+    assert_true(bench.children[1].killed && bench.children[2].provisioned);
+    assert_string_equal(lambda__provision_status(one), "IN_PROGRESS");
+    ready(2);
+    assert_string_equal(lambda__provision_status(one), "READY");
+    serve(0, &a, true);
+    function_unref(one);
+    function_unref(two);
+}
+
 static void what_is_provisioned_is_taken_from_the_reservation(void **state)
 {
     (void)state;
@@ -418,6 +446,7 @@ int main(void)
         BENCH_TEST(provisioned_environments_are_there_before_anybody_calls),
         BENCH_TEST(one_that_ends_is_replaced_at_once),
         BENCH_TEST(one_that_cannot_start_is_tried_again_later),
+        WITH(open_two, what_is_provisioned_has_its_room_before_what_is_on_demand),
         BENCH_TEST(what_is_provisioned_is_taken_from_the_reservation),
         BENCH_TEST(an_alias_is_its_versions_by_weight),
         BENCH_TEST(names_of_aliases_are_judged),

@@ -76,6 +76,16 @@ static size_t on_demand(const struct function *f)
     return alive - f->provision.held;
 }
 
+/* What was provisioned and is not there yet has its room all the same, unless it cannot be had. */
+static size_t total_on_demand(const struct lambda *l)
+{
+    size_t missing = 0;
+    for (const struct function *f = l->functions; f; f = f->next)
+        if (!f->retired && !lambda__provision_fails(f))
+            missing += left(f->provision.wanted, f->provision.held, 0);
+    return left(l->o.environments_total, missing, 0);
+}
+
 size_t lambda__startable(const struct function *f)
 {
     const struct lambda *l = f->lambda;
@@ -83,10 +93,11 @@ size_t lambda__startable(const struct function *f)
     size_t n = left(l->o.environments_max, on_demand(f), 0);
     if (y->reserved >= 0)
         n = least(n, left(reserved_on_demand(y), y->alive, y->idle - f->idle));
-    return least(n, left(l->o.environments_total, l->census.alive, l->census.idle - f->idle));
+    return least(n, left(total_on_demand(l), l->census.alive, l->census.idle - f->idle));
 }
 
-/* Ends the one that has been idle for the longest, of `y` or of all; never of `f`, which asks. */
+/* Ends the one that has been idle for the longest, of `y` or of all; never of `f`, which asks for
+ * one on demand. */
 static bool evict(struct lambda *l, const struct family *y, const struct function *f)
 {
     struct environment *oldest = NULL;
@@ -110,7 +121,12 @@ bool lambda__make_room(struct function *f)
         return false;
     if (y->reserved >= 0 && y->alive >= reserved_on_demand(y) && !evict(l, y, f))
         return false;
-    return l->census.alive < l->o.environments_total || evict(l, NULL, f);
+    return l->census.alive < total_on_demand(l) || evict(l, NULL, f);
+}
+
+bool lambda__make_room_provisioned(struct lambda *l)
+{
+    return l->census.alive < l->o.environments_total || evict(l, NULL, NULL);
 }
 
 /* One that has answered and not yet asked for more counts as free: its caller may be back first. */

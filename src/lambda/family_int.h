@@ -56,12 +56,15 @@ void lambda__count(const struct environment *env, int by);
 size_t lambda__startable(const struct function *f);
 /* Whether one may be started now; ends an idle one of somebody else where that makes the room. */
 bool lambda__make_room(struct function *f);
+/* The same for one that is provisioned. */
+bool lambda__make_room_provisioned(struct lambda *l);
 bool lambda__is_reserved_away(const struct function *f); /* no execution more, by reservation */
 void lambda__serve_all(struct lambda *l);                /* soon: whoever waits tries again */
 
 /* provision.c */
 void lambda__provision(struct function *f, unsigned wanted);
-void lambda__provision_gone(struct environment *env); /* one of them is DEAD */
+void lambda__provision_gone(struct environment *env);   /* one of them is DEAD */
+bool lambda__provision_fails(const struct function *f); /* its code does not start */
 const char *lambda__provision_status(const struct function *f);
 size_t lambda__provision_ready(const struct function *f);
 

@@ -26,10 +26,10 @@ static struct environment *dispensable(const struct function *f)
     return NULL;
 }
 
-static void pause_for(struct function *f, const char *why)
+static void pause_for_failure(struct function *f)
 {
     int64_t ms = PAUSE_MIN_MS;
-    f->provision.failed = why;
+    f->provision.failed = INIT_FAILED;
     if (f->provision.failures < FAILURES_MAX)
         f->provision.failures++;
     for (unsigned i = 1; i < f->provision.failures && ms < PAUSE_MAX_MS; i++)
@@ -48,14 +48,17 @@ static void serve_now(struct function *f)
         lambda__env_kill(env);
     }
     while (f->provision.held < f->provision.wanted && f->provision.starting < AT_ONCE) {
-        if (l->census.alive >= l->o.environments_total) {
-            pause_for(f, NO_ROOM);
+        if (!lambda__make_room_provisioned(l)) {
+            f->provision.failed = NO_ROOM;
+            timer_start(l->o.control, &f->provision.timer, PAUSE_MIN_MS, serve);
             return;
         }
         if (lambda__env_start_provisioned(f) != ERR_OK) {
-            pause_for(f, INIT_FAILED);
+            pause_for_failure(f);
             return;
         }
+        if (f->provision.failures == 0)
+            f->provision.failed = NULL;
     }
 }
 
@@ -87,7 +90,7 @@ void lambda__provision_gone(struct environment *env)
         f->provision.timer.loop)
         return;
     if (!env->used && (!env->ready || lambda__now_us(f->lambda) - env->began_us < PROVEN_US)) {
-        pause_for(f, INIT_FAILED);
+        pause_for_failure(f);
         return;
     }
     f->provision.failures = 0;
@@ -98,6 +101,11 @@ void lambda__provision_gone(struct environment *env)
 size_t lambda__provision_ready(const struct function *f)
 {
     return f->provision.held - f->provision.starting;
+}
+
+bool lambda__provision_fails(const struct function *f)
+{
+    return f->provision.failures > 0;
 }
 
 /* In the words of GetProvisionedConcurrencyConfig. */

@@ -330,7 +330,7 @@ export class Daemon {
 
     /** Processes of the functions that run now. */
     functions() {
-        return this.family().filter(({ command }) => /^(node|MainThread|python)/.test(command));
+        return this.family().filter(({ command }) => /(^|\/)(node|MainThread|python)/.test(command));
     }
 
     /** Processes that wait to be forked. */
