@@ -338,9 +338,11 @@ export class Daemon {
         return this.family().filter(({ command }) => command === 'template');
     }
 
-    /** The process that serves, below the keeper. */
+    /** The process that serves: the keeper's first child, whatever pids the later ones have. */
     gateway() {
-        return this.family().find(({ parent }) => parent === this.child.pid);
+        return this.family()
+            .filter(({ parent }) => parent === this.child.pid)
+            .sort((a, b) => Number(a.started) - Number(b.started) || a.pid - b.pid)[0];
     }
 
     async waitFor(text, ms) {

@@ -38,10 +38,12 @@ const field = (pid, file, name) =>
 /** In MB and counts, of the daemon and of its functions' processes. */
 function measure(gw) {
     const { pid } = gw.gateway();
-    const pss = gw.functions().map((one) => field(one.pid, 'smaps_rollup', 'Pss') / 1024);
+    const most = (all) =>
+        Math.max(...all.map((one) => field(one.pid, 'smaps_rollup', 'Pss') / 1024));
     return {
         daemon: field(pid, 'status', 'VmRSS') / 1024,
-        function: Math.max(0, ...pss),
+        function: most(gw.functions()),
+        template: most(gw.templates()),
         descriptors: readdirSync(`/proc/${pid}/fd`).length,
         directories: readdirSync(path.join(gw.state, 'tmp')).length,
     };
@@ -84,6 +86,7 @@ test(`${CALLS} invocations`, { timeout: 7_200_000 }, async (t) => {
     const last = seen.at(-1);
     assert.ok(last.daemon < settled.daemon + 8, `the daemon grew to ${last.daemon} MB`);
     assert.ok(last.function < settled.function * 1.5 + 16, `functions grew to ${last.function} MB`);
+    assert.ok(last.template < settled.template * 1.5 + 16, `templates grew to ${last.template} MB`);
     assert.ok(last.descriptors < settled.descriptors + 16);
     assert.ok(last.directories <= settled.directories + 8);
     await eventually('the provisioned one is ready', async () => {
