@@ -10,32 +10,10 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { start, test } from '../lib/daemon.mjs';
+import { MAJORS, ROOT, buildClient, installNodes, nodeOf } from '../lib/official_client.mjs';
 import { api, lambda } from '../lib/template.mjs';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAJORS = [18, 22, 24];
-const NODES = path.join(ROOT, 'build/node-majors');
-const CLIENT = path.join(ROOT, 'build/aws-lambda-ric');
-const RIC = path.join(CLIENT, 'node_modules/aws-lambda-ric');
-const nodeOf = (major) => path.join(NODES, `node_modules/node${major}/bin/node`);
-
-/** Installs packages into a folder below build/, once. */
-async function install(dir, what, args, env = process.env) {
-    if (existsSync(what)) {
-        return;
-    }
-    mkdirSync(dir, { recursive: true });
-    writeFileSync(path.join(dir, 'package.json'), '{"private":true}');
-    const options = ['--no-package-lock', '--no-fund', '--no-audit'];
-    await promisify(execFile)('npm', ['install', ...options, ...args], { cwd: dir, env });
-    assert.ok(existsSync(what), `npm made no ${what}`);
-}
-
-const installNodes = () =>
-    install(NODES, nodeOf(24), MAJORS.map((major) => `node${major}@npm:node@${major}`));
 
 test('every major of Node: the tests of the bootstrap', { timeout: 600_000 }, async () => {
     await installNodes();
@@ -75,29 +53,9 @@ test('every major of Node: each function gets the one that it asks for', async (
     assert.doesNotMatch(gw.transcript, /nodejs(18|22|24)\.x is served/);
 });
 
-/** Builds the official client with its native part, which needs cmake, g++ and node's headers. */
-async function buildClient() {
-    await installNodes();
-    const env = { ...process.env, PATH: `${path.dirname(nodeOf(22))}:${process.env.PATH}` };
-    await install(CLIENT, RIC, ['--ignore-scripts', 'aws-lambda-ric@4.0.2'], env);
-    if (existsSync(path.join(RIC, 'rapid-client.node'))) {
-        return;
-    }
-    const headers = path.dirname(path.dirname(process.execPath));
-    const steps = [
-        ['sh', 'scripts/preinstall.sh'],
-        ['npx', '--no-install', 'node-gyp', 'rebuild', '--directory=src/native', `--nodedir=${headers}`],
-        ['cp', 'src/native/build/Release/rapid-client.node', '.'],
-    ];
-    for (const [program, ...args] of steps) {
-        const made = { ...env, DEPS_PREFIX: path.join(RIC, 'deps/artifacts') };
-        execFileSync(program, args, { cwd: RIC, env: made, stdio: 'pipe', maxBuffer: 1 << 28 });
-    }
-}
-
 test('the official client for Node runs in a custom runtime', { timeout: 1_200_000 }, async (t) => {
-    await buildClient();
-    const bootstrap = `#!/bin/sh\ncd "$LAMBDA_TASK_ROOT"\nexec ${nodeOf(22)} ${RIC}/index.mjs "$_HANDLER"\n`;
+    const { main, folders } = await buildClient();
+    const bootstrap = `#!/bin/sh\ncd "$LAMBDA_TASK_ROOT"\nexec ${nodeOf(22)} ${main} "$_HANDLER"\n`;
     const code = `exports.handler = async (event, context) => {
         console.log('asked by', context.functionName);
         if (event.path === '/b') throw new RangeError('thrown');
@@ -106,7 +64,7 @@ test('the official client for Node runs in a custom runtime', { timeout: 1_200_0
     };`;
     const ric = lambda(undefined, { runtime: 'provided.al2023', handler: 'index.handler',
         files: { bootstrap, 'index.js': code } });
-    const args = [NODES, CLIENT].flatMap((dir) => ['--allow-read', dir]);
+    const args = folders.flatMap((dir) => ['--allow-read', dir]);
     const gw = await start(t, api({ routes: { 'GET /{any}': ric } }), { args });
     for (let i = 0; i < 3; i++) {
         const { status, body } = await gw.get('/a');
@@ -243,8 +201,8 @@ function checkout(t, name, compiler) {
 }
 
 test('the official client for C++ runs in a custom runtime', { timeout: 1_200_000 }, async (t) => {
-    await buildClient();
-    const deps = path.join(RIC, 'deps/artifacts'), to = path.join(CLIENT, 'cpp-bootstrap');
+    const { deps } = await buildClient();
+    const to = path.join(ROOT, 'build/cpp-bootstrap');
     execFileSync('g++', ['-O1', '-o', to, '-x', 'c++', '-', '-x', 'none', `-I${deps}/include`, `-L${deps}/lib`,
         '-laws-lambda-runtime', '-lcurl', '-pthread'], { input: CPP, stdio: ['pipe', 'ignore', 'pipe'] });
     await everyEnd(t, readFileSync(to));

@@ -591,7 +591,7 @@ async function main(role) {
             askNext();
         }
     } catch (error) {
-        die('Uncaught Exception', error, EXIT_EXCEPTION);
+        die(MODERN ? 'Init Error' : 'Uncaught Exception', error, EXIT_EXCEPTION);
     }
 }
 

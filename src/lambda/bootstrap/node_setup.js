@@ -111,7 +111,8 @@ let asJson = false;
 let lowest = LEVELS.TRACE;
 let descriptor = NaN; // lines on stdout instead
 
-let requestId; // of the event in hand or the last one; undefined during init
+// Of the event in hand or the last one; in init undefined or, from nodejs24.x on, "-".
+let requestId;
 let tenantId;
 
 /** The pipe that frames go into; NaN when a wrapper has closed it: the number is another's then. */
@@ -207,6 +208,7 @@ function logError(label, value) {
 function configure() {
     const asked = /nodejs(\d+)\.x/.exec(env.AWS_EXECUTION_ENV) || [null, process.versions.node];
     MODERN = parseInt(asked[1], 10) >= 24;
+    requestId = MODERN ? '-' : undefined;
     asJson = (env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
     lowest = LEVELS[(env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
     descriptor = logDescriptor(env._LAMBDA_TELEMETRY_LOG_FD);
@@ -232,7 +234,7 @@ let context; // what InvokeStore holds for the event in hand
 
 /** From here on the log and awslambda.InvokeStore speak of this event; of none without a request. */
 function beginEvent(request, trace, tenant) {
-    requestId = request;
+    requestId = request ?? (MODERN ? '-' : undefined);
     tenantId = tenant;
     context = request === undefined ? undefined : {
         [KEYS.REQUEST_ID]: request, [KEYS.X_RAY_TRACE_ID]: trace, [KEYS.TENANT_ID]: tenant,
