@@ -139,13 +139,13 @@ static int allow_all(int ruleset, uint64_t all, const char *const *paths, uint64
     return error;
 }
 
-int landlock_enter(int abi, const char *const *read, const char *const *write,
+int landlock_rules(int abi, const char *const *read, const char *const *write,
                    const char *const *places, const char *tmp)
 {
     struct ruleset attr = {.fs = handled(abi), .scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
     int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, RULESET_BYTES(abi), 0);
     if (fd < 0)
-        return errno;
+        return -1;
     int error = 0;
     for (size_t i = 0; i < COUNTOF(system_paths) && error == 0; i++)
         error = allow(fd, attr.fs, system_paths[i].path, system_paths[i].access);
@@ -157,8 +157,20 @@ int landlock_enter(int abi, const char *const *read, const char *const *write,
         error = allow_all(fd, attr.fs, places, RUN);
     if (error == 0 && tmp[0])
         error = allow(fd, attr.fs, tmp, OWN);
-    if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
-        error = errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int landlock_enter(int abi, const char *const *read, const char *const *write,
+                   const char *const *places, const char *tmp)
+{
+    int fd = landlock_rules(abi, read, write, places, tmp);
+    if (fd < 0)
+        return errno;
+    int error = syscall(SYS_landlock_restrict_self, fd, 0) == 0 ? 0 : errno;
     close(fd);
     return error;
 }

@@ -7,10 +7,18 @@
 
 /* The ABI of this kernel, 0 = it has none. */
 int landlock_abi(void);
-/* What this process and all that it starts may open from here on, besides what every program needs:
- * `read` and `places` and execute, `write` everything but devices, NULL-terminated or NULL, below
- * or exactly; `tmp` as `write`, "" = none. 0 or errno. */
+/* What may be opened, besides what every program needs: `read` and `places` and execute, `write`
+ * everything but devices, NULL-terminated or NULL, below or exactly; `tmp` as `write`, "" = none.
+ * A descriptor of these rules, or -1 = errno. */
+int landlock_rules(int abi, const char *const *read, const char *const *write,
+                   const char *const *places, const char *tmp);
+/* This process, which has one thread, and all that it starts may open that and no more from here
+ * on. 0 or errno. */
 int landlock_enter(int abi, const char *const *read, const char *const *write,
                    const char *const *places, const char *tmp);
+
+/* The same for a process with any number of threads (landlock_threads.c). After an error some may
+ * be held and others not: it has to end. One at a time. */
+int landlock_enter_all(int abi, const char *const *read, const char *const *write, const char *tmp);
 
 #endif

@@ -3,7 +3,11 @@
  * for the function, and a code cache, which must not change what is loaded.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync, chmodSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+    existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync, chmodSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually, start, test } from '../lib/daemon.mjs';
 import { api, lambda } from '../lib/template.mjs';
@@ -114,6 +118,80 @@ test('a worker is shut in like a process that was started for the function', asy
         assert.equal(gw.functions().some(({ pid }) => pid === waits?.pid), waits !== null);
     }
     assert.deepEqual(seen[0], seen[1]);
+});
+
+/* open(path): what each of the process's threads gets when it opens that, in a signal handler. */
+const ON_EACH_THREAD = `
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+typedef void *value;
+int napi_create_function(value env, const char *name, size_t n, value (*call)(value, value), void *data, value *out);
+int napi_set_named_property(value env, value object, const char *name, value to);
+int napi_get_cb_info(value env, value info, size_t *n, value *arguments, value *self, void **data);
+int napi_get_value_string_utf8(value env, value from, char *out, size_t size, size_t *n);
+int napi_create_string_utf8(value env, const char *text, size_t n, value *out);
+static char path[4096], said[4096];
+static volatile int got;
+static void try_it(int number)
+{
+    int fd = open(path, O_RDONLY);
+    got = fd >= 0 ? 1000 : errno;
+    if (fd >= 0) close(fd);
+}
+static value each(value env, value info)
+{
+    value argument, out;
+    size_t n = 1, at = 0;
+    struct dirent *e;
+    DIR *d = opendir("/proc/self/task");
+    signal(SIGUSR2, try_it);
+    napi_get_cb_info(env, info, &n, &argument, NULL, NULL);
+    napi_get_value_string_utf8(env, argument, path, sizeof path, &n);
+    while ((e = readdir(d))) {
+        int tid = atoi(e->d_name);
+        if (tid <= 0) continue;
+        got = 0;
+        if (syscall(SYS_tgkill, getpid(), tid, SIGUSR2) != 0) continue;
+        for (int i = 0; i < 200 && !got; i++) usleep(1000);
+        at += sprintf(said + at, "%d ", got); /* 0: it had the signal blocked */
+    }
+    closedir(d);
+    napi_create_string_utf8(env, said, at, &out);
+    return out;
+}
+__attribute__((visibility("default"))) value napi_register_module_v1(value env, value exports)
+{
+    value call;
+    napi_create_function(env, "each", 4, each, NULL, &call);
+    napi_set_named_property(env, exports, "each", call);
+    return exports;
+}`;
+
+test('every thread of a worker is shut in', async (t) => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'ropeline-addon-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    writeFileSync(path.join(dir, 'each.c'), ON_EACH_THREAD);
+    execFileSync('cc', ['-shared', '-fPIC', '-o', path.join(dir, 'each.node'), path.join(dir, 'each.c')]);
+    const files = { 'each.node': readFileSync(path.join(dir, 'each.node')) };
+    const code = `const { each } = require('./each.node');
+    ${answer("[each('/usr/bin/env'), each('/var'), each('/etc/shadow')]")}`;
+    for (const options of [WORKERS, CACHE]) {
+        const gw = await start(t, project(code, { files }), { env: options });
+        const waits = options === WORKERS ? await worker(gw) : await settles(gw, 'Function0');
+        const [may, ...mayNot] = (await get(gw)).map((text) => text.trim().split(' '));
+        assert.ok(gw.functions().some(({ pid }) => pid === waits.pid));
+        assert.ok(may.filter((got) => got === '1000').length >= 4, `they try: ${may}`);
+        for (const all of mayNot) {
+            assert.deepEqual(all.filter((got) => got === '1000'), []);
+            assert.ok(all.includes('13'), `${all}`);
+        }
+    }
 });
 
 test('a function with options for node itself gets a process of its own', async (t) => {

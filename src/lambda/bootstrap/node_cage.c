@@ -62,7 +62,7 @@ static napi_value restrict_self(napi_env env, napi_callback_info info)
                n[i] < TEXT_BYTES - 1;
     if (!fits || !split(texts[READ], n[READ], read) || !split(texts[WRITE], n[WRITE], write))
         (void)napi_throw_error(env, NULL, "paths that cannot be used");
-    else if (abi > 0 && landlock_enter(abi, read, write, NULL, texts[TMP]) != 0)
+    else if (abi > 0 && landlock_enter_all(abi, read, write, texts[TMP]) != 0)
         (void)napi_throw_error(env, NULL, "Landlock refuses");
     return NULL;
 }
