@@ -175,7 +175,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(given, ensure_ascii=False, default=repr) + '\n'
 
 
-class LogHandler(logging.Handler):
+class LambdaLoggerHandler(logging.Handler):
     """Where the root logger's records go: log frames, or lines on stdout."""
 
     def __init__(self):
@@ -233,7 +233,7 @@ class LogHandler(logging.Handler):
 
 
 def set_up_logging():
-    handler = LogHandler()
+    handler = LambdaLoggerHandler()
     logging.Formatter.converter = time.gmtime
     level = os.environ.get('AWS_LAMBDA_LOG_LEVEL', '').upper()
     level = 'DEBUG' if level == 'TRACE' else level
@@ -372,9 +372,9 @@ def _parse_field(text, name):
 
 
 class LambdaContext:
-    SHOWN = ('aws_request_id', 'log_group_name', 'log_stream_name', 'function_name',
-             'memory_limit_in_mb', 'function_version', 'invoked_function_arn', 'client_context',
-             'identity', 'tenant_id')
+    _SHOWN = ('aws_request_id', 'log_group_name', 'log_stream_name', 'function_name',
+              'memory_limit_in_mb', 'function_version', 'invoked_function_arn', 'client_context',
+              'identity', 'tenant_id')
 
     def __init__(self, fields, log):
         env = os.environ
@@ -403,7 +403,7 @@ class LambdaContext:
         self._log.put(str(message), logging.NOTSET, time.time())
 
     def __repr__(self):
-        shown = ','.join(f'{name}={getattr(self, name)}' for name in self.SHOWN)
+        shown = ','.join(f'{name}={getattr(self, name)}' for name in self._SHOWN)
         return f'LambdaContext([{shown}])'
 
 
