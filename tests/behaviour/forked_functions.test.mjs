@@ -183,3 +183,42 @@ test('Python siblings share what was loaded, and nothing that must differ', asyn
     }
     await gw.waitFor(`seen by ${forks[0].pid}`);
 });
+
+const python = (files, options) =>
+    api({ routes: { 'GET /x': lambda(undefined, { runtime: 'python3.11', files, ...options }) } });
+
+test('a Python function that closed its output gets one when it is forked, and no child of it more', async (t) => {
+    const gw = await start(t, python({ 'index.py': `
+import json, os, time
+os.close(1)
+loaded = os.getpid()
+def handler(event, context):
+    forked = loaded != os.getpid()
+    if forked:
+        os.write(1, b'written by %d\\n' % os.getpid())
+    time.sleep(0.1)
+    inherited = [n for n in map(int, os.listdir('/proc/self/fd'))
+                 if os.path.exists(f'/proc/self/fd/{n}') and os.get_inheritable(n)]
+    return {'body': json.dumps({'forked': forked, 'pid': os.getpid(), 'inherited': sorted(inherited)})}
+` }));
+    await gw.get('/x');
+    await untilTemplate(gw, 'serving');
+    const forks = (await atOnce(gw, 4)).filter(({ forked }) => forked);
+    assert.ok(forks.length >= 2, `${forks.length} of 4 were forked`);
+    for (const { pid, inherited } of forks) {
+        assert.deepEqual(inherited, [0, 1, 2]);
+        await gw.waitFor(`written by ${pid}`);
+    }
+});
+
+test('a Python that cannot be forked starts each environment from the beginning, and says so', async (t) => {
+    const gw = await start(t, python(
+        { 'index.py': PYTHON, 'lacking/ctypes.py': 'raise ImportError("built without it")' },
+        { env: { PYTHONPATH: 'lacking' } },
+    ));
+    await gw.get('/x');
+    await untilTemplate(gw, 'refused');
+    await gw.waitFor('its Python cannot be forked: built without it');
+    assert.ok((await atOnce(gw, 3)).every(({ pid, loaded }) => pid === loaded));
+    assert.equal((await described(gw)).forked, 0);
+});

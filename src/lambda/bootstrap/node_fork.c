@@ -1,32 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a template in Node cannot do in JavaScript: wait for a birth message, fork, and be an
- * environment afterwards. Loaded by node itself as an addon (Node-API, whose names and numbers are
- * stable across versions), so it stands alone and includes nothing of ours. Invariant: serve()
- * returns in a new environment only; a template leaves it by ending.
- *
- * A birth message is a number of four bytes, then a text for the environment; with it come the
- * descriptors that become 1 to 4. The new environment answers with the number; the kernel adds its
- * pid. (docs/internals/cold-start.md) */
+ * What a template in Node cannot do in JavaScript: being forked, and be an environment afterwards.
+ * Loaded by node itself as an addon (Node-API, whose names and numbers are stable across versions).
+ * Invariant: serve() returns in a new environment only; a template leaves it by ending. */
+#include "birth.h"
+
 #include <dlfcn.h>
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define CONTROL 5
-#define FIRST_FD 1
-#define GIVEN_FDS 4
-#define MESSAGE_MAX 65536
 #define DIED 127
 
 /* --- Node-API, as far as it is used here ------------------------------------------------------ */
@@ -50,37 +35,6 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports);
 
 /* --- a birth ---------------------------------------------------------------------------------- */
 
-struct birth {
-    uint32_t number;
-    int fds[GIVEN_FDS];
-    char text[MESSAGE_MAX];
-    size_t n;
-};
-static struct birth birth; /* this process handles one at a time */
-
-static bool receive(struct birth *b)
-{
-    union {
-        char bytes[CMSG_SPACE(GIVEN_FDS * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov[] = {{&b->number, sizeof b->number}, {b->text, sizeof b->text}};
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
-    ssize_t n;
-    do {
-        m.msg_control = control.bytes;
-        m.msg_controllen = sizeof control.bytes;
-        n = recvmsg(CONTROL, &m, MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
-    const struct cmsghdr *c = n > (ssize_t)sizeof b->number ? CMSG_FIRSTHDR(&m) : NULL;
-    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof b->fds) ||
-        m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        return false; /* nobody is there any more, or it is not our daemon */
-    memcpy(b->fds, CMSG_DATA(c), sizeof b->fds);
-    b->n = (size_t)n - sizeof b->number;
-    return true;
-}
-
 /* V8 keeps its heap out of children (MADV_DONTFORK); ours need it. What cannot be asked for
  * (special mappings) is there anyway. */
 static bool keep_memory(void)
@@ -98,73 +52,32 @@ static bool keep_memory(void)
     return true;
 }
 
-/* The keeper must have become our parent before its death can become ours. */
-static bool follow_keeper(pid_t middle, pid_t keeper)
-{
-    while (getppid() == middle)
-        sched_yield();
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == keeper;
-}
-
-static bool take_descriptors(const int *fds)
-{
-    for (int i = 0; i < GIVEN_FDS; i++) { /* none of them stands where another must go: 1 to 5 are
-                                             taken in a template */
-        if (dup2(fds[i], FIRST_FD + i) < 0)
-            return false;
-        close(fds[i]);
-    }
-    return true;
-}
-
 /* In the new process. The event loop gets an epoll instance and wake-ups of its own. */
-static bool begin(napi_env env, pid_t middle, pid_t keeper)
+static bool renew_loop(napi_env env)
 {
     void *loop = NULL;
     int (*loop_fork)(void *) = NULL;
     *(void **)&loop_fork = dlsym(RTLD_DEFAULT, "uv_loop_fork");
-    if (!loop_fork || napi_get_uv_event_loop(env, &loop) != 0 || loop_fork(loop) != 0)
-        return false;
-    if (!follow_keeper(middle, keeper) || setsid() < 0 || !take_descriptors(birth.fds))
-        return false;
-    ssize_t n = send(CONTROL, &birth.number, sizeof birth.number, MSG_NOSIGNAL);
-    close(CONTROL);
-    return n == (ssize_t)sizeof birth.number;
+    return loop_fork && napi_get_uv_event_loop(env, &loop) == 0 && loop_fork(loop) == 0;
 }
 
-/* Forks twice, so that the keeper, our subreaper, is the parent. The one in the middle borrows this
- * memory (vfork) instead of copying it: it does nothing but fork. True in the new process. */
-static bool give_birth(napi_env env)
-{
-    pid_t keeper = getppid();
-    pid_t middle = vfork(); /* allowed: this runs in node, which is what is forked */
-    if (middle == 0) {
-        pid_t self = getpid();
-        pid_t child = fork(); /* allowed: likewise */
-        if (child != 0)
-            _exit(child < 0 ? DIED : 0);
-        if (!begin(env, self, keeper))
-            _exit(DIED);
-        return true;
-    }
-    for (int i = 0; i < GIVEN_FDS; i++)
-        close(birth.fds[i]);
-    while (middle > 0 && waitpid(middle, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    return false;
-}
-
+/* What is mapped does not change while nothing runs here but this. */
 static napi_value serve(napi_env env, napi_callback_info info)
 {
-    napi_value text = NULL;
+    napi_value out = NULL;
+    size_t n;
     (void)info;
-    while (receive(&birth)) {
-        if (keep_memory() && give_birth(env)) {
-            napi_create_string_utf8(env, birth.text, birth.n, &text);
-            return text;
-        }
-    }
-    _exit(0);
+    if (!keep_memory())
+        _exit(DIED);
+    do {
+        if (!birth_receive())
+            _exit(0);
+    } while (!birth_give());
+    if (!renew_loop(env))
+        _exit(DIED);
+    const char *text = birth_text(&n);
+    napi_create_string_utf8(env, text, n, &out);
+    return out;
 }
 
 /* Node's own way out joins threads that a forked process does not have. */

@@ -23,6 +23,9 @@ API = '/2018-06-01/runtime'
 HEAD_MAX = 64 * 1024
 BODY_MAX = 64 * 1024 * 1024  # the limit that counts (6 MiB) is the daemon's
 READ_BYTES = 64 * 1024
+STATUS_LINE = re.compile(r'HTTP/1\.1 ([2-5]\d\d)(?: .*)?')
+LENGTH = re.compile(r'\d{1,9}')
+ERROR_TYPE = re.compile('[!-~]{1,256}')
 EXIT_INIT = 1
 EXIT_PROTOCOL = 1
 OURS = os.path.abspath(__file__)
@@ -293,9 +296,9 @@ class Connection:
         for field in rest:
             name, _, value = field.partition(':')
             fields[name.lower()] = value.strip()
-        status = re.fullmatch(r'HTTP/1\.1 ([2-5]\d\d)(?: .*)?', line)
+        status = STATUS_LINE.fullmatch(line)
         length = fields.get('content-length', '')
-        if not status or not re.fullmatch(r'\d{1,9}', length) or int(length) > BODY_MAX:
+        if not status or not LENGTH.fullmatch(length) or int(length) > BODY_MAX:
             refuse('reply that is not HTTP/1.1 with a usable Content-Length')
         length = int(length)
         parts = [data[end + 4:]]
@@ -318,7 +321,7 @@ class Connection:
     def post(self, where, content_type, body, kind=None):
         head = (f'POST {API}{where} HTTP/1.1\r\nHost: {self.host}\r\n'
                 f'Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n')
-        if kind and re.fullmatch(r'[!-~]{1,256}', kind):
+        if kind and ERROR_TYPE.fullmatch(kind):
             head += f'Lambda-Runtime-Function-Error-Type: {kind}\r\n'
         self._send(f'{head}\r\n'.encode('ascii') + body)
         status, _, _ = self.reply()

@@ -6,22 +6,14 @@ itself (os.register_at_fork); what a hash is seeded with stays what it was.
 
 snapshot_restore_py is the module by which a function says what it wants done before it is forked
 and in each fork, as on AWS with SnapStart."""
-import ctypes
 import gc
 import json
 import os
-import signal
-import socket
 import sys
-import time
 import types
 
 CONTROL = 5
-GIVEN = (1, 2, 3, 4)  # the numbers that the descriptors of a birth message get
 FAR_END = 6  # of 3: for runtimes that rehearse
-MESSAGE_MAX = 65536
-DIED = 127
-PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 NAME = b'template'  # for who looks at processes
 
@@ -50,16 +42,29 @@ class Template:
     def __init__(self):
         """Before any code of the function is there."""
         os.close(FAR_END)
-        self.control = socket.socket(fileno=CONTROL)
-        self.prctl = ctypes.CDLL(None).prctl
-        self.keeper = os.getppid()
+        os.set_inheritable(CONTROL, False)
+        try:
+            self._load()
+        except (ImportError, OSError, AttributeError) as error:  # not with this C library or Python
+            self.refuse(f'its Python cannot be forked: {error}')
         with open('/proc/self/comm', 'rb') as name:
             self.name = name.read().rstrip()
         self.prctl(PR_SET_NAME, NAME)
         self.descriptors = _descriptors()
 
+    def _load(self):
+        import ctypes  # which not every Python has
+        self.prctl = ctypes.CDLL(None).prctl
+        # PyDLL: the interpreter's lock is kept, as os.fork() keeps it.
+        self.library = ctypes.PyDLL(os.path.join(os.path.dirname(__file__), 'python_fork.so'))
+        self.library.text.restype = ctypes.c_char_p
+        self.around = [ctypes.pythonapi[f'PyOS_{name}']
+                       for name in ('BeforeFork', 'AfterFork_Child', 'AfterFork_Parent')]
+        for function in self.around:
+            function.restype = None
+
     def refuse(self, why):
-        self.control.send(f'refused {why}'.encode('utf-8', 'backslashreplace')[:500])
+        os.write(CONTROL, f'refused {why}'.encode('utf-8', 'backslashreplace')[:500])
         os._exit(0)
 
     def _refusal(self):
@@ -80,48 +85,28 @@ class Template:
             self.refuse(why)
         gc.collect()
         gc.freeze()  # so that no fork copies these pages just to count references
-        self.control.send(b'ready')
+        os.write(CONTROL, b'ready')
         while True:
-            data, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE_MAX, len(GIVEN))
-            if len(data) <= 4 or len(descriptors) != len(GIVEN):
+            if not self.library.receive():
                 os._exit(0)
-            if self._give_birth(data[:4], descriptors):
+            if self._give_birth():
                 break
-            for descriptor in descriptors:
-                os.close(descriptor)
         self.prctl(PR_SET_NAME, self.name)
-        _become(json.loads(data[4:]))
+        _become(json.loads(self.library.text()))
         for hook, args, named in _after:
             hook(*args, **named)
 
-    def _give_birth(self, number, descriptors):
-        """Forks twice, so that the keeper, our subreaper, is the parent. True in the new process."""
-        middle = os.fork()
-        if middle:
-            os.waitpid(middle, 0)
-            return False
-        middle = os.getpid()
-        if os.fork():
-            os._exit(0)
-        try:
-            while os.getppid() == middle:
-                time.sleep(0)
-            self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != self.keeper:
-                os._exit(DIED)
-            os.setsid()
-            for wanted, descriptor in zip(GIVEN, descriptors):
-                os.dup2(descriptor, wanted, inheritable=wanted <= 2)
-                os.close(descriptor)
-            self.control.send(number)
-            self.control.close()
-        except OSError:
-            os._exit(DIED)
-        return True
+    def _give_birth(self):
+        """True in the new process. Around the fork is what os.fork() would do."""
+        before, in_child, in_parent = self.around
+        before()
+        born = self.library.give_birth()
+        (in_child if born else in_parent)()
+        return born
 
 
 def _become(variables):
     os.environ.update(variables)
-    os.makedirs(os.environ['TMPDIR'], mode=0o700, exist_ok=True)
+    os.makedirs(variables['TMPDIR'], mode=0o700, exist_ok=True)
     if 'tempfile' in sys.modules:
         sys.modules['tempfile'].tempdir = None
