@@ -137,8 +137,9 @@ test('what Lambda would not take is refused at load', async (t) => {
 });
 
 test('20 parallel cold calls all succeed, and so do 60 with fewer environments', async (t) => {
-    const gw = await start(t, template({}), { args: ['--concurrency', '20'] });
-    const cold = await Promise.all(Array.from({ length: 20 }, () => gw.get('/x?ms=500')));
+    const gw = await start(t, template({ Timeout: 20 }), { args: ['--concurrency', '20'] });
+    // each lasts until all have been started: one that is free sooner would serve another
+    const cold = await Promise.all(Array.from({ length: 20 }, () => gw.get(`/x?ms=${800 * PATIENCE}`)));
     assert.ok(cold.every(({ status }) => status === 200));
     assert.equal(new Set(cold.map(({ json }) => json.pid)).size, 20);
     const more = await Promise.all(Array.from({ length: 60 }, () => gw.get('/x?ms=5')));
