@@ -182,7 +182,7 @@ enum err lambda__tree_remove_at(int at, const char *name)
 
 enum err lambda__tree_remove(const char *dir, const char *name)
 {
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC); /* it need not be readable */
     if (at < 0)
         return ERR_IO;
     enum err err = lambda__tree_remove_at(at, name);

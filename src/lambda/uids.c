@@ -39,25 +39,25 @@ enum err lambda__uid_take(struct lambda *l, uint32_t *out)
 enum err lambda__uid_empty(struct lambda *l, uint32_t uid, const char *name, child_exit_fn done,
                            void *arg)
 {
-    static const char *const none[] = {NULL};
+    static const char *const none[] = {NULL}, *const program[] = {"/proc/self/exe", NULL};
     struct child *child;
     enum err err = ERR_NOMEM;
     struct arena *a = arena_new(KIB(8), KIB(64));
     if (!a)
         return ERR_NOMEM;
-    /* A fork's directory lies in its template's, which is what both see as /tmp. */
+    /* A fork's directory lies in its template's. Of what it may use otherwise nothing is shown, and
+     * it is held to its own: there is no other /tmp that it could take for its own. */
     struct str inside, whole = str_cut(str_c(name), '/', &inside);
     struct str tmp = arena_fmt(a, "%s/%.*s", l->tmp_dir, STR_ARG(whole));
-    const char *seen = arena_cstr(a, lambda__tmp_seen(l, a, name));
+    const char *seen =
+        arena_cstr(a, arena_fmt(a, inside.n > 0 ? "/tmp/%.*s" : "/tmp%.*s", STR_ARG(inside)));
     const struct child_cage cage = {.level = CHILD_DEFAULT,
                                     .uid = uid,
                                     .gid = uid,
-                                    .opens_itself = true, /* it opens what we say */
                                     .tmp = tmp.p,
                                     .hide = l->o.state_dir,
-                                    .read = l->o.allow_read,
-                                    .write = l->o.allow_write};
-    const char *const argv[] = {"/proc/self/exe", "empty-tmp", seen, NULL};
+                                    .read = program};
+    const char *const argv[] = {program[0], "empty-tmp", seen, NULL};
     const struct child_spec spec = {.argv = argv, .env = none, .cwd = "/", .cage = &cage};
     if (tmp.p && seen)
         err = child_spawn(l->o.keeper, &spec, done, arg, &child);

@@ -29,6 +29,7 @@ struct cage_facts {
     bool uids;
     char cgroup_why[160]; /* why not; "" when memory and pids are limited */
     char tmp_why[160];
+    char uids_why[160]; /* why none can be given; "" = they could */
     char strict_why[160];
 };
 

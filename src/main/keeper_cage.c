@@ -79,7 +79,7 @@ void cage_describe(const struct cage_options *o, const struct cage_facts *f, str
     if (!f->tmp && o->level != CHILD_STRICT)
         add_missing(out, &first, "own /tmp", f->tmp_why);
     if (!f->uids)
-        add_missing(out, &first, "own uid", geteuid() == 0 ? "function_uids" : "needs root");
+        add_missing(out, &first, "own uid", f->uids_why[0] ? f->uids_why : "function_uids");
 }
 
 /* In a container not all numbers need be users. */
@@ -96,6 +96,26 @@ static bool are_mapped(const struct cage_options *o)
     return found;
 }
 
+/* What functions leave is removed by our own program, as their uid. */
+static bool is_for_others(void)
+{
+    struct stat st;
+    return stat("/proc/self/exe", &st) == 0 && (st.st_mode & S_IXOTH);
+}
+
+static void look_at_uids(struct keeper_cage *c)
+{
+    struct cage_facts *f = &c->facts;
+    const char *why = geteuid() != 0     ? "only root can give others a uid"
+                      : !f->tmp          ? "root may not mount (a container without CAP_SYS_ADMIN?)"
+                      : !is_for_others() ? "others may not execute this program: chmod o+x"
+                      : c->o.uid_count > 0 && !are_mapped(&c->o)
+                          ? "this machine or container has no such uids"
+                          : "";
+    snprintf(f->uids_why, sizeof f->uids_why, "%s", why);
+    f->uids = c->o.uid_count > 0 && why[0] == '\0';
+}
+
 static void look(struct keeper_cage *c, pid_t keeper)
 {
     struct cage_facts *f = &c->facts;
@@ -104,7 +124,7 @@ static void look(struct keeper_cage *c, pid_t keeper)
     keeper__cgroup_open(&c->cgroup, f, keeper);
     f->uids = c->o.uid_count > 0 && geteuid() == 0;
     keeper__namespace_look(c);
-    f->uids = f->uids && f->tmp && are_mapped(&c->o); /* its way to its files is a mount */
+    look_at_uids(c);
 }
 
 void keeper__cage_open(struct keeper_cage *c, const struct cage_options *o,
@@ -150,10 +170,7 @@ bool keeper__cage_suffices(struct keeper *k)
 {
     struct cage_facts *f = &k->cage.facts;
     if (k->cage.o.uids_asked && k->cage.o.uid_count > 0 && !f->uids) {
-        keeper__complain("function_uids cannot be had here: %s",
-                         k->uid != 0 ? "only root can give others a uid"
-                         : !f->tmp   ? "root may not mount (a container without CAP_SYS_ADMIN?)"
-                                     : "this machine or container has no such uids");
+        keeper__complain("function_uids cannot be had here: %s", f->uids_why);
         return false;
     }
     if (k->cage.o.freezes && !f->freezer) {
@@ -266,7 +283,8 @@ int keeper__cage_surround(const struct keeper_cage *c, const struct keeper_reque
     if (error != 0)
         return error;
     *step = CHILD_STEP_MOUNTS;
-    return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q) : keeper__mounts_default(q);
+    return q->spawn.level == CHILD_STRICT ? keeper__mounts_strict(q, c->user)
+                                          : keeper__mounts_default(q, c->user);
 }
 
 /* Where a strict child sees what else has names of its own. */

@@ -73,8 +73,9 @@ unsigned keeper__cgroup_sweep(const struct cgroup_tree *t,
 
 /* keeper_mounts.c, in the child's own mount namespace; errno. */
 bool keeper__mounts_wants_tmp(const struct keeper_request *q);
-int keeper__mounts_default(const struct keeper_request *q);
-int keeper__mounts_strict(const struct keeper_request *q);
+/* `user`: the gateway, who asks; what he could not open is not shown. NULL = we are he. */
+int keeper__mounts_default(const struct keeper_request *q, const struct privilege *user);
+int keeper__mounts_strict(const struct keeper_request *q, const struct privilege *user);
 
 /* keeper_namespaces.c */
 #define STRICT_HOST "function"

@@ -11,12 +11,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "main/keeper_cage.h"
 
 #define PREFIX "ropeline-"
 #define KEEPERS_OWN "keeper"
+#define STALE_WAIT_NS 2000000
+#define STALE_WAITS 25      /* 50 ms for each that does not go */
 #define TABLE_BYTES KIB(64) /* of a file of /proc that is read whole */
 
 enum { MEMORY, PIDS, KILL, PURPOSES };
@@ -158,6 +161,14 @@ static bool remove_group(int parent, const char *name)
     return unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }
 
+/* Killed is not yet dead; nothing else is under way when this is called. */
+static void remove_group_now(int parent, const char *name)
+{
+    const struct timespec pause = {0, STALE_WAIT_NS};
+    for (int i = 0; i < STALE_WAITS && !remove_group(parent, name); i++)
+        (void)nanosleep(&pause, NULL);
+}
+
 /* Of keepers that are no more. */
 static void remove_stale(int parent)
 {
@@ -173,13 +184,13 @@ static void remove_stale(int parent)
         DIR *in = again < 0 ? NULL : fdopendir(again);
         for (struct dirent *one; in && (one = readdir(in));) {
             if (one->d_type == DT_DIR && one->d_name[0] != '.')
-                (void)remove_group(group, one->d_name);
+                remove_group_now(group, one->d_name);
         }
         if (in)
             closedir(in);
         if (group >= 0)
             close(group);
-        (void)remove_group(parent, e->d_name);
+        remove_group_now(parent, e->d_name);
     }
     if (d)
         closedir(d);

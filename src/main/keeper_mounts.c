@@ -6,8 +6,10 @@
  * each function returns errno. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,11 +22,31 @@
 #define TREE_OPTIONS "mode=0755,size=16m" /* of the tree: holds mount points alone */
 #define STRICT_TMP_OPTIONS "mode=1777,size=512m"
 
+/* Whoever asks for a path has to be able to go there himself: the gateway's user, NULL = we. Set
+ * once in the child, which has one thread. */
+static const struct privilege *asker;
+
+static int ask_as(const struct privilege *user)
+{
+    asker = user && user->root ? user : NULL;
+    return !asker || setgroups((size_t)asker->group_count, asker->groups) == 0 ? 0 : errno;
+}
+
 /* A copy of what is at `path`, mounted nowhere yet; -1 = errno. */
 static int tree_copy(const char *path, uint64_t attributes)
 {
     struct mount_attr attr = {.attr_set = attributes};
+    if (asker) { /* of root's capabilities that leaves the one to mount */
+        (void)setfsgid(asker->gid);
+        (void)setfsuid(asker->uid);
+    }
     int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    int why = errno;
+    if (asker) {
+        (void)setfsuid(0);
+        (void)setfsgid(0);
+    }
+    errno = why;
     if (fd >= 0 && attributes &&
         mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0) {
         int error = errno;
@@ -171,13 +193,15 @@ static int cover_hidden(struct copies *c, const char *hide)
 }
 
 /* Read-only, because Landlock allows what it allows for the whole of /tmp. */
-int keeper__mounts_default(const struct keeper_request *q)
+int keeper__mounts_default(const struct keeper_request *q, const struct privilege *user)
 {
     struct copies c = {.n = 0};
     bool own_tmp = keeper__mounts_wants_tmp(q);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return errno;
-    int error = copy_all(&c, q, own_tmp);
+    int error = ask_as(user);
+    if (error == 0)
+        error = copy_all(&c, q, own_tmp);
     if (error == 0 && own_tmp)
         error = cover_tmp(q->tmp);
     if (error == 0)
@@ -334,7 +358,7 @@ static const char *building_site(const struct keeper_request *q)
     return NULL;
 }
 
-int keeper__mounts_strict(const struct keeper_request *q)
+int keeper__mounts_strict(const struct keeper_request *q, const struct privilege *user)
 {
     const char *site = building_site(q);
     if (!site)
@@ -345,7 +369,9 @@ int keeper__mounts_strict(const struct keeper_request *q)
     int root = open(site, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return errno;
-    int error = fill(root, q);
+    int error = ask_as(user);
+    if (error == 0)
+        error = fill(root, q);
     if (error == 0)
         error = change_root(root);
     close(root);

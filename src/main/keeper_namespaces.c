@@ -115,7 +115,7 @@ static int try_tmp(bool userns)
         static char tmp[] = "/tmp", none[] = "";
         const struct keeper_request q = {.tmp = tmp, .hide = none};
         int error = keeper__namespace_enter(userns);
-        _exit(error ? error : keeper__mounts_default(&q));
+        _exit(error ? error : keeper__mounts_default(&q, NULL));
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;

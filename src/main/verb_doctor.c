@@ -139,11 +139,10 @@ static void find_mounts(struct finding *f)
 
 static void find_uids(struct finding *f)
 {
-    f->good = geteuid() == 0 && cage.tmp;
-    snprintf(f->text, sizeof f->text, "%s",
-             f->good ? "serve as root gives each environment its own (function_uids)"
-                     : "no: only serve as root, where it may mount, gives functions uids of their "
-                       "own");
+    f->good = cage.uids_why[0] == '\0';
+    snprintf(f->text, sizeof f->text, "%s%s",
+             f->good ? "serve as root gives each environment its own (function_uids)" : "no: ",
+             cage.uids_why);
 }
 
 static void find_strict(struct finding *f)

@@ -3,7 +3,9 @@
  * environment comes into being, and nothing of theirs stays behind.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, readdirSync, statSync } from 'node:fs';
+import {
+    chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { ROPELINE, eventually, isRoot, refusal, served, start, test } from '../lib/daemon.mjs';
 import { api, lambda } from '../lib/template.mjs';
@@ -46,6 +48,7 @@ const project = () => api({
     routes: {
         'GET /node': lambda(NODE),
         'GET /other': lambda(NODE),
+        'GET /quiet': lambda("exports.handler = async () => ({ body: '{}' });"),
         'GET /python': lambda(undefined, { runtime: 'python3.12', files: { 'index.py': PYTHON } }),
         'GET /shell': lambda(undefined, { runtime: 'provided.al2023', handler: 'any', files: { bootstrap: SHELL } }),
     },
@@ -60,6 +63,12 @@ const call = async (gw, name) => {
     return got.json;
 };
 const left = (gw) => readdirSync(path.join(gw.state, 'tmp'));
+
+/* Those who live have one each, and perhaps the maker of a code cache. */
+const emptied = (gw) => eventually('what those left who are gone is gone', () => {
+    const waiting = gw.family().filter(({ command }) => /worker|template/.test(command));
+    return left(gw).length <= gw.functions().length + waiting.length + 1;
+});
 
 if (isRoot) {
     test('each environment has a uid and its directory, and shares them with nobody but its forks', async (t) => {
@@ -77,7 +86,10 @@ if (isRoot) {
         }
         assert.equal(seen.node.pid, worker.pid, 'the worker became it');
         assert.equal(new Set(Object.values(seen).map(({ uid }) => uid)).size, 4);
-        await eventually('a template waits', () => gw.templates().length >= 1);
+        await eventually('a template serves', async () => {
+            const { stdout } = await gw.ropeline('logs');
+            return JSON.parse(stdout).some(({ name, template }) => name === 'Function0' && template === 'serving');
+        });
         await eventually('some are forked', async () => {
             const siblings = await Promise.all([1, 2, 3].map(() => call(gw, 'node')));
             for (const { uid, gid, owner } of siblings) {
@@ -94,10 +106,7 @@ if (isRoot) {
         for (const name of ['node', 'python', 'shell', 'node']) {
             await call(gw, name);
         }
-        await eventually('their directories are gone', () => {
-            const alive = gw.functions().length + gw.family().filter(({ command }) => /worker|template/.test(command)).length;
-            return left(gw).length <= alive + 1;
-        });
+        await emptied(gw);
         assert.doesNotMatch(gw.transcript, /cannot remove/);
         await call(gw, 'node');
         await gw.end('SIGKILL');
@@ -108,6 +117,40 @@ if (isRoot) {
         await gw.ready();
         assert.deepEqual(before.filter((name) => left(gw).includes(name)), []);
         await call(gw, 'node');
+    });
+
+    test('what functions share is not removed with what they leave', async (t) => {
+        const shared = mkdtempSync('/tmp/ropeline-shared-');
+        t.after(() => rmSync(shared, { recursive: true }));
+        writeFileSync(path.join(shared, 'precious'), 'x', { mode: 0o666 });
+        chmodSync(shared, 0o777);
+        for (const level of ['default', 'strict']) {
+            for (const allow of ['--allow-read', '--allow-write']) {
+                const [given, options] = served(project(), range(8));
+                const gw = await start(t, given, {
+                    ...options, below: '/var/tmp', confined: true, env: { ROPELINE_FORCE_COLD_STARTS: '1' },
+                    args: ['--isolation', level, allow, '/tmp'],
+                });
+                await call(gw, 'quiet');
+                await emptied(gw);
+                assert.doesNotMatch(gw.transcript, /cannot remove/);
+                assert.ok(existsSync(path.join(shared, 'precious')), `${level} ${allow}`);
+                await gw.stop();
+            }
+        }
+    });
+
+    test('a program that others may not execute gives no uids', async (t) => {
+        const [given, options] = served(project(), range(8));
+        const how = await refusal(t, given, {
+            ...options, below: '/var/tmp',
+            prepare: (daemon) => {
+                copyFileSync(ROPELINE, path.join(daemon.outside, 'ropeline'));
+                chmodSync(path.join(daemon.outside, 'ropeline'), 0o700);
+            },
+            command: (daemon) => [path.join(daemon.outside, 'ropeline')],
+        });
+        assert.match(how.transcript, /function_uids cannot be had here: others may not execute this program: chmod o\+x/);
     });
 
     test('who finds no uid free is refused, and told why', async (t) => {
