@@ -64,7 +64,8 @@ test('forked environments answer right', { timeout: 60_000 + FORKS * 100 * PATIE
                 }),
             },
         }),
-        { args: ['--quiet', '--force-cold-starts', '1'] },
+        // an environment that the arrivals foretell would be left, idle
+        { args: ['--quiet', '--force-cold-starts', '1', '--predictive-start', '0'] },
     );
     for (const path of ['/node?n=0', '/python?n=0']) {
         assert.equal((await gw.get(path)).status, 200);
