@@ -229,9 +229,9 @@ test('the official client for Rust runs in a custom runtime', { timeout: 600_000
         return;
     }
     writeFileSync(path.join(made, 'src/main.rs'), RUST);
-    for (const crate of ['lambda-runtime', 'lambda-runtime-api-client']) {
-        const copy = path.join(made, crate), manifest = path.join(copy, 'Cargo.toml');
-        cpSync(path.join(dir, crate), copy, { recursive: true });
+    for (const part of ['lambda-runtime', 'lambda-runtime-api-client']) {
+        const copy = path.join(made, part), manifest = path.join(copy, 'Cargo.toml');
+        cpSync(path.join(dir, part), copy, { recursive: true });
         writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"0.14.20"', '"0.14"').replace('"0.1.37"', '"0.1"'));
     }
     writeFileSync(path.join(made, 'Cargo.toml'), `[package]
