@@ -70,10 +70,13 @@ static struct function *likeliest(const struct lambda *l, size_t *others)
     return found;
 }
 
-/* One stays for whoever else comes. */
+/* One stays for whoever else comes. Not before every code cache that can be is made: the first that
+ * is ready need not be the likeliest. */
 static bool want_settled(struct lambda *l)
 {
     size_t others;
+    if (l->ahead.maker)
+        return false; /* its end looks again */
     struct function *f = likeliest(l, &others);
     size_t at_most = l->o.warm_workers - (others > 0 && l->o.warm_workers > 0);
     return f && lambda__workers_settled(l) < at_most && lambda__worker_settle(f);
