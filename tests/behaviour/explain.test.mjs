@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { closedPort } from '../lib/backend.mjs';
-import { start, test } from '../lib/daemon.mjs';
+import { eventually, start, test } from '../lib/daemon.mjs';
 import {
     OBEDIENT,
     allowing,
@@ -153,8 +153,9 @@ test('without an argument it is the last refusal, with --last the last request',
     const { gw, why } = await explained(t);
     await gw.get('/orders/1');
     await gw.get('/open');
+    // a worker writes its record when the answer has gone out
+    await eventually('the last is known', async () => /GET \/dev\/open/.test(await why('--last')));
     assert.match(await why(), /GET \/dev\/orders\/1/);
-    assert.match(await why('--last'), /GET \/dev\/open/);
 });
 
 test('the beginning of a request id is enough; an unknown one fails', async (t) => {
