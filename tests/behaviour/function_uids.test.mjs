@@ -72,7 +72,7 @@ const emptied = (gw) => eventually('what those left who are gone is gone', () =>
 
 if (isRoot) {
     test('each environment has a uid and its directory, and shares them with nobody but its forks', async (t) => {
-        const gw = await serve(t, range(32), { ROPELINE_WARM_WORKERS: '1' });
+        const gw = await serve(t, range(32), { ROPELINE_WARM_WORKERS: '1', ROPELINE_PREDICTIVE_START: '0' });
         assert.match(gw.transcript, /a uid for each/);
         const worker = await eventually('a worker waits',
             () => gw.family().find(({ command }) => command === 'ropeline worker'));
@@ -91,7 +91,7 @@ if (isRoot) {
             return JSON.parse(stdout).some(({ name, template }) => name === 'Function0' && template === 'serving');
         });
         await eventually('some are forked', async () => {
-            const siblings = await Promise.all([1, 2, 3].map(() => call(gw, 'node')));
+            const siblings = await Promise.all([1, 2, 3, 4].map(() => call(gw, 'node')));
             for (const { uid, gid, owner } of siblings) {
                 assert.ok(isGiven(uid, 32));
                 assert.deepEqual([gid, owner], [uid, uid]);
